@@ -1,0 +1,60 @@
+// Package wire holds the JSON shapes that servers and clients share, and nothing else.
+package wire
+
+import (
+	"encoding/json"
+
+	"bty/internal/machine"
+)
+
+// Modes of a Plan. A client treats any other mode as PlanInteractive.
+const (
+	PlanFlash       = "flash"
+	PlanInventory   = "inventory"
+	PlanInteractive = "interactive"
+	PlanExit        = "exit"
+)
+
+// Plan is the answer to GET /pxe/{mac}/plan: what a live environment is to do.
+// Keys that do not belong to the mode are absent.
+type Plan struct {
+	Mode             string `json:"mode"`
+	Image            string `json:"image,omitempty"` // http(s) or oras URL
+	TargetDiskSerial string `json:"target_disk_serial,omitempty"`
+	Name             string `json:"name,omitempty"`
+	DiskImageSHA     string `json:"disk_image_sha,omitempty"` // bare hex SHA-256 of the bytes as transferred
+	Format           string `json:"format,omitempty"`
+	SizeBytes        int64  `json:"size_bytes,omitempty"` // length of the bytes as transferred
+	Catalog          string `json:"catalog,omitempty"`
+	Reason           string `json:"reason,omitempty"` // for people: why this is an exit
+}
+
+// Inventory is the body of POST /pxe/{mac}/inventory.
+type Inventory struct {
+	Disks []machine.Disk  `json:"disks"`
+	LSHW  json.RawMessage `json:"lshw,omitempty"` // object or array in the shape of `lshw -json`
+}
+
+// Terminal states of a Status.
+const (
+	StatusDone   = "done"
+	StatusFailed = "failed"
+)
+
+// MaxReason is the longest reason, in characters, that the server accepts.
+const MaxReason = 500
+
+// Status is the body of POST /pxe/{mac}/status.
+type Status struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Progress is the body of POST /pxe/{mac}/progress, sent about once a second while a live
+// environment works and at each change of stage. Answered 204.
+type Progress struct {
+	Stage string  `json:"stage"` // lower-case word: open, write, sync, table
+	Bytes int64   `json:"bytes"` // of the transferred image
+	Total int64   `json:"total"` // 0 while not known
+	Rate  float64 `json:"rate"`  // bytes per second over the last seconds
+}
