@@ -1,0 +1,172 @@
+package boot
+
+import (
+	"bty/internal/catalog"
+	"bty/internal/machine"
+)
+
+// Decision is an Offer and the machine as it is once the offer has been served. Deciding changes
+// nothing: who serves the offer stores Next, who only explains it drops it.
+type Decision struct {
+	Offer Offer
+	Next  machine.Machine
+}
+
+// Decide answers one question of one machine. It is pure: the same arguments give the same answer.
+func Decide(m machine.Machine, know Knowledge, asker Asker) Decision {
+	var rule Rule
+	if m.Intent.Mode.Flashes() {
+		rule = flashRule(m, know, asker)
+	} else {
+		rule = plainRule(m, know, asker)
+	}
+	if asker == Firmware {
+		return forFirmware(m, know, rule)
+	}
+	return forLive(m, know, rule)
+}
+
+// plainRule is the policy of the modes that write nothing.
+func plainRule(m machine.Machine, know Knowledge, asker Asker) Rule {
+	switch m.Intent.Mode {
+	case machine.TUI:
+		return RuleWizard
+	case machine.Inventory:
+		return cycleRule(m, know, asker, RuleInventory, RuleInventoryRetry, RuleInventoryDone)
+	default:
+		return RuleExit
+	}
+}
+
+// flashRule is the policy of the modes that write an image.
+func flashRule(m machine.Machine, know Knowledge, asker Asker) Rule {
+	switch {
+	case m.Intent.Image.IsZero():
+		return RuleNoImage
+	case know.Image == nil:
+		return RuleOrphanRef
+	case m.Intent.TargetSerial == "":
+		return RuleNoTargetDisk
+	}
+	return cycleRule(m, know, asker, RuleFlash, RuleFlashRetry, RuleFlashDone)
+}
+
+// cycleRule says where in its cycle a machine is. A loop is broken here, by what the appliance
+// saw itself, never by a call-back that may not come.
+func cycleRule(m machine.Machine, know Knowledge, asker Asker, first, again, done Rule) Rule {
+	f := m.Facts
+	switch {
+	case f.Failed:
+		return RuleFailed
+	case f.Stuck:
+		return RuleStuck
+	case f.Completed && isDone(m, asker):
+		return done
+	case f.Completed:
+		return first
+	case f.Attempts >= maxAttempts(know) && isNewStart(f, asker):
+		return RuleStuck
+	case f.Armed() && isNewStart(f, asker):
+		return again
+	}
+	return first
+}
+
+// isDone reports whether a completed cycle has nothing left for the asker. A live environment in
+// bty-flash-always is always given the image, and one in bty-inventory always asked to report.
+func isDone(m machine.Machine, asker Asker) bool {
+	return asker == Firmware || m.Intent.Mode == machine.FlashOnce
+}
+
+// isNewStart reports whether serving the asker would be one more start of the live environment.
+// Firmware that asks again starts over; a live environment does so if nobody saw it start, or if
+// it has had its plan already (its program died and was started again).
+func isNewStart(f machine.Facts, asker Asker) bool {
+	return asker == Firmware || !f.Launched || f.Planned
+}
+
+func maxAttempts(know Knowledge) int {
+	if know.MaxAttempts > 0 {
+		return know.MaxAttempts
+	}
+	return defaultMaxAttempts
+}
+
+// forFirmware turns a rule into what a script can say.
+func forFirmware(m machine.Machine, know Knowledge, rule Rule) Decision {
+	offer := Offer{Asker: Firmware, Rule: rule, Machine: m}
+	next := m
+	switch rule {
+	case RuleWizard, RuleInventory, RuleInventoryRetry, RuleFlash, RuleFlashRetry:
+		return startLive(offer, next, know)
+	case RuleNoImage:
+		offer.Action = Unset
+	case RuleOrphanRef, RuleNoTargetDisk:
+		offer.Action, offer.Image = LeaveToOrder, know.Image
+	case RuleFlashDone, RuleInventoryDone:
+		if m.Intent.Mode != machine.FlashOnce {
+			next.Facts = endCycle(m.Facts)
+		}
+	case RuleStuck:
+		next.Facts.Stuck = true
+	}
+	return Decision{offer, next}
+}
+
+func startLive(offer Offer, next machine.Machine, know Knowledge) Decision {
+	if know.Live.Kernel == "" {
+		offer.Rule, offer.Missing = RuleNoLiveFiles, know.Missing
+		return Decision{offer, next}
+	}
+	offer.Action, offer.Live = StartLive, know.Live
+	if offer.Machine.Intent.Mode.Flashes() {
+		offer.Image = know.Image
+	}
+	next.Facts.Launched, next.Facts.Planned = false, false
+	return Decision{offer, next}
+}
+
+// endCycle keeps when things happened and forgets the cycle, so that the next contact begins one.
+func endCycle(f machine.Facts) machine.Facts {
+	return machine.Facts{FlashedAt: f.FlashedAt, InventoriedAt: f.InventoriedAt}
+}
+
+// forLive turns a rule into what a plan can say.
+func forLive(m machine.Machine, know Knowledge, rule Rule) Decision {
+	offer := Offer{Asker: Live, Rule: rule, Machine: m}
+	next := m
+	switch rule {
+	case RuleWizard, RuleOrphanRef, RuleNoTargetDisk:
+		offer.Action = Wizard
+	case RuleInventory, RuleInventoryRetry:
+		offer.Action = Report
+	case RuleFlash, RuleFlashRetry:
+		offer.Action, offer.Image = Flash, know.Image
+		next.Facts = planned(m.Facts)
+	case RuleStuck:
+		offer.Action, next.Facts.Stuck = Leave, true
+	default:
+		offer.Action = Leave
+	}
+	return Decision{offer, next}
+}
+
+// planned is the facts once a flash plan has been served: the start of a cycle if the last one
+// was completed, and a further attempt if nobody saw this live environment start.
+func planned(f machine.Facts) machine.Facts {
+	isNew := isNewStart(f, Live)
+	if f.Completed {
+		f = endCycle(f)
+	}
+	if isNew || f.Attempts == 0 {
+		f.Attempts++
+	}
+	f.Launched, f.Planned = true, true
+	return f
+}
+
+// Bound returns the image that a machine is bound to if it flashes, so that a caller knows what
+// to look up before it decides.
+func Bound(m machine.Machine) (catalog.ImageRef, bool) {
+	return m.Intent.Image, m.Intent.Mode.Flashes() && !m.Intent.Image.IsZero()
+}

@@ -1,0 +1,65 @@
+package catalog
+
+import (
+	"path"
+	"strings"
+	"time"
+)
+
+// Entry is one image that the appliance offers.
+type Entry struct {
+	Ref         ImageRef  `json:"ref"`
+	Src         string    `json:"src"`                    // as the operator gave it
+	ResolvedSrc string    `json:"resolved_src,omitempty"` // where the bytes are, "" while not known
+	Digest      Digest    `json:"digest,omitzero"`
+	Name        string    `json:"name"`
+	DigestURL   string    `json:"digest_url,omitempty"` // the sha256sum file that the digest came from
+	Format      Format    `json:"format,omitempty"`
+	Size        int64     `json:"size,omitempty"` // of the bytes as transferred, 0 while not known
+	Description string    `json:"description,omitempty"`
+	Arch        string    `json:"arch,omitempty"`
+	AddedAt     time.Time `json:"added_at"`
+}
+
+// URL is where a machine fetches the image: the resolved source of an http(s) image, else the
+// source itself, which for oras:// the client resolves.
+func (e Entry) URL() string {
+	if e.ResolvedSrc != "" && !strings.HasPrefix(e.Src, "oras://") {
+		return e.ResolvedSrc
+	}
+	return e.Src
+}
+
+// BaseName is the last segment of a URL's path, percent escapes kept; "" if there is none.
+func BaseName(url string) string {
+	if i := strings.IndexAny(url, "?#"); i >= 0 {
+		url = url[:i]
+	}
+	_, rest, ok := strings.Cut(url, "://")
+	if !ok || !strings.Contains(rest, "/") {
+		return ""
+	}
+	base := path.Base(rest)
+	if _, after, _ := strings.Cut(rest, "/"); strings.Trim(after, "/") == "" {
+		return ""
+	}
+	return base
+}
+
+// archNames maps what image names contain to the name of the architecture, first match wins.
+var archNames = []struct{ substring, arch string }{
+	{"x86_64", "x86_64"}, {"x86-64", "x86_64"}, {"aarch64", "arm64"}, {"amd64", "x86_64"},
+	{"arm64", "arm64"}, {"armhf", "arm"}, {"armv7l", "arm"}, {"armv6l", "armv6"},
+	{"riscv64", "riscv64"}, {"ppc64le", "ppc64le"}, {"s390x", "s390x"}, {"i686", "i386"}, {"i386", "i386"},
+}
+
+// ArchOf guesses the architecture from a name, for display only; "" if nothing matches.
+func ArchOf(name string) string {
+	lower := strings.ToLower(name)
+	for _, n := range archNames {
+		if strings.Contains(lower, n.substring) {
+			return n.arch
+		}
+	}
+	return ""
+}

@@ -1,0 +1,106 @@
+// Package event holds the audit log's vocabulary: what can happen, and the record of it.
+package event
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// ID orders events: a later one has a larger ID.
+type ID uint64
+
+// Actor is who made it happen.
+type Actor string
+
+const (
+	Operator Actor = "operator"
+	Client   Actor = "pxe-client"
+	System   Actor = "system"
+)
+
+// Subject is the kind of thing that it happened to.
+type Subject string
+
+const (
+	NoSubject Subject = ""
+	Machine   Subject = "machine"
+	Catalog   Subject = "catalog"
+	Netboot   Subject = "netboot"
+	Auth      Subject = "auth"
+)
+
+// Kind is one of a closed set. Names that end in "failed" are counted by the dashboard.
+type Kind string
+
+const (
+	MachineDiscovered  Kind = "machine.discovered"
+	MachineCreated     Kind = "machine.created"
+	MachineUpserted    Kind = "machine.upserted"
+	MachineDeleted     Kind = "machine.deleted"
+	MachineArmed       Kind = "machine.armed"
+	MachineInventory   Kind = "machine.inventory"
+	MachineStage       Kind = "machine.stage"
+	MachineFlashed     Kind = "machine.flashed"
+	MachineFlashFailed Kind = "machine.flash_failed"
+	MachineStuck       Kind = "machine.stuck.failed"
+	PXEOffered         Kind = "netboot.pxe.offered"
+	PXEPlan            Kind = "netboot.pxe.plan"
+	FlasherArmed       Kind = "netboot.flasher.armed"
+	ArtifactFetched    Kind = "netboot.artifact.fetched"
+	LiveMissing        Kind = "netboot.live.failed"
+	TFTPTransfer       Kind = "netboot.tftp.transfer"
+	ClientOrphan       Kind = "pxe.client.orphan"
+	EntryAdded         Kind = "catalog.entry.added"
+	EntryAddFailed     Kind = "catalog.entry.add.failed"
+	EntryDeleted       Kind = "catalog.entry.deleted"
+	LoginSucceeded     Kind = "auth.login.succeeded"
+	LoginFailed        Kind = "auth.login.failed"
+	Logout             Kind = "auth.logout"
+)
+
+// Failed reports whether the kind is one that asks for the operator's attention.
+func (k Kind) Failed() bool { return strings.HasSuffix(string(k), "failed") }
+
+// Event is one row of the audit log. The JSON names are those of the wire.
+type Event struct {
+	ID           ID              `json:"id"`
+	At           time.Time       `json:"ts"`
+	Kind         Kind            `json:"kind"`
+	SubjectKind  Subject         `json:"subject_kind"`
+	SubjectID    string          `json:"subject_id"`
+	Actor        Actor           `json:"actor"`
+	SourceIP     netip.Addr      `json:"source_ip"`
+	Summary      string          `json:"summary"`
+	Details      json.RawMessage `json:"details,omitempty"` // an object, or absent
+	Acknowledged bool            `json:"acknowledged"`
+}
+
+// Filter selects events. A nil field selects all; a field that is set must be equal.
+type Filter struct {
+	Kind        *Kind
+	SubjectKind *Subject
+	SubjectID   *string
+	Actor       *Actor
+	SourceIP    *string
+	FailedOnly  bool
+	Before      ID  // strictly smaller IDs; 0 means the newest on
+	Limit       int // how many at most
+}
+
+// Match reports whether e is selected, page bounds aside.
+func (f Filter) Match(e Event) bool {
+	return equal(f.Kind, e.Kind) && equal(f.SubjectKind, e.SubjectKind) && equal(f.SubjectID, e.SubjectID) &&
+		equal(f.Actor, e.Actor) && equal(f.SourceIP, Address(e.SourceIP)) && (!f.FailedOnly || e.Kind.Failed())
+}
+
+func equal[T comparable](want *T, got T) bool { return want == nil || *want == got }
+
+// Address is how an event's source is written: IPv4-mapped IPv6 as IPv4, "" if there is none.
+func Address(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
+}

@@ -1,0 +1,127 @@
+package machine
+
+import (
+	"slices"
+	"time"
+
+	"bty/internal/catalog"
+)
+
+// Machine is one machine that the appliance knows: the operator's intent and, beside it, the
+// facts. The two never write each other.
+type Machine struct {
+	MAC          MAC       `json:"mac"`
+	Intent       Intent    `json:"intent"`
+	Facts        Facts     `json:"facts"`
+	CreatedAt    time.Time `json:"created_at"`
+	UpdatedAt    time.Time `json:"updated_at"`
+	DiscoveredAt time.Time `json:"discovered_at,omitzero"` // first contact; zero if it never asked
+}
+
+// Intent is what the operator set.
+type Intent struct {
+	Mode         BootMode         `json:"boot_mode"`
+	Image        catalog.ImageRef `json:"image,omitzero"`
+	TargetSerial string           `json:"target_serial,omitempty"`
+	Drive        string           `json:"drive,omitempty"` // BIOS drive for sanboot, "" is 0x80
+	Labels       []string         `json:"labels,omitempty"`
+}
+
+// Facts is what happened in the current cycle. A cycle starts when it is armed: by the act of
+// the operator or a change of mode, image or disk.
+type Facts struct {
+	Attempts  int    `json:"attempts,omitempty"`  // starts of the live environment in this cycle
+	Launched  bool   `json:"launched,omitempty"`  // started since the last script that asked for it
+	Planned   bool   `json:"planned,omitempty"`   // the running live environment got its flash plan
+	Completed bool   `json:"completed,omitempty"` // the completion signal came, newer than the start
+	Failed    bool   `json:"failed,omitempty"`    // the live environment reported a failure
+	Reason    string `json:"reason,omitempty"`    // of that failure
+	Stuck     bool   `json:"stuck,omitempty"`     // too many attempts without a completion
+
+	FlashedAt     time.Time `json:"flashed_at,omitzero"`     // last status=done since the last change
+	InventoriedAt time.Time `json:"inventoried_at,omitzero"` // last inventory since the last change
+}
+
+// New returns a machine that was seen for the first time: it is asked for its hardware.
+func New(mac MAC, now time.Time) Machine {
+	return Machine{MAC: mac, Intent: Intent{Mode: Inventory}, CreatedAt: now, UpdatedAt: now, DiscoveredAt: now}
+}
+
+// Armed reports whether the live environment was started in this cycle.
+func (f Facts) Armed() bool { return f.Attempts > 0 }
+
+// Halted reports whether the cycle ended badly: nothing more is tried until it is armed again.
+func (f Facts) Halted() bool { return f.Failed || f.Stuck }
+
+// Save sets the operator's intent. A change of mode, image or disk arms a new cycle; an
+// identical intent, or one that changes labels or drive only, changes no fact.
+func (m *Machine) Save(want Intent, now time.Time) (armed bool) {
+	was := m.Intent
+	m.Intent = want
+	m.UpdatedAt = now
+	if was.Mode != want.Mode || was.Image != want.Image || was.TargetSerial != want.TargetSerial {
+		m.Arm(now)
+		return true
+	}
+	return false
+}
+
+// Equal reports whether two intents ask for the same.
+func (i Intent) Equal(o Intent) bool {
+	return i.Mode == o.Mode && i.Image == o.Image && i.TargetSerial == o.TargetSerial &&
+		i.Drive == o.Drive && slices.Equal(i.Labels, o.Labels)
+}
+
+// Arm starts a new cycle: nothing that happened before counts any more.
+func (m *Machine) Arm(now time.Time) {
+	m.Facts = Facts{}
+	m.UpdatedAt = now
+}
+
+// Launch records that the machine fetched a file of the live environment. The first fetch after
+// a script is one start, whatever follows it (kernel, initrd, a HEAD before each). It reports
+// whether this start armed the cycle and whether anything changed.
+func (m *Machine) Launch() (armed, changed bool) {
+	f := &m.Facts
+	if !m.Intent.Mode.Cycles() || f.Launched || f.Completed || f.Halted() {
+		return false, false
+	}
+	armed = !f.Armed()
+	f.Launched, f.Planned = true, false
+	f.Attempts++
+	return armed, true
+}
+
+// Done records that the live environment wrote the image. It completes the cycle only if this
+// cycle was started: the end of an older one is history, not a completion.
+func (m *Machine) Done(now time.Time) {
+	m.Facts.FlashedAt = now
+	m.UpdatedAt = now
+	if m.Intent.Mode.Flashes() && m.Facts.Armed() {
+		m.complete()
+	}
+}
+
+// Fail records that the live environment gave up.
+func (m *Machine) Fail(reason string, now time.Time) {
+	m.UpdatedAt = now
+	if !m.Intent.Mode.Cycles() || !m.Facts.Armed() {
+		return
+	}
+	m.Facts.Failed, m.Facts.Reason = true, reason
+	m.Facts.Completed = false
+}
+
+// Inventoried records that the machine reported its hardware.
+func (m *Machine) Inventoried(now time.Time) {
+	m.Facts.InventoriedAt = now
+	m.UpdatedAt = now
+	if m.Intent.Mode == Inventory && m.Facts.Armed() {
+		m.complete()
+	}
+}
+
+func (m *Machine) complete() {
+	m.Facts.Completed = true
+	m.Facts.Failed, m.Facts.Reason, m.Facts.Stuck = false, "", false
+}

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"encoding/json"
+
+	"bty/internal/machine"
+)
+
+// Hardware is what a machine reported about itself last. It is kept beside the machine, because
+// it is large and no boot decision reads it.
+type Hardware struct {
+	Disks []machine.Disk  `json:"disks"`
+	LSHW  json.RawMessage `json:"lshw,omitempty"` // canonical JSON text, as it is served
+}
+
+// Machine returns the machine with this MAC, and whether there is one.
+func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
+	found, err = t.get(bucketMachines, mac[:], &m)
+	return m, found, err
+}
+
+// PutMachine stores m in place of what was there.
+func (t *Tx) PutMachine(m machine.Machine) error { return t.put(bucketMachines, m.MAC[:], m) }
+
+// DeleteMachine removes the machine and its hardware.
+func (t *Tx) DeleteMachine(mac machine.MAC) error {
+	if err := t.delete(bucketHardware, mac[:]); err != nil {
+		return err
+	}
+	return t.delete(bucketMachines, mac[:])
+}
+
+// EachMachine calls fn for every machine in the order of their MACs.
+func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
+	return t.tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
+		var m machine.Machine
+		if err := decode(bucketMachines, key, raw, &m); err != nil {
+			return err
+		}
+		return fn(m)
+	})
+}
+
+// Hardware returns what the machine reported last, and whether it ever did.
+func (t *Tx) Hardware(mac machine.MAC) (h Hardware, found bool, err error) {
+	found, err = t.get(bucketHardware, mac[:], &h)
+	return h, found, err
+}
+
+// PutHardware stores h in place of what the machine reported before.
+func (t *Tx) PutHardware(mac machine.MAC, h Hardware) error { return t.put(bucketHardware, mac[:], h) }

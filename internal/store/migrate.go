@@ -1,0 +1,80 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// migrations bring a file from one schema to the next; the schema is how many have run. One that
+// was released is never edited: add another, and a golden file of the new schema in testdata.
+var migrations = []func(*bolt.Tx) error{
+	1 - 1: firstBuckets,
+}
+
+func firstBuckets(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketMachines, bucketHardware, bucketImages, bucketEvents} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate runs what the file has not been through, all in one transaction.
+func migrate(db *bolt.DB) error {
+	return db.Update(func(tx *bolt.Tx) error {
+		t := &Tx{tx: tx}
+		have, err := t.schema()
+		if err != nil || int(have) == len(migrations) {
+			return err
+		}
+		for i := int(have); i < len(migrations); i++ {
+			if err := migrations[i](tx); err != nil {
+				return fmt.Errorf("to schema %d: %w", i+1, err)
+			}
+		}
+		return setSchema(tx, uint32(len(migrations)))
+	})
+}
+
+func setSchema(tx *bolt.Tx, schema uint32) error {
+	return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, schema))
+}
+
+func initialise(db *bolt.DB, version string) error {
+	err := db.Update(func(tx *bolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(bucketMeta)
+		if err != nil {
+			return err
+		}
+		if err := meta.Put(keyCreatedBy, []byte(version)); err != nil {
+			return err
+		}
+		return setSchema(tx, 0)
+	})
+	if err != nil {
+		return err
+	}
+	return migrate(db)
+}
+
+// refuseNewer looks at a file without writing to it.
+func refuseNewer(path string) error {
+	db, err := openFile(path, true)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(tx *bolt.Tx) error {
+		have, err := (&Tx{tx: tx}).schema()
+		if err != nil {
+			return fmt.Errorf("open %s: %w", path, err)
+		}
+		if int(have) > len(migrations) {
+			return fmt.Errorf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or restore a backup made by this one", path, have, len(migrations))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,160 @@
+// Package store keeps the appliance's state in one bbolt file: one file of code per aggregate,
+// numbered migrations, one transaction per use case.
+//
+// # On disk
+//
+//	meta      schema      -> uint32, big-endian: the number of the last migration
+//	          created_by  -> version of bty-web that made the file
+//	machines  MAC (6)     -> 0x01 JSON of machine.Machine
+//	hardware  MAC (6)     -> 0x01 JSON of Hardware
+//	images    ref (32)    -> 0x01 JSON of catalog.Entry
+//	events    ID (8, BE)  -> 0x01 JSON of event.Event
+//
+// Every value begins with a version byte. An acknowledged Update is on disk: bbolt syncs the
+// data and then the meta page that makes it visible.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"bty/internal/fault"
+)
+
+// lockWait is how long Open waits for another process to let go of the file.
+const lockWait = time.Second
+
+// maxSize bounds the file, so that a runaway never fills the disk for everybody else.
+const maxSize = 8 << 30
+
+// Store is the open database.
+type Store struct {
+	db    *bolt.DB
+	queue chan *request
+	stop  chan struct{}
+	done  chan struct{}
+	once  sync.Once
+}
+
+// Open opens the database at path, makes it if there is none, and migrates it. A file with a
+// newer schema is refused and left as it is. Run must be running for Update to return.
+func Open(path, version string) (*Store, error) {
+	if err := create(path, version); err != nil {
+		return nil, err
+	}
+	if err := refuseNewer(path); err != nil {
+		return nil, err
+	}
+	db, err := openFile(path, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(db); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("migrate %s: %w", path, err)
+	}
+	return &Store{db: db, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}, nil
+}
+
+// Close ends the committer and closes the file. Updates that were accepted are on disk.
+func (s *Store) Close() error {
+	s.once.Do(func() { close(s.stop) })
+	<-s.done
+	return s.db.Close()
+}
+
+// View runs fn on a consistent snapshot.
+func (s *Store) View(fn func(*Tx) error) error {
+	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx: tx}) })
+}
+
+// Check reports whether the database answers; it is what readiness and the watchdog ask.
+func (s *Store) Check(context.Context) error {
+	return s.View(func(tx *Tx) error { _, err := tx.schema(); return err })
+}
+
+// Size is the length of the file in bytes.
+func (s *Store) Size() int64 {
+	info, err := os.Stat(s.db.Path())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func openFile(path string, readOnly bool) (db *bolt.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil { // bbolt panics on some corrupt files
+			err = fmt.Errorf("open %s: the database is corrupt: %v; keep the file and restore a backup in its place", path, r)
+		}
+	}()
+	db, err = bolt.Open(path, 0o600, &bolt.Options{
+		Timeout: lockWait, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
+		InitialMmapSize: 1 << 30, // so that a long reader never stalls writers while the map grows
+		MaxSize:         maxSize,
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fault.New(fault.Unavailable, "open %s: held by %s; stop it, or give this one its own [paths] state_dir", path, holder(path))
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("open %s: not a bty database, or a corrupt one: %w; keep the file and restore a backup in its place", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// create makes the first database under another name and renames it when it is whole, because a
+// power cut during bbolt's very first write leaves a file that does not open.
+func create(path, version string) error {
+	if _, err := os.Stat(path); err == nil || !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	partial := path + ".new"
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove what an interrupted start left: %w", err)
+	}
+	db, err := openFile(partial, false)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(initialise(db, version), db.Sync(), db.Close())
+	if err != nil {
+		os.Remove(partial)
+		return fmt.Errorf("make %s: %w", path, err)
+	}
+	if err := os.Rename(partial, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// asFault gives the faults of the disk under the database their kind.
+func asFault(err error) error {
+	var known *fault.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, bolterrors.ErrMaxSizeReached):
+		return fault.Wrap(fault.Full, err, "the disk of the state folder is full; nothing was changed. Free space there and repeat the request")
+	}
+	return err
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Tx is one transaction. What it returns stays valid after it ends.
+type Tx struct {
+	tx    *bolt.Tx
+	wrote bool
+}
+
+var (
+	bucketMeta     = []byte("meta")
+	bucketMachines = []byte("machines")
+	bucketHardware = []byte("hardware")
+	bucketImages   = []byte("images")
+	bucketEvents   = []byte("events")
+
+	keySchema    = []byte("schema")
+	keyCreatedBy = []byte("created_by")
+)
+
+// valueVersion is the first byte of every value: JSON of today's types.
+const valueVersion = 1
+
+func (t *Tx) put(bucket, key []byte, value any) error {
+	var b bytes.Buffer
+	b.WriteByte(valueVersion)
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return fmt.Errorf("encode %s/%x: %w", bucket, key, err)
+	}
+	t.wrote = true
+	if err := t.tx.Bucket(bucket).Put(key, bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
+		return fmt.Errorf("put %s/%x: %w", bucket, key, err)
+	}
+	return nil
+}
+
+func (t *Tx) get(bucket, key []byte, value any) (bool, error) {
+	raw := t.tx.Bucket(bucket).Get(key)
+	if raw == nil {
+		return false, nil
+	}
+	return true, decode(bucket, key, raw, value)
+}
+
+func (t *Tx) delete(bucket, key []byte) error {
+	t.wrote = true
+	if err := t.tx.Bucket(bucket).Delete(key); err != nil {
+		return fmt.Errorf("delete %s/%x: %w", bucket, key, err)
+	}
+	return nil
+}
+
+func decode(bucket, key, raw []byte, value any) error {
+	if len(raw) == 0 || raw[0] != valueVersion {
+		return fmt.Errorf("%s/%x has a value version that this release does not know", bucket, key)
+	}
+	if err := json.Unmarshal(raw[1:], value); err != nil {
+		return fmt.Errorf("decode %s/%x: %w", bucket, key, err)
+	}
+	return nil
+}
+
+// schema is the number of the last migration that the file went through, 0 before the first.
+func (t *Tx) schema() (uint32, error) {
+	meta := t.tx.Bucket(bucketMeta)
+	if meta == nil {
+		return 0, nil
+	}
+	raw := meta.Get(keySchema)
+	if len(raw) != 4 {
+		return 0, fmt.Errorf("meta/schema has %d bytes, want 4", len(raw))
+	}
+	return binary.BigEndian.Uint32(raw), nil
+}
