@@ -1,0 +1,41 @@
+package client
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Server is the base URL of a bty-web: scheme, host, perhaps a path, no trailing slash.
+type Server string
+
+// ParseServer accepts a URL or a bare host, as `bty.server=` on a kernel command line and people
+// write it. A bare host gets http:// and no port, which means port 80: that is what the clients
+// in the field do, so a name in a boot menu means the same to all of them.
+func ParseServer(s string) (Server, error) {
+	text := strings.TrimRight(strings.TrimSpace(s), "/")
+	if text == "" {
+		return "", fmt.Errorf("no server given: write --server http://HOST:PORT")
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("invalid server %q: write http://HOST:PORT", s)
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", fmt.Errorf("invalid server %q: the scheme is %q, not http or https", s, u.Scheme)
+	case u.Hostname() == "":
+		return "", fmt.Errorf("invalid server %q: it names no host", s)
+	case u.User != nil:
+		return "", fmt.Errorf("invalid server: bty-web's routes for machines take no user name or password")
+	case u.RawQuery != "" || u.Fragment != "":
+		return "", fmt.Errorf("invalid server %q: give the base URL only, without ? or #", s)
+	}
+	return Server(strings.TrimRight(u.String(), "/")), nil
+}
+
+// Catalog is the URL of the server's image catalog.
+func (s Server) Catalog() string { return string(s) + "/catalog.toml" }
