@@ -1,0 +1,100 @@
+# bty: disk images onto bare machines over the network. `make help` lists the targets.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ARCH    := x86_64
+BUILD   := build
+HOST    := internal/testenv/host
+BOOTS   := ./internal/testenv/boots/...
+TIMED   := $(HOST)/timed.sh
+
+# bty is pure Go. A distribution's Go that defaults to its own toolchain may still fetch ours,
+# unless the caller's environment says otherwise.
+export CGO_ENABLED := 0
+export GOTOOLCHAIN ?= auto
+
+GO       = $(or $(GO_FOUND),$(eval GO_FOUND := $(shell VERBOSE=$(filter 0,$(MAKELEVEL)) $(HOST)/find-go.sh))$(GO_FOUND),false)
+GOFLAGS_ := -trimpath -buildvcs=false
+LDFLAGS  := -s -w -X bty/internal/build.Version=$(VERSION)
+KERNEL   = $(wildcard $(BUILD)/kernel/$(ARCH)/boot/vmlinuz-*)
+MODULES  = $(wildcard $(BUILD)/kernel/$(ARCH)/lib/modules/*)
+COMMANDS = $(notdir $(wildcard cmd/*))
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## --- building
+
+.PHONY: build
+build: ## the programs, into build/bin
+	@mkdir -p $(BUILD)/bin
+	@for c in $(COMMANDS); do \
+		echo "go build ./cmd/$$c"; \
+		$(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS)' -o $(BUILD)/bin/$$c ./cmd/$$c || exit 1; \
+	done
+
+.PHONY: setup setup-test setup-bench
+setup: ## install the Debian packages that the demo needs (or print the line that does)
+	@$(HOST)/setup.sh demo
+setup-test:
+	@$(HOST)/setup.sh demo test
+setup-bench:
+	@$(HOST)/setup.sh demo test bench
+
+.PHONY: ipxe kernel live
+ipxe: setup ## stock iPXE boot programs of Debian 13, into build/ipxe
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) ipxe
+
+kernel: setup ## Debian's current kernel and modules, into build/kernel
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) kernel
+
+live: build kernel ## the live environment, into build/live
+	$(BUILD)/bin/bty-lab liveenv build --kernel $(KERNEL) --modules $(MODULES) \
+		--bty $(BUILD)/bin/bty --out $(BUILD)/live
+
+## --- running
+
+.PHONY: demo run
+demo: setup build ipxe live ## the main job: a QEMU machine from power-on to a flashed disk (KEEP=1: leave the appliance up)
+	@KEEP=$(KEEP) $(GO) run $(GOFLAGS_) ./internal/testenv/demo -build $(BUILD)
+
+run: build ## the appliance alone in the foreground, for a workstation
+	@mkdir -p $(BUILD)/run
+	BTY_STATE_DIR=$(BUILD)/run $(BUILD)/bin/bty-web
+
+## --- testing
+
+.PHONY: test test-unit test-boots test-long
+test: setup-test ## every test: unit, then boots of real firmware
+	@mkdir -p $(BUILD) && rm -f $(BUILD)/times
+	@export TIMES=$(BUILD)/times; failed=; \
+	$(TIMED) artifacts $(MAKE) --no-print-directory build ipxe live || failed=yes; \
+	$(TIMED) unit $(MAKE) --no-print-directory test-unit || failed=yes; \
+	$(TIMED) boots $(MAKE) --no-print-directory test-boots || failed=yes; \
+	echo; cat $(BUILD)/times; [ -z "$$failed" ]
+
+test-unit: setup-test ## all tests but the boots
+	@packages=$$($(GO) list ./...) || exit 1; \
+	$(GO) vet ./... && \
+	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v /internal/testenv/boots)
+
+test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance
+	@BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 20m $(BOOTS)
+
+test-long: setup-test build ipxe live ## what takes too long for every change: kills, restarts, soak
+	@BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
+
+.PHONY: bench
+bench: setup-bench build ## ratios measured side by side, for docs/benchmarks.md
+	@$(GO) run $(GOFLAGS_) ./internal/bench -build $(BUILD)
+
+.PHONY: lint
+lint: ## formatting and go vet
+	@unformatted=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
+	[ -z "$$unformatted" ] || { echo "gofmt -w would change: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf $(BUILD)

@@ -1,0 +1,94 @@
+// Fetch gets from Debian what a boot needs and this repository does not hold: stock iPXE boot
+// programs, and a kernel with its modules.
+//
+//	fetch -work build ipxe      into build/ipxe
+//	fetch -work build kernel    into build/kernel/x86_64
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"bty/internal/testenv/aptget"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "fetch:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("fetch", flag.ContinueOnError)
+	work := flags.String("work", "build", "the build folder")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "kernel": fetchKernel}
+	fetch, known := targets[flags.Arg(0)]
+	if !known || flags.NArg() != 1 {
+		return errors.New("want one of: ipxe, kernel")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
+	defer cancel()
+	if err := os.MkdirAll(*work, 0o755); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, filepath.Join(*work, flags.Arg(0)+".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return fetch(ctx, *work)
+}
+
+// lock waits for another run that fetches the same thing; afterwards there is nothing to do.
+func lock(ctx context.Context, name string) (unlock func(), err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("another run holds %s: %w", name, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// openApt opens a private apt for the sources that choose picks of the machine's own.
+func openApt(ctx context.Context, dir string, choose func(configured []aptget.Source, codename string) ([]aptget.Source, error)) (*aptget.Apt, error) {
+	codename, err := aptget.Codename("/etc/os-release")
+	if err != nil {
+		return nil, err
+	}
+	configured, err := aptget.Configured("/etc/apt")
+	if err != nil {
+		return nil, err
+	}
+	sources, err := choose(configured, codename)
+	if err != nil {
+		return nil, err
+	}
+	apt, err := aptget.Open(dir, sources)
+	if err != nil {
+		return nil, err
+	}
+	return apt, apt.Update(ctx)
+}
