@@ -31,7 +31,7 @@ const (
 	Auth      Subject = "auth"
 )
 
-// Kind is one of a closed set. Names that end in "failed" are counted by the dashboard.
+// Kind is one of a closed set.
 type Kind string
 
 const (
@@ -44,12 +44,12 @@ const (
 	MachineStage       Kind = "machine.stage"
 	MachineFlashed     Kind = "machine.flashed"
 	MachineFlashFailed Kind = "machine.flash_failed"
-	MachineStuck       Kind = "machine.stuck.failed"
+	MachineStuck       Kind = "machine.stuck"
 	PXEOffered         Kind = "netboot.pxe.offered"
 	PXEPlan            Kind = "netboot.pxe.plan"
 	FlasherArmed       Kind = "netboot.flasher.armed"
 	ArtifactFetched    Kind = "netboot.artifact.fetched"
-	LiveMissing        Kind = "netboot.live.failed"
+	LiveMissing        Kind = "netboot.live.missing"
 	TFTPTransfer       Kind = "netboot.tftp.transfer"
 	ClientOrphan       Kind = "pxe.client.orphan"
 	EntryAdded         Kind = "catalog.entry.added"
@@ -61,7 +61,9 @@ const (
 )
 
 // Failed reports whether the kind is one that asks for the operator's attention.
-func (k Kind) Failed() bool { return strings.HasSuffix(string(k), "failed") }
+func (k Kind) Failed() bool {
+	return strings.HasSuffix(string(k), "failed") || k == MachineStuck || k == LiveMissing
+}
 
 // Event is one row of the audit log. The JSON names are those of the wire.
 type Event struct {

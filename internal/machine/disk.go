@@ -1,6 +1,9 @@
 package machine
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Disk is one block device as a machine reported it. The JSON names are those of the wire;
 // a nil pointer is "not known" and stays null.
@@ -21,4 +24,11 @@ func (d Disk) SerialOrEmpty() string {
 		return ""
 	}
 	return strings.TrimSpace(*d.Serial)
+}
+
+// Hardware is what a machine reported about itself last. It is kept beside the machine, because
+// it is large and no boot decision reads it.
+type Hardware struct {
+	Disks []Disk          `json:"disks"`
+	LSHW  json.RawMessage `json:"lshw,omitempty"` // canonical JSON text, as it is served
 }

@@ -1,17 +1,6 @@
 package store
 
-import (
-	"encoding/json"
-
-	"bty/internal/machine"
-)
-
-// Hardware is what a machine reported about itself last. It is kept beside the machine, because
-// it is large and no boot decision reads it.
-type Hardware struct {
-	Disks []machine.Disk  `json:"disks"`
-	LSHW  json.RawMessage `json:"lshw,omitempty"` // canonical JSON text, as it is served
-}
+import "bty/internal/machine"
 
 // Machine returns the machine with this MAC, and whether there is one.
 func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
@@ -42,10 +31,12 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 }
 
 // Hardware returns what the machine reported last, and whether it ever did.
-func (t *Tx) Hardware(mac machine.MAC) (h Hardware, found bool, err error) {
+func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err error) {
 	found, err = t.get(bucketHardware, mac[:], &h)
 	return h, found, err
 }
 
 // PutHardware stores h in place of what the machine reported before.
-func (t *Tx) PutHardware(mac machine.MAC, h Hardware) error { return t.put(bucketHardware, mac[:], h) }
+func (t *Tx) PutHardware(mac machine.MAC, h machine.Hardware) error {
+	return t.put(bucketHardware, mac[:], h)
+}

@@ -10,7 +10,7 @@ import (
 // migrations bring a file from one schema to the next; the schema is how many have run. One that
 // was released is never edited: add another, and a golden file of the new schema in testdata.
 var migrations = []func(*bolt.Tx) error{
-	1 - 1: firstBuckets,
+	firstBuckets, // to schema 1
 }
 
 func firstBuckets(tx *bolt.Tx) error {

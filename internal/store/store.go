@@ -6,7 +6,7 @@
 //	meta      schema      -> uint32, big-endian: the number of the last migration
 //	          created_by  -> version of bty-web that made the file
 //	machines  MAC (6)     -> 0x01 JSON of machine.Machine
-//	hardware  MAC (6)     -> 0x01 JSON of Hardware
+//	hardware  MAC (6)     -> 0x01 JSON of machine.Hardware
 //	images    ref (32)    -> 0x01 JSON of catalog.Entry
 //	events    ID (8, BE)  -> 0x01 JSON of event.Event
 //

@@ -1,0 +1,112 @@
+package fleet
+
+import (
+	"encoding/json"
+	"net/netip"
+	"sync"
+	"time"
+
+	"bty/internal/event"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// rebuildDepth is how many of the newest events are read at start to know again who was seen when.
+const rebuildDepth = 100_000
+
+// Activity is what is known of a machine only in memory: when it was seen, from where, and how
+// far its live environment is.
+type Activity struct {
+	SeenAt   time.Time
+	SeenFrom netip.Addr
+	Progress *Progress // nil unless the live environment is at work
+}
+
+// Progress is the last that a live environment said about its work.
+type Progress struct {
+	wire.Progress
+	At      time.Time // when it was said
+	StageAt time.Time // when the stage began
+}
+
+// activity is bounded by the number of machines: only known ones get in.
+type activity struct {
+	mu    sync.RWMutex
+	byMAC map[machine.MAC]Activity
+}
+
+func newActivity() *activity { return &activity{byMAC: map[machine.MAC]Activity{}} }
+
+func (a *activity) get(mac machine.MAC) Activity {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.byMAC[mac]
+}
+
+// contact records that a machine was seen. Firmware that asks has no live environment at work.
+func (a *activity) contact(mac machine.MAC, from netip.Addr, at time.Time, isFirmware bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.byMAC[mac]
+	now.SeenAt, now.SeenFrom = at, from
+	if isFirmware {
+		now.Progress = nil
+	}
+	a.byMAC[mac] = now
+}
+
+// advance records progress and reports whether it began another stage.
+func (a *activity) advance(mac machine.MAC, p wire.Progress, at time.Time) (begins bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.byMAC[mac]
+	begins = now.Progress == nil || now.Progress.Stage != p.Stage
+	next := Progress{Progress: p, At: at, StageAt: at}
+	if !begins {
+		next.StageAt = now.Progress.StageAt
+	}
+	now.SeenAt, now.Progress = at, &next
+	a.byMAC[mac] = now
+	return begins
+}
+
+// finish forgets the progress of a machine whose work has ended.
+func (a *activity) finish(mac machine.MAC, from netip.Addr, at time.Time) {
+	a.contact(mac, from, at, true)
+}
+
+func (a *activity) forget(mac machine.MAC) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.byMAC, mac)
+}
+
+// rebuild reads the newest events, so that a restart forgets nothing that people look at.
+func (a *activity) rebuild(tx Tx) error {
+	read := 0
+	return tx.EachEventBack(0, func(e event.Event) (bool, error) {
+		read++
+		mac, err := machine.ParseMAC(e.SubjectID)
+		if err != nil || e.SubjectKind != event.Machine || e.Actor != event.Client {
+			return read < rebuildDepth, nil
+		}
+		if _, known, err := tx.Machine(mac); err != nil || !known {
+			return read < rebuildDepth, err
+		}
+		if _, isOlder := a.byMAC[mac]; !isOlder {
+			a.byMAC[mac] = Activity{SeenAt: e.At, SeenFrom: e.SourceIP, Progress: stageOf(e)}
+		}
+		return read < rebuildDepth, nil
+	})
+}
+
+func stageOf(e event.Event) *Progress {
+	if e.Kind != event.MachineStage {
+		return nil
+	}
+	p := &Progress{At: e.At, StageAt: e.At}
+	if json.Unmarshal(e.Details, &p.Progress) != nil {
+		return nil
+	}
+	return p
+}

@@ -1,0 +1,168 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"bty/internal/boot"
+	"bty/internal/catalog"
+	"bty/internal/event"
+	"bty/internal/fault"
+	"bty/internal/machine"
+)
+
+// Contact is one question of one machine.
+type Contact struct {
+	MAC   machine.MAC
+	Asker boot.Asker
+	From  netip.Addr
+	Arch  string // iPXE's ${buildarch}, "" if the client did not say
+}
+
+// Contact answers a machine. The answer is committed, with what it changes, before it is returned.
+func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
+	now := f.Now()
+	var offer boot.Offer
+	var isNew bool
+	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
+		before, found, err := tx.Machine(c.MAC)
+		if err != nil {
+			return nil, err
+		}
+		isNew = !found
+		if isNew && f.machines.Load() >= maxMachines {
+			return nil, fault.New(fault.Unavailable, "%d machines are known, the most there can be; delete some on the Machines page", maxMachines)
+		}
+		m := arrive(before, found, c.MAC, now)
+		know, err := f.knowledge(tx, m, c)
+		if err != nil {
+			return nil, err
+		}
+		decision := boot.Decide(m, know, c.Asker)
+		offer = decision.Offer
+		if !found || changed(before, decision.Next) {
+			if err := tx.PutMachine(decision.Next); err != nil {
+				return nil, err
+			}
+		}
+		return contactEvents(c, decision, isNew, now), nil
+	})
+	if err != nil {
+		return boot.Offer{}, err
+	}
+	if isNew {
+		f.machines.Add(1)
+	}
+	f.activity.contact(c.MAC, c.From, now, c.Asker == boot.Firmware)
+	return offer, nil
+}
+
+// arrive is the machine at the door: a new record, or the first contact of one made by hand.
+func arrive(m machine.Machine, found bool, mac machine.MAC, now time.Time) machine.Machine {
+	if !found {
+		return machine.New(mac, now)
+	}
+	if m.DiscoveredAt.IsZero() {
+		m.DiscoveredAt = now
+	}
+	return m
+}
+
+// changed reports whether anything that is stored with the machine differs.
+func changed(a, b machine.Machine) bool {
+	return a.Facts != b.Facts || !a.DiscoveredAt.Equal(b.DiscoveredAt)
+}
+
+// knowledge gathers what the decision reads beside the machine.
+func (f *Fleet) knowledge(tx Tx, m machine.Machine, c Contact) (boot.Knowledge, error) {
+	know := boot.Knowledge{MaxAttempts: f.MaxAttempts}
+	if ref, ok := boot.Bound(m); ok {
+		image, found, err := tx.Image(ref)
+		if err != nil {
+			return know, err
+		}
+		if found {
+			know.Image = &image
+		}
+	}
+	if c.Asker == boot.Firmware {
+		know.Live, know.Missing = f.Live(c.Arch)
+	}
+	return know, nil
+}
+
+func contactEvents(c Contact, d boot.Decision, isNew bool, now time.Time) []event.Event {
+	var events []event.Event
+	add := func(kind event.Kind, summary string, carried any) {
+		events = append(events, machineEvent(kind, c.MAC, event.Client, c.From, now, summary, carried))
+	}
+	if isNew {
+		add(event.MachineDiscovered, fmt.Sprintf("%s seen for the first time", c.MAC), policyOf(d.Offer.Machine.Intent))
+	}
+	if c.Asker == boot.Live {
+		add(event.PXEPlan, fmt.Sprintf("%s asked for its plan: %s", c.MAC, PlanMode(d.Offer)), planDetails(d.Offer))
+	} else {
+		add(event.PXEOffered, fmt.Sprintf("%s asked what to boot: %s", c.MAC, d.Offer.Rule.Because()), offerDetails(d.Offer))
+	}
+	if d.Next.Facts.Stuck && !d.Offer.Machine.Facts.Stuck {
+		add(event.MachineStuck, fmt.Sprintf("%s was started %d times without a completion; it boots its own disk until it is armed again", c.MAC, d.Next.Facts.Attempts), nil)
+	}
+	if d.Offer.Rule == boot.RuleNoLiveFiles {
+		add(event.LiveMissing, fmt.Sprintf("%s was to start the live environment, but %s is missing in the boot folder; install one with bty-lab liveenv build", c.MAC, d.Offer.Missing), missingFile{d.Offer.Missing})
+	}
+	return events
+}
+
+type missingFile struct {
+	File string `json:"file"`
+}
+
+// Explain says what a machine would get now and changes nothing.
+func (f *Fleet) Explain(c Contact) (boot.Offer, error) {
+	var offer boot.Offer
+	err := f.Store.View(func(tx Tx) error {
+		m, found, err := tx.Machine(c.MAC)
+		if err != nil {
+			return err
+		}
+		m = arrive(m, found, c.MAC, f.Now())
+		know, err := f.knowledge(tx, m, c)
+		offer = boot.Decide(m, know, c.Asker).Offer
+		return err
+	})
+	return offer, err
+}
+
+func machineEvent(kind event.Kind, mac machine.MAC, actor event.Actor, from netip.Addr, now time.Time, summary string, carried any) event.Event {
+	e := event.Event{At: now, Kind: kind, SubjectKind: event.Machine, SubjectID: mac.String(), Actor: actor, SourceIP: from, Summary: summary}
+	if carried != nil {
+		e.Details = details(carried)
+	}
+	return e
+}
+
+// policy is what the events of a machine carry about the operator's intent. Labels stay as sent.
+type policy struct {
+	Image  *catalog.ImageRef `json:"bty_image_ref"`
+	Mode   machine.BootMode  `json:"boot_mode"`
+	Drive  *string           `json:"sanboot_drive"`
+	Labels []string          `json:"labels"`
+	Serial *string           `json:"target_disk_serial"`
+}
+
+func policyOf(i machine.Intent) policy {
+	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial)}
+	if !i.Image.IsZero() {
+		p.Image = &i.Image
+	}
+	return p
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,100 @@
+// Package fleet holds the use cases of machines: a machine makes contact, the operator binds or
+// arms it, its live environment reports. Each is one transaction: read, decide, record, commit.
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"bty/internal/boot"
+	"bty/internal/catalog"
+	"bty/internal/event"
+	"bty/internal/fault"
+	"bty/internal/ledger"
+	"bty/internal/machine"
+)
+
+// maxMachines bounds how many machines discovery adds, so that a flood of made-up MACs cannot
+// fill the disk.
+const maxMachines = 100_000
+
+// Tx is what the use cases need of one transaction.
+type Tx interface {
+	Machine(machine.MAC) (machine.Machine, bool, error)
+	PutMachine(machine.Machine) error
+	DeleteMachine(machine.MAC) error
+	EachMachine(func(machine.Machine) error) error
+	Hardware(machine.MAC) (machine.Hardware, bool, error)
+	PutHardware(machine.MAC, machine.Hardware) error
+	Image(catalog.ImageRef) (catalog.Entry, bool, error)
+	AppendEvent(*event.Event) error
+	EachEventBack(before event.ID, fn func(event.Event) (bool, error)) error
+}
+
+// Store runs transactions. Update returns once its writes are on disk.
+type Store interface {
+	View(func(Tx) error) error
+	Update(context.Context, func(Tx) error) error
+}
+
+// Config is what a Fleet is made of.
+type Config struct {
+	Store       Store
+	Ledger      *ledger.Ledger
+	Now         func() time.Time
+	MaxAttempts int
+	// Live finds the files of the live environment for an architecture as iPXE names it, or
+	// names the file that is missing.
+	Live func(arch string) (files boot.LiveFiles, missing string)
+}
+
+// Fleet runs the use cases. It is safe for concurrent use.
+type Fleet struct {
+	Config
+	activity *activity
+	machines atomic.Int64
+}
+
+// New returns a Fleet over what the store holds.
+func New(c Config) (*Fleet, error) {
+	f := &Fleet{Config: c, activity: newActivity()}
+	err := c.Store.View(func(tx Tx) error {
+		err := tx.EachMachine(func(machine.Machine) error { f.machines.Add(1); return nil })
+		if err != nil {
+			return err
+		}
+		return f.activity.rebuild(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the machines: %w", err)
+	}
+	return f, nil
+}
+
+// Count is how many machines are known.
+func (f *Fleet) Count() int64 { return f.machines.Load() }
+
+// commit runs one use case: read, decide, record, all in one transaction.
+func (f *Fleet) commit(ctx context.Context, fn func(Tx) ([]event.Event, error)) error {
+	return ledger.Commit(ctx, f.Ledger, f.Store.Update, fn)
+}
+
+// Who is behind a request of the operator.
+type Who struct{ From netip.Addr }
+
+func unknownMachine(mac machine.MAC) error {
+	return fault.New(fault.NotFound, "no machine record for %s", mac)
+}
+
+// details encodes what an event carries. The types are ours, so it cannot fail.
+func details(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode event details %T: %v", v, err))
+	}
+	return raw
+}

@@ -1,0 +1,194 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	"bty/internal/event"
+	"bty/internal/fault"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// maxLSHW is the largest hardware tree that is kept, in bytes; a larger one is left out.
+const maxLSHW = 4 << 20
+
+// Launch records that a machine fetched a file of the live environment.
+func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, file string) error {
+	now := f.Now()
+	m, found, err := f.lookup(mac)
+	if err != nil || !found {
+		return err
+	}
+	f.activity.contact(mac, from, now, true)
+	if _, would := m.Launch(); !would {
+		return nil
+	}
+	return f.commit(ctx, func(tx Tx) ([]event.Event, error) {
+		m, found, err := tx.Machine(mac)
+		if err != nil || !found {
+			return nil, err
+		}
+		armed, changed := m.Launch()
+		if !changed {
+			return nil, nil
+		}
+		events := []event.Event{machineEvent(event.ArtifactFetched, mac, event.Client, from, now,
+			fmt.Sprintf("%s fetches %s: start %d of the live environment", mac, file, m.Facts.Attempts), launched{file, m.Facts.Attempts})}
+		if armed {
+			events = append(events, machineEvent(event.FlasherArmed, mac, event.Client, netip.Addr{}, now,
+				fmt.Sprintf("%s: saw_flasher_boot set: the live environment was started", mac), nil))
+		}
+		return events, tx.PutMachine(m)
+	})
+}
+
+type launched struct {
+	File    string `json:"file"`
+	Attempt int    `json:"attempt"`
+}
+
+func (f *Fleet) lookup(mac machine.MAC) (m machine.Machine, found bool, err error) {
+	err = f.Store.View(func(tx Tx) error { m, found, err = tx.Machine(mac); return err })
+	return m, found, err
+}
+
+// Inventory records what a machine reported about itself.
+func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr, inv wire.Inventory) error {
+	now := f.Now()
+	lshw, err := canonicalJSON(inv.LSHW)
+	if err != nil {
+		return fault.Wrap(fault.Rejected, err, "lshw is not valid JSON")
+	}
+	carried := inventoried{Count: len(inv.Disks), Serials: serials(inv.Disks), LSHW: lshw != nil && len(lshw) <= maxLSHW}
+	err = f.report(ctx, mac, from, "inventory", func(tx Tx, m *machine.Machine) (event.Event, error) {
+		hardware, _, err := tx.Hardware(mac)
+		if err != nil {
+			return event.Event{}, err
+		}
+		hardware.Disks = append([]machine.Disk{}, inv.Disks...)
+		if carried.LSHW {
+			hardware.LSHW = lshw
+		}
+		m.Inventoried(now)
+		summary := fmt.Sprintf("%s reported %d disks", mac, carried.Count)
+		if len(lshw) > maxLSHW {
+			summary += fmt.Sprintf("; its hardware tree of %d bytes is over the limit of %d and was left out", len(lshw), maxLSHW)
+		}
+		return machineEvent(event.MachineInventory, mac, event.Client, from, now, summary, carried), tx.PutHardware(mac, hardware)
+	})
+	if err == nil {
+		f.activity.contact(mac, from, now, false)
+	}
+	return err
+}
+
+type inventoried struct {
+	Count   int      `json:"count"`
+	Serials []string `json:"serials"`
+	LSHW    bool     `json:"lshw"`
+}
+
+func serials(disks []machine.Disk) []string {
+	found := []string{}
+	for _, d := range disks {
+		if s := d.SerialOrEmpty(); s != "" {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// canonicalJSON has sorted keys and no white space; nil for nothing or null.
+func canonicalJSON(raw json.RawMessage) (json.RawMessage, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
+// Status records how a live environment's work ended.
+func (f *Fleet) Status(ctx context.Context, mac machine.MAC, from netip.Addr, s wire.Status) error {
+	now := f.Now()
+	err := f.report(ctx, mac, from, s.Status, func(_ Tx, m *machine.Machine) (event.Event, error) {
+		if s.Status == wire.StatusDone {
+			m.Done(now)
+			return machineEvent(event.MachineFlashed, mac, event.Client, from, now, fmt.Sprintf("%s has been flashed", mac), nil), nil
+		}
+		m.Fail(s.Reason, now)
+		e := machineEvent(event.MachineFlashFailed, mac, event.Client, from, now, fmt.Sprintf("%s failed: %s", mac, reasonOr(s.Reason)), nil)
+		if s.Reason != "" {
+			e.Details = details(failure{s.Reason})
+		}
+		return e, nil
+	})
+	if err == nil {
+		f.activity.finish(mac, from, now)
+	}
+	return err
+}
+
+type failure struct {
+	Reason string `json:"reason"`
+}
+
+func reasonOr(reason string) string {
+	if reason == "" {
+		return "it gave no reason"
+	}
+	return reason
+}
+
+// report runs one report of a known machine. An unknown one is an orphan: that is recorded, and
+// the machine is told.
+func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, signal string, fn func(Tx, *machine.Machine) (event.Event, error)) error {
+	var known bool
+	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
+		m, found, err := tx.Machine(mac)
+		if known = found; err != nil {
+			return nil, err
+		}
+		if !found {
+			return []event.Event{machineEvent(event.ClientOrphan, mac, event.Client, from, f.Now(),
+				fmt.Sprintf("%s sent %q but has no record", mac, signal), orphan{signal})}, nil
+		}
+		e, err := fn(tx, &m)
+		if err != nil {
+			return nil, err
+		}
+		return []event.Event{e}, tx.PutMachine(m)
+	})
+	if err == nil && !known {
+		return unknownMachine(mac)
+	}
+	return err
+}
+
+type orphan struct {
+	Signal string `json:"signal"`
+}
+
+// Progress records how far a live environment is. The start of a stage is committed; what
+// happens within one stays in memory.
+func (f *Fleet) Progress(ctx context.Context, mac machine.MAC, from netip.Addr, p wire.Progress) error {
+	if _, found, err := f.lookup(mac); err != nil {
+		return err
+	} else if !found {
+		return unknownMachine(mac)
+	}
+	now := f.Now()
+	begins := f.activity.advance(mac, p, now)
+	f.Ledger.Progress(mac, p)
+	if !begins {
+		return nil
+	}
+	return f.commit(ctx, func(Tx) ([]event.Event, error) {
+		return []event.Event{machineEvent(event.MachineStage, mac, event.Client, from, now, fmt.Sprintf("%s: stage %s", mac, p.Stage), p)}, nil
+	})
+}

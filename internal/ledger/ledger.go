@@ -1,0 +1,79 @@
+// Package ledger ties what happened to the change that made it happen: the events of a use case
+// are stored in its transaction, and told to subscribers and the journal once that is on disk.
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"bty/internal/event"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// Ledger announces what has been stored. It is safe for concurrent use.
+type Ledger struct {
+	log *slog.Logger
+	hub *hub
+}
+
+// New returns a Ledger that writes to the journal through log.
+func New(log *slog.Logger) *Ledger { return &Ledger{log: log, hub: newHub()} }
+
+// Appender is what a transaction must offer to carry events.
+type Appender interface {
+	AppendEvent(*event.Event) error
+}
+
+// Commit runs one use case in one transaction of update and announces its events afterwards.
+// fn may run more than once; only what its last run returned counts.
+func Commit[T Appender](ctx context.Context, l *Ledger, update func(context.Context, func(T) error) error, fn func(T) ([]event.Event, error)) error {
+	var happened []event.Event
+	err := update(ctx, func(tx T) (err error) {
+		if happened, err = fn(tx); err != nil {
+			return err
+		}
+		for i := range happened {
+			if err := tx.AppendEvent(&happened[i]); err != nil {
+				return fmt.Errorf("append event %s: %w", happened[i].Kind, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range happened {
+		l.announce(&happened[i])
+	}
+	return nil
+}
+
+// Subscribe returns what happens from now on, until ctx ends. A subscriber that does not keep up
+// misses changes, and Lost of the next one it gets says so.
+func (l *Ledger) Subscribe(ctx context.Context) <-chan Change { return l.hub.subscribe(ctx) }
+
+// Progress tells subscribers how far a live environment is.
+func (l *Ledger) Progress(mac machine.MAC, p wire.Progress) {
+	l.hub.publish(Change{MAC: mac, Progress: &p})
+}
+
+func (l *Ledger) announce(e *event.Event) {
+	l.hub.publish(Change{Event: e})
+	level := slog.LevelInfo
+	if e.Kind.Failed() {
+		level = slog.LevelWarn
+	}
+	if !l.log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("event", string(e.Kind)), slog.Uint64("event_id", uint64(e.ID))}
+	if e.SubjectKind == event.Machine {
+		attrs = append(attrs, slog.String("mac", e.SubjectID))
+	}
+	if e.SourceIP.IsValid() {
+		attrs = append(attrs, slog.String("remote", event.Address(e.SourceIP)))
+	}
+	l.log.LogAttrs(context.Background(), level, e.Summary, attrs...)
+}
