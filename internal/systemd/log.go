@@ -1,0 +1,65 @@
+package systemd
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// JournalSocket is where journald takes native messages.
+const JournalSocket = "/run/systemd/journal/socket"
+
+// MessageID is the key of the attribute that names an event's class: 32 hex digits, explained by
+// the catalog file. Use it as slog.String(systemd.MessageID, "...").
+const MessageID = "message_id"
+
+// NewLogger returns the logger that fits where stderr leads: the journal's native protocol if
+// stderr is the journal, else JSON if BTY_LOG (or BTY_LOG_FORMAT) is "json", else text.
+// BTY_LOG_LEVEL is one of debug, info, warn, error; anything else means info.
+func NewLogger(getenv func(string) string, stderr io.Writer) *slog.Logger {
+	format := getenv("BTY_LOG")
+	if format == "" {
+		format = getenv("BTY_LOG_FORMAT")
+	}
+	return slog.New(NewHandler(getenv, stderr, format))
+}
+
+// NewHandler is NewLogger with the format, "text", "json" or "" for the best fit, from elsewhere.
+func NewHandler(getenv func(string) string, stderr io.Writer, format string) slog.Handler {
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(strings.ToUpper(getenv("BTY_LOG_LEVEL")))); err != nil {
+		level = slog.LevelInfo
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "" && isJournal(getenv("JOURNAL_STREAM"), stderr) {
+		if h, err := DialJournal(JournalSocket, level); err == nil {
+			return h
+		}
+	}
+	if format == "json" {
+		return slog.NewJSONHandler(stderr, opts)
+	}
+	return slog.NewTextHandler(stderr, opts)
+}
+
+// isJournal compares JOURNAL_STREAM ("device:inode", systemd.exec(5)) with w: the variable alone
+// says nothing, since a child whose stderr was redirected inherits it too.
+func isJournal(stream string, w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || stream == "" {
+		return false
+	}
+	var dev, ino uint64
+	if _, err := fmt.Sscanf(stream, "%d:%d", &dev, &ino); err != nil {
+		return false
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false
+	}
+	return st.Dev == dev && st.Ino == ino
+}
