@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+
+	"bty/internal/build"
+)
+
+// command is a node of the tree of subcommands: a group of them, or one that runs.
+type command struct {
+	name    string
+	summary string
+	sub     []command
+	run     func(ctx context.Context, e env) error
+}
+
+// usageError is a call that cannot be understood: exit code 2.
+type usageError struct{ error }
+
+func tree() command {
+	return command{
+		name: "bty-lab", summary: "build, deploy and look after a bty appliance",
+		sub: []command{
+			{name: "liveenv", summary: "the live environment that machines boot from the network", sub: []command{
+				{name: "build", summary: "make its kernel and initramfs from any kernel package", run: liveenvBuild},
+			}},
+			{name: "version", summary: "print the version", run: version},
+		},
+	}
+}
+
+func run(ctx context.Context, e env) error { return tree().dispatch(ctx, "", e) }
+
+// dispatch walks down the tree by the words of the call.
+func (c command) dispatch(ctx context.Context, parents string, e env) error {
+	path := parents + c.name
+	if c.run != nil {
+		return c.run(ctx, e)
+	}
+	if len(e.args) == 0 {
+		c.help(e.stderr, path)
+		return usageError{fmt.Errorf("%s: name a command", path)}
+	}
+	word := e.args[0]
+	switch word {
+	case "help", "--help", "-help", "-h":
+		c.help(e.stdout, path)
+		return flag.ErrHelp
+	case "--version":
+		word = "version"
+	}
+	for _, s := range c.sub {
+		if s.name == word {
+			e.args = e.args[1:]
+			return s.dispatch(ctx, path+" ", e)
+		}
+	}
+	return usageError{fmt.Errorf("%s: no command %q; see %s --help", path, word, path)}
+}
+
+func (c command) help(w io.Writer, path string) {
+	fmt.Fprintf(w, "%s: %s\n\nUsage: %s COMMAND\n\n", path, c.summary, path)
+	for _, s := range c.sub {
+		fmt.Fprintf(w, "  %-12s %s\n", s.name, s.summary)
+	}
+	fmt.Fprintf(w, "\n%s COMMAND --help describes a command.\n", path)
+}
+
+func version(_ context.Context, e env) error {
+	fmt.Fprintln(e.stdout, "bty-lab", build.Version)
+	return nil
+}
