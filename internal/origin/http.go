@@ -1,0 +1,249 @@
+package origin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const maxRedirects = 10
+
+// NewClient returns the HTTP client for images. It speaks HTTP/1.1 only: object stores reset
+// long HTTP/2 streams when a signed URL expires. It honours the proxy variables of the
+// environment and follows a bounded number of redirects, to http and https only.
+func NewClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.ForceAttemptHTTP2 = false
+	t.DisableCompression = true // the digest is of the bytes as published
+	t.ResponseHeaderTimeout = 30 * time.Second
+	t.ReadBufferSize = 64 << 10
+	return &http.Client{Transport: t, CheckRedirect: checkRedirect}
+}
+
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return &finalError{fmt.Errorf("%w: more than %d redirects, the last one to %s", ErrRefused, maxRedirects, Redact(req.URL.String()))}
+	}
+	if s := req.URL.Scheme; s != "http" && s != "https" {
+		return &finalError{fmt.Errorf("%w: it redirects to scheme %q", ErrRefused, s)}
+	}
+	return nil
+}
+
+// finalError marks a failure that another attempt cannot mend.
+type finalError struct{ error }
+
+func (f *finalError) Unwrap() error { return f.error }
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[*finalError](err)
+	return ok
+}
+
+// Redact removes what may be secret from a URL before it is shown: user information and the
+// values of its query, which in signed URLs are the credential.
+func Redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return raw
+	}
+	u.User = nil
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	u.Fragment = ""
+	return u.String()
+}
+
+func openHTTP(ctx context.Context, source string, opts Options) (*Reader, error) {
+	u, err := url.Parse(source)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("%w: %q is not a URL with a host", ErrSource, Redact(source))
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &stream{ctx: ctx, cancel: cancel, url: source, shown: Redact(source), opts: opts, total: -1}
+	if opts.Size > 0 {
+		s.total = opts.Size
+	}
+	if err := s.first(); err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	name := path.Base(u.Path)
+	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, retries: s.retried}, nil
+}
+
+// stream is one image over as many connections as it takes.
+type stream struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	url    string
+	shown  string
+	opts   Options
+
+	body  *body // nil between connections
+	total int64 // -1: not known
+	got   int64
+	sum   uint32 // CRC-32C of the bytes given so far, to recognise them when a server starts over
+	valid validators
+
+	fails   int // in a row, without a byte between them
+	last    error
+	after   time.Duration // the server's Retry-After
+	retries atomic.Int64
+	err     error // sticky
+}
+
+func (s *stream) retried() int { return int(s.retries.Load()) }
+
+func (s *stream) Close() error {
+	s.cancel(context.Canceled)
+	s.drop()
+	s.opts.Client.CloseIdleConnections()
+	return nil
+}
+
+func (s *stream) drop() {
+	if s.body != nil {
+		s.body.close()
+		s.body = nil
+	}
+}
+
+// first asks for the image, a few times if the network or the server is not ready yet.
+func (s *stream) first() error {
+	for {
+		err := s.connect()
+		if err == nil {
+			s.fails = 0
+			return nil
+		}
+		if err := s.pause(err, s.opts.OpenAttempts); err != nil {
+			return err
+		}
+	}
+}
+
+// Read gives the next bytes, taking the transfer up again as often as it must.
+func (s *stream) Read(p []byte) (int, error) {
+	for s.err == nil {
+		if s.total >= 0 && s.got == s.total {
+			s.drop()
+			s.err = io.EOF
+			break
+		}
+		n, err := s.read(p)
+		if n > 0 {
+			return n, nil // an error that came with the bytes comes again
+		}
+		if err != nil {
+			s.err = err
+		}
+	}
+	return 0, s.err
+}
+
+// read makes one step: a connection, some bytes, or a pause after a failure.
+func (s *stream) read(p []byte) (int, error) {
+	if s.body == nil {
+		err := s.connect()
+		if err == nil {
+			return 0, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		return 0, s.pause(err, s.opts.Attempts)
+	}
+	if left := s.total - s.got; s.total >= 0 && int64(len(p)) > left {
+		p = p[:left]
+	}
+	n, err := s.body.read(p)
+	if n > 0 {
+		s.account(p[:n])
+		return n, nil
+	}
+	if err == nil {
+		return 0, nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = s.ended()
+	}
+	s.drop()
+	if err == nil {
+		return 0, nil
+	}
+	return 0, s.pause(err, s.opts.Attempts)
+}
+
+// ended handles the end of a body before the known total, or without one.
+func (s *stream) ended() error {
+	if s.total < 0 {
+		s.total = s.got
+		return nil
+	}
+	err := fmt.Errorf("%w: it ended after %d of %d bytes", ErrLength, s.got, s.total)
+	if s.body.delimited {
+		return &finalError{err}
+	}
+	return err
+}
+
+// pause waits before the next attempt, or returns the error that ends the transfer.
+func (s *stream) pause(cause error, most int) error {
+	if err := context.Cause(s.ctx); err != nil {
+		return err
+	}
+	if isFinal(cause) {
+		return fmt.Errorf("read %s: %w", s.shown, cause)
+	}
+	s.fails++
+	if s.fails >= most {
+		return fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, s.fails, cause)
+	}
+	wait := min(s.opts.FirstPause<<(s.fails-1), s.opts.MaxPause)
+	if s.after > wait {
+		wait = min(s.after, s.opts.MaxPause)
+	}
+	s.after = 0
+	s.retries.Add(1)
+	s.opts.Log.Info("image transfer interrupted", "url", s.shown, "bytes", s.got, "attempt", s.fails, "pause", wait, "err", cause)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+func (s *stream) account(p []byte) {
+	s.got += int64(len(p))
+	s.sum = checksum(s.sum, p)
+	s.fails = 0
+}
+
+func cleanCause(err error) error {
+	// *url.Error repeats the URL with its query; the caller shows a redacted one.
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if c, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &finalError{fmt.Errorf("%w: its certificate is not trusted (is this machine's clock right?): %w", ErrRefused, c.Err)}
+	}
+	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		return fmt.Errorf("%w; the address should begin with http://", err)
+	}
+	return err
+}

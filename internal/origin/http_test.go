@@ -1,0 +1,224 @@
+package origin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func noise(n int, seed uint64) []byte {
+	b := make([]byte, n)
+	rng := rand.NewChaCha8([32]byte{byte(seed)})
+	rng.Read(b)
+	return b
+}
+
+func read(t *testing.T, source string, opts Options) ([]byte, *Reader, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := Open(ctx, source, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	return got, r, err
+}
+
+func TestResume(t *testing.T) {
+	const size = 300_000
+	noEnt := map[string]string{"ETag": ""}
+	for name, tc := range map[string]struct {
+		acts    []act
+		opts    func(*Options)
+		retries int
+		err     error
+		says    string
+	}{
+		"whole":                   {},
+		"cut":                     {acts: []act{{give: 70_001, end: "close"}}, retries: 1},
+		"reset":                   {acts: []act{{give: 70_001, end: "reset"}}, retries: 1},
+		"stall":                   {acts: []act{{give: 70_001, end: "stall"}}, retries: 1},
+		"cut in the header":       {acts: []act{{end: "close"}}, retries: 1},
+		"cut at the last byte":    {acts: []act{{give: size - 1, end: "close"}}, retries: 1},
+		"cut six times":           {acts: []act{{give: 1, end: "close"}, {give: 1, end: "reset"}, {give: 5, end: "stall"}, {give: 1, end: "close"}, {give: 1, end: "close"}, {give: 90_000, end: "close"}}, retries: 6},
+		"busy when taken up":      {acts: []act{{give: 9, end: "close"}, {status: 503}, {status: 429}}, retries: 3},
+		"busy at first":           {acts: []act{{status: 503}, {status: 502}}, retries: 2},
+		"no ranges, same entity":  {acts: []act{{give: 70_001, end: "close"}, {noRange: true}}, retries: 1},
+		"no ranges, cut in skip":  {acts: []act{{give: 70_001, end: "close"}, {noRange: true, give: 3000, end: "close"}, {noRange: true}}, retries: 2},
+		"no validators, no range": {acts: []act{{give: 70_001, end: "close", header: noEnt}, {noRange: true, header: noEnt}}, retries: 1},
+		"unknown length":          {acts: []act{{chunked: true}}},
+		"unknown length, cut":     {acts: []act{{chunked: true, give: 5000, end: "close"}}, retries: 1},
+		"weak validator":          {acts: []act{{give: 5000, end: "close", header: map[string]string{"ETag": `W/"one"`}}, {header: map[string]string{"ETag": `W/"one"`}}}, retries: 1},
+		"encoded by declaration":  {acts: []act{{header: map[string]string{"Content-Encoding": "gzip"}}}},
+
+		"changed, no ranges":       {acts: []act{{give: 70_001, end: "close"}, {other: true}}, retries: 1, err: ErrChanged, says: `"two"`},
+		"changed, range":           {acts: []act{{give: 70_001, end: "close"}, {header: map[string]string{"ETag": `"two"`}}}, err: ErrChanged},
+		"changed silently":         {acts: []act{{give: 70_001, end: "close", header: noEnt}, {noRange: true, other: true, header: noEnt}}, err: ErrChanged, says: "70001 bytes are other ones"},
+		"another total":            {acts: []act{{give: 70_001, end: "close"}, {header: map[string]string{"Content-Range": "bytes 70001-300000/300001"}}}, err: ErrChanged, says: "300001"},
+		"wrong place":              {acts: []act{{give: 70_001, end: "close"}, {shift: 1}}, err: ErrRefused, says: "from 70002 on"},
+		"broken range":             {acts: []act{{give: 70_001, end: "close"}, {header: map[string]string{"Content-Range": "bytes 70001"}}}, err: ErrRefused, says: "invalid Content-Range"},
+		"416":                      {acts: []act{{give: 70_001, end: "close"}, {status: 416}}, err: ErrChanged, says: "416"},
+		"404":                      {acts: []act{{status: 404}}, err: ErrRefused, says: "404"},
+		"401":                      {acts: []act{{status: 401}}, err: ErrRefused, says: "401"},
+		"404 when taken up":        {acts: []act{{give: 70_001, end: "close"}, {status: 404}}, err: ErrRefused, says: "404"},
+		"403 when taken up":        {acts: []act{{give: 70_001, end: "close"}, {status: 403}}, err: ErrRefused, says: "403"},
+		"never again":              {acts: []act{{give: 70_001, end: "close"}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}, err: ErrBroken, says: "gave up at byte 70001 after 4 attempts"},
+		"declared longer":          {opts: func(o *Options) { o.Size = size + 1 }, err: ErrLength, says: "300001 were declared"},
+		"declared shorter":         {opts: func(o *Options) { o.Size = size - 1 }, err: ErrLength},
+		"declared, chunked, short": {acts: []act{{chunked: true}}, opts: func(o *Options) { o.Size = size + 1 }, err: ErrLength},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &scripted{t: t, data: noise(size, 1), other: noise(size, 2), acts: tc.acts}
+			opts := quick()
+			if tc.opts != nil {
+				tc.opts(&opts)
+			}
+			got, r, err := read(t, s.start(), opts)
+			if !errors.Is(err, tc.err) || err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Fatalf("error %v, want %v saying %q", err, tc.err, tc.says)
+			}
+			if err != nil {
+				if strings.Contains(err.Error(), "secret") {
+					t.Fatalf("the error shows the URL's query: %v", err)
+				}
+				if !bytes.Equal(got, s.data[:len(got)]) {
+					t.Fatal("bytes given before the error are wrong")
+				}
+				return
+			}
+			if !bytes.Equal(got, s.data) {
+				t.Fatalf("%d bytes, differing from the origin's %d", len(got), len(s.data))
+			}
+			if r.Retries() != tc.retries {
+				t.Errorf("%d retries, want %d", r.Retries(), tc.retries)
+			}
+			if r.Name() != "disk.img.zst" {
+				t.Errorf("name %q", r.Name())
+			}
+		})
+	}
+}
+
+// A server that lies about the place cannot be told from an honest one by its headers, but it
+// cannot make the stream longer than it is.
+func TestLengthIsBounded(t *testing.T) {
+	s := &scripted{t: t, data: noise(5000, 1), acts: []act{{give: 100, end: "close"}, {lie: 50}, {status: 503}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}}
+	got, _, err := read(t, s.start(), quick())
+	if err == nil && len(got) != 5000 {
+		t.Fatalf("%d bytes without an error", len(got))
+	}
+}
+
+// Random cuts, many times over: the stream never has a byte twice and never a hole.
+func TestResumeStorm(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	data := noise(2<<20, 3)
+	var acts []act
+	for range 60 {
+		acts = append(acts, act{give: 1 + rng.IntN(60_000), end: []string{"close", "reset"}[rng.IntN(2)], noRange: rng.IntN(4) == 0})
+	}
+	s := &scripted{t: t, data: data, acts: acts}
+	opts := quick()
+	opts.Attempts = 60 // a server without ranges that is cut early makes no progress
+	got, r, err := read(t, s.start(), opts)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d of %d bytes: %v", len(got), len(data), err)
+	}
+	if r.Retries() < 30 {
+		t.Errorf("only %d retries", r.Retries())
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	data := noise(5000, 1)
+	s := &scripted{t: t, data: data, acts: []act{{redirect: "/elsewhere"}, {give: 300, end: "close"}, {redirect: "/again"}}}
+	got, r, err := read(t, s.start(), quick())
+	if err != nil || !bytes.Equal(got, data) || r.Name() != "disk.img.zst" {
+		t.Fatalf("%d bytes: %v", len(got), err)
+	}
+	// A signed URL expires: the new attempt begins at the address that was given.
+	if p := s.asks[2].URL.Path; p != "/images/disk.img.zst" {
+		t.Errorf("resumed at %s", p)
+	}
+	loop := httptest.NewServer(http.RedirectHandler("/round", http.StatusFound))
+	defer loop.Close()
+	if _, _, err := read(t, loop.URL, quick()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "redirects") {
+		t.Errorf("redirect loop: %v", err)
+	}
+	away := httptest.NewServer(http.RedirectHandler("file:///etc/passwd", http.StatusFound))
+	defer away.Close()
+	if _, _, err := read(t, away.URL, quick()); !errors.Is(err, ErrRefused) {
+		t.Errorf("redirect to a file: %v", err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	s := &scripted{t: t, data: noise(5000, 1), acts: []act{{give: 100, end: "stall"}}}
+	opts := quick()
+	opts.Stall = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := Open(ctx, s.start(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.ReadFull(r, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := r.Read(make([]byte, 10)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("read after cancel: %v", err)
+	}
+}
+
+func TestProxyFromEnvironment(t *testing.T) {
+	tr := NewClient().Transport.(*http.Transport)
+	if tr.Proxy == nil || tr.ForceAttemptHTTP2 || tr.Protocols.HTTP2() {
+		t.Fatalf("proxy set %v, HTTP/2 %v", tr.Proxy != nil, tr.ForceAttemptHTTP2)
+	}
+	s := &scripted{t: t, data: noise(5000, 1)}
+	proxy, _ := url.Parse(s.start())
+	tr.Proxy = http.ProxyURL(proxy)
+	opts := quick()
+	opts.Client = &http.Client{Transport: tr}
+	got, _, err := read(t, "http://images.invalid/a.img", opts)
+	if err != nil || len(got) != 5000 || s.asks[0].Host != "images.invalid" {
+		t.Fatalf("through a proxy: %d bytes, %v", len(got), err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	srv := httptest.NewServer(nil)
+	srv.Close()
+	if _, _, err := read(t, srv.URL, quick()); !errors.Is(err, ErrBroken) {
+		t.Fatalf("closed port: %v", err)
+	}
+	tls := httptest.NewTLSServer(nil)
+	defer tls.Close()
+	if _, _, err := read(t, tls.URL, quick()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "certificate") {
+		t.Fatalf("untrusted certificate: %v", err)
+	}
+}
+
+func FuzzContentRange(f *testing.F) {
+	for _, s := range []string{"bytes 0-9/10", "bytes 5-9/*", "bytes */10", "bytes 9-5/10", "bytes 0-10/10", "", "bytes -1-5/9", "BYTES 1-2/3", "bytes 1-9223372036854775808/9"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := parseContentRange(s)
+		if err == nil && (r.first < 0 || r.last < r.first || r.total >= 0 && r.last >= r.total || r.total < -1) {
+			t.Fatalf("%q parsed as %+v", s, r)
+		}
+	})
+}

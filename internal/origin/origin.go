@@ -1,0 +1,113 @@
+// Package origin reads an image from where it is published: an http or https URL, a file, or
+// standard input. Over HTTP a transfer that is cut, reset or stalled is taken up again where it
+// was, inside Read; the caller sees one unbroken stream or an error, never a byte twice and
+// never a hole.
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Kinds of failure, for errors.Is.
+var (
+	// ErrSource: the source cannot be used as it is written (unknown scheme, no such file).
+	ErrSource = errors.New("the image's address cannot be used")
+	// ErrRefused: the server answered, and its answer is final (404, 401, a redirect loop).
+	ErrRefused = errors.New("the server does not give the image")
+	// ErrBroken: the connection could not be made or kept after all attempts.
+	ErrBroken = errors.New("the connection to the server is broken")
+	// ErrChanged: the server has another image now than the one that was begun.
+	ErrChanged = errors.New("the image changed while it was being read")
+	// ErrLength: the image is not as long as was declared.
+	ErrLength = errors.New("the image does not have its declared length")
+)
+
+// Options of Open. The zero value is usable; each zero field has the default named with it.
+type Options struct {
+	Size   int64         // length of the bytes as transferred, where somebody declared it; 0 = not known
+	Header http.Header   // sent with each request, for example Authorization
+	Client *http.Client  // default: NewClient()
+	Stdin  io.Reader     // what "-" reads; default: os.Stdin
+	Log    *slog.Logger  // told of each resumption; default: discarded
+	Stall  time.Duration // a connection that gives no byte for so long is broken; default 30 s
+
+	FirstPause   time.Duration // before the first new attempt, doubled for each further one; default 0.5 s
+	MaxPause     time.Duration // longest pause between attempts; default 15 s
+	Attempts     int           // failures in a row, without a byte between them, before giving up; default 10
+	OpenAttempts int           // the same for the very first answer; default 4
+}
+
+func (o Options) withDefaults() Options {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&o.Stall, 30*time.Second)
+	def(&o.FirstPause, 500*time.Millisecond)
+	def(&o.MaxPause, 15*time.Second)
+	if o.Attempts <= 0 {
+		o.Attempts = 10
+	}
+	if o.OpenAttempts <= 0 {
+		o.OpenAttempts = 4
+	}
+	if o.Client == nil {
+		o.Client = NewClient()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Reader is an open image. Its methods other than Retries belong to one goroutine.
+type Reader struct {
+	io.ReadCloser
+	size    int64
+	name    string
+	etag    string
+	retries func() int
+}
+
+// Size is the length of the bytes as transferred, -1 while the origin does not tell.
+func (r *Reader) Size() int64 { return r.size }
+
+// Name is the last element of the address that was asked, for detecting the format: redirects
+// often lead to names that are mere keys of an object store.
+func (r *Reader) Name() string { return r.name }
+
+// ETag is the origin's validator, "" if it has none.
+func (r *Reader) ETag() string { return r.etag }
+
+// Retries counts the connections that were broken and taken up again so far.
+// It may be called from any goroutine.
+func (r *Reader) Retries() int { return r.retries() }
+
+// Open opens source: an http or https URL, a file's path (or file:///path), or "-" for standard
+// input. The context governs the whole life of the Reader, not only its opening.
+func Open(ctx context.Context, source string, opts Options) (*Reader, error) {
+	opts = opts.withDefaults()
+	if source == "-" {
+		return openStdin(ctx, opts)
+	}
+	scheme, rest, found := strings.Cut(source, "://")
+	if !found {
+		return openFile(ctx, source, opts)
+	}
+	switch strings.ToLower(scheme) {
+	case "http", "https":
+		return openHTTP(ctx, source, opts)
+	case "file":
+		return openFile(ctx, rest, opts)
+	}
+	return nil, fmt.Errorf("%w: scheme %q of %s is not known; use http://, https://, a file's path, or - for standard input",
+		ErrSource, scheme, Redact(source))
+}
