@@ -2,12 +2,10 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 
 	"bty/internal/event"
-	"bty/internal/fault"
 	"bty/internal/machine"
 	"bty/internal/wire"
 )
@@ -55,15 +53,13 @@ func (f *Fleet) lookup(mac machine.MAC) (m machine.Machine, found bool, err erro
 	return m, found, err
 }
 
-// Inventory records what a machine reported about itself.
+// Inventory records what a machine reported about itself. A hardware tree that is too large is
+// left out, and what was known before stays.
 func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr, inv wire.Inventory) error {
 	now := f.Now()
-	lshw, err := canonicalJSON(inv.LSHW)
-	if err != nil {
-		return fault.Wrap(fault.Rejected, err, "lshw is not valid JSON")
-	}
+	lshw := inv.LSHW
 	carried := inventoried{Count: len(inv.Disks), Serials: serials(inv.Disks), LSHW: lshw != nil && len(lshw) <= maxLSHW}
-	err = f.report(ctx, mac, from, "inventory", func(tx Tx, m *machine.Machine) (event.Event, error) {
+	err := f.report(ctx, mac, from, "inventory", func(tx Tx, m *machine.Machine) (event.Event, error) {
 		hardware, _, err := tx.Hardware(mac)
 		if err != nil {
 			return event.Event{}, err
@@ -99,18 +95,6 @@ func serials(disks []machine.Disk) []string {
 		}
 	}
 	return found
-}
-
-// canonicalJSON has sorted keys and no white space; nil for nothing or null.
-func canonicalJSON(raw json.RawMessage) (json.RawMessage, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return nil, err
-	}
-	return json.Marshal(v)
 }
 
 // Status records how a live environment's work ended.

@@ -1,0 +1,255 @@
+package body
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Object reads the fields of a JSON object and collects what is wrong with them. A field that is
+// never read is one that the caller should not have sent.
+type Object struct {
+	fields   map[string]any
+	read     map[string]bool
+	loc      []any
+	problems *Problems
+	lenient  bool // unknown fields are dropped in silence
+}
+
+// Object takes the value as an object. Done tells what was wrong.
+func (v Value) Object() *Object {
+	o := &Object{read: map[string]bool{}, loc: []any{"body"}, problems: new(Problems)}
+	fields, ok := v.v.(map[string]any)
+	if !ok {
+		o.add(o.loc, "model_attributes_type", "Input should be a valid dictionary or object to extract fields from", v.v, nil)
+	}
+	o.fields = fields
+	return o
+}
+
+// Done returns everything that was wrong, nil if nothing was.
+func (o *Object) Done() error {
+	o.finish()
+	if len(*o.problems) == 0 {
+		return nil
+	}
+	return *o.problems
+}
+
+func (o *Object) finish() {
+	if o.lenient {
+		return
+	}
+	var extra []string
+	for key := range o.fields {
+		if !o.read[key] {
+			extra = append(extra, key)
+		}
+	}
+	slices.Sort(extra)
+	for _, key := range extra {
+		o.add(o.at(key), "extra_forbidden", "Extra inputs are not permitted", o.fields[key], nil)
+	}
+}
+
+func (o *Object) at(step any) []any { return append(slices.Clone(o.loc), step) }
+
+func (o *Object) add(loc []any, kind, message string, input any, ctx map[string]any) {
+	*o.problems = append(*o.problems, Problem{kind, loc, message, input, ctx})
+}
+
+func (o *Object) take(key string) (any, bool) {
+	o.read[key] = true
+	v, ok := o.fields[key]
+	return v, ok
+}
+
+// Rule is one demand on a string; it returns the kind of problem, its message and its context.
+type Rule func(string) (kind, message string, ctx map[string]any)
+
+// Max limits a string to n characters.
+func Max(n int) Rule {
+	return func(s string) (string, string, map[string]any) {
+		if utf8.RuneCountInString(s) <= n {
+			return "", "", nil
+		}
+		return "string_too_long", fmt.Sprintf("String should have at most %d characters", n), map[string]any{"max_length": n}
+	}
+}
+
+// Min demands at least n characters.
+func Min(n int) Rule {
+	return func(s string) (string, string, map[string]any) {
+		if utf8.RuneCountInString(s) >= n {
+			return "", "", nil
+		}
+		return "string_too_short", fmt.Sprintf("String should have at least %d characters", n), map[string]any{"min_length": n}
+	}
+}
+
+// Match demands that the string matches a pattern anchored by ^ and $.
+func Match(pattern *regexp.Regexp) Rule {
+	return func(s string) (string, string, map[string]any) {
+		if pattern.MatchString(s) {
+			return "", "", nil
+		}
+		return "string_pattern_mismatch", fmt.Sprintf("String should match pattern '%s'", pattern), map[string]any{"pattern": pattern.String()}
+	}
+}
+
+// OneOf demands one of a closed set.
+func OneOf(values ...string) Rule {
+	list := "'" + strings.Join(values, "', '") + "'"
+	if i := strings.LastIndex(list, ", "); i >= 0 {
+		list = list[:i] + " or" + list[i+1:]
+	}
+	return func(s string) (string, string, map[string]any) {
+		if slices.Contains(values, s) {
+			return "", "", nil
+		}
+		return "literal_error", "Input should be " + list, map[string]any{"expected": list}
+	}
+}
+
+// String reads a field that must be there.
+func (o *Object) String(key string, rules ...Rule) string {
+	v, ok := o.take(key)
+	if !ok {
+		o.add(o.at(key), "missing", "Field required", o.fields, nil)
+		return ""
+	}
+	return o.text(o.at(key), v, rules)
+}
+
+// StringOr reads a field that may be absent, but not null.
+func (o *Object) StringOr(key, absent string, rules ...Rule) string {
+	v, ok := o.take(key)
+	if !ok {
+		return absent
+	}
+	return o.text(o.at(key), v, rules)
+}
+
+// Nullable reads a field that may be absent or null.
+func (o *Object) Nullable(key string, rules ...Rule) *string {
+	v, _ := o.take(key)
+	if v == nil {
+		return nil
+	}
+	s := o.text(o.at(key), v, rules)
+	return &s
+}
+
+func (o *Object) text(loc []any, v any, rules []Rule) string {
+	s, ok := v.(string)
+	if !ok {
+		o.add(loc, "string_type", "Input should be a valid string", v, nil)
+		return ""
+	}
+	for _, rule := range rules {
+		if kind, message, ctx := rule(s); kind != "" {
+			o.add(loc, kind, message, s, ctx)
+			break
+		}
+	}
+	return s
+}
+
+// Strings reads a list of at most limit strings; absent is empty.
+func (o *Object) Strings(key string, limit int, rules ...Rule) []string {
+	items := o.list(key, limit)
+	texts := make([]string, 0, len(items))
+	for i, item := range items {
+		texts = append(texts, o.text(append(o.at(key), i), item, rules))
+	}
+	return texts
+}
+
+// Objects reads a list of at most limit objects; absent is empty. Unknown fields in them are
+// dropped in silence.
+func (o *Object) Objects(key string, limit int, each func(*Object)) {
+	for i, item := range o.list(key, limit) {
+		loc := append(o.at(key), i)
+		fields, ok := item.(map[string]any)
+		if !ok {
+			o.add(loc, "model_attributes_type", "Input should be a valid dictionary or object to extract fields from", item, nil)
+			continue
+		}
+		each(&Object{fields: fields, read: map[string]bool{}, loc: loc, problems: o.problems, lenient: true})
+	}
+}
+
+func (o *Object) list(key string, limit int) []any {
+	v, ok := o.take(key)
+	if !ok {
+		return nil
+	}
+	items, ok := v.([]any)
+	if !ok {
+		o.add(o.at(key), "list_type", "Input should be a valid list", v, nil)
+		return nil
+	}
+	if len(items) > limit {
+		o.add(o.at(key), "too_long", fmt.Sprintf("List should have at most %d items after validation, not %d", limit, len(items)), nil,
+			map[string]any{"field_type": "List", "max_length": limit, "actual_length": len(items)})
+		return nil
+	}
+	return items
+}
+
+// Bool reads a field that may be absent: true, false, 0, 1 and the usual words for them.
+func (o *Object) Bool(key string) bool {
+	v, ok := o.take(key)
+	if !ok {
+		return false
+	}
+	switch v := v.(type) {
+	case bool:
+		return v
+	case float64:
+		if v == 0 || v == 1 {
+			return v == 1
+		}
+	case string:
+		if b, known := boolWords[strings.ToLower(v)]; known {
+			return b
+		}
+	default:
+		o.add(o.at(key), "bool_type", "Input should be a valid boolean", v, nil)
+		return false
+	}
+	o.add(o.at(key), "bool_parsing", "Input should be a valid boolean, unable to interpret input", v, nil)
+	return false
+}
+
+var boolWords = map[string]bool{
+	"true": true, "yes": true, "on": true, "1": true, "t": true, "y": true,
+	"false": false, "no": false, "off": false, "0": false, "f": false, "n": false,
+}
+
+// Number reads a field that may be absent and must not be negative.
+func (o *Object) Number(key string) float64 {
+	v, ok := o.take(key)
+	if !ok {
+		return 0
+	}
+	n, ok := v.(float64)
+	if !ok || n < 0 || n > 1<<62 {
+		o.add(o.at(key), "number_type", "Input should be a number that is not negative", v, nil)
+		return 0
+	}
+	return n
+}
+
+// Tree reads a field that may be absent or null, and else must be an object or a list.
+func (o *Object) Tree(key string) any {
+	v, _ := o.take(key)
+	switch v.(type) {
+	case nil, map[string]any, []any:
+		return v
+	}
+	o.add(o.at(key), "dict_type", "Input should be a valid dictionary or list", v, nil)
+	return nil
+}

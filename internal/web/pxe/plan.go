@@ -1,0 +1,42 @@
+package pxe
+
+import (
+	"net/http"
+
+	"bty/internal/boot"
+	"bty/internal/fleet"
+	"bty/internal/web/serve"
+	"bty/internal/wire"
+)
+
+func (c Config) plan(w http.ResponseWriter, r *http.Request) error {
+	mac, err := pathMAC(r)
+	if err != nil {
+		return err
+	}
+	offer, err := c.Fleet.Contact(r.Context(), fleet.Contact{MAC: mac, Asker: boot.Live, From: c.Client(r)})
+	if err != nil {
+		return err
+	}
+	serve.JSON(w, http.StatusOK, renderPlan(offer, serve.Host(r)))
+	return nil
+}
+
+// renderPlan is an offer to a live environment as JSON.
+func renderPlan(offer boot.Offer, host string) wire.Plan {
+	plan := wire.Plan{Mode: fleet.PlanMode(offer)}
+	switch offer.Action {
+	case boot.Flash:
+		image := offer.Image
+		plan.Image, plan.Name, plan.Format, plan.SizeBytes = image.URL(), image.Name, string(image.Format), image.Size
+		plan.TargetDiskSerial = offer.Machine.Intent.TargetSerial
+		if !image.Digest.IsZero() {
+			plan.DiskImageSHA = image.Digest.String()
+		}
+	case boot.Wizard:
+		plan.Catalog = "http://" + host + "/catalog.toml"
+	case boot.Leave:
+		plan.Reason = offer.Rule.Because()
+	}
+	return plan
+}

@@ -1,0 +1,144 @@
+// Package serve is what all HTTP surfaces share: handlers that return an error, the one map from
+// kinds of fault to status codes, and the error shapes of the wire.
+package serve
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"bty/internal/fault"
+	"bty/internal/web/body"
+)
+
+// Handler answers a request or returns why it cannot.
+type Handler func(http.ResponseWriter, *http.Request) error
+
+// Guard lets a request pass or returns why not.
+type Guard func(*http.Request) error
+
+// Open lets everybody pass.
+func Open(*http.Request) error { return nil }
+
+// Adapter turns Handlers into http.Handlers.
+type Adapter struct {
+	Log *slog.Logger
+}
+
+// Do runs h behind guard.
+func (a Adapter) Do(guard Guard, h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := guard(r)
+		if err == nil {
+			err = h(w, r)
+		}
+		if err != nil {
+			a.Fail(w, r, err)
+		}
+	})
+}
+
+// WithBody reads a JSON body of at most limit bytes before it asks guard: a body that is not JSON
+// is said to be so even to an anonymous caller.
+func (a Adapter) WithBody(limit int64, guard Guard, h func(http.ResponseWriter, *http.Request, body.Value) error) http.Handler {
+	return a.Do(Open, func(w http.ResponseWriter, r *http.Request) error {
+		value, err := body.Read(w, r, limit)
+		if err != nil {
+			return err
+		}
+		if err := guard(r); err != nil {
+			return err
+		}
+		return h(w, r, value)
+	})
+}
+
+// Fail answers with err in the shape of the wire. What is not meant for the caller goes to the journal.
+func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := Status(err)
+	if status >= 500 {
+		a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "status", status, "err", err)
+	}
+	if problems, ok := body.AsProblems(err); ok {
+		JSON(w, status, detail{problems})
+		return
+	}
+	JSON(w, status, detail{fault.Public(err)})
+}
+
+type detail struct {
+	Detail any `json:"detail"`
+}
+
+// Status is the one map from kinds of fault to status codes.
+func Status(err error) int {
+	if _, ok := body.AsProblems(err); ok {
+		return http.StatusUnprocessableEntity
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.Unauthorized:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.Rejected:
+		return http.StatusUnprocessableEntity
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	case fault.Full:
+		return http.StatusInsufficientStorage
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// JSON answers with v, compact and with non-ASCII text as it is.
+func JSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // the client is gone, if anything
+}
+
+// NoContent answers 204.
+func NoContent(w http.ResponseWriter) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// Client is the address that a request comes from: the peer, or the first hop that a trusted
+// proxy names. It is not valid on a unix socket.
+func Client(r *http.Request, trustProxy bool) netip.Addr {
+	if trustProxy {
+		first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+		if addr, err := netip.ParseAddr(strings.TrimSpace(first)); err == nil {
+			return addr.Unmap()
+		}
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap()
+}
+
+// Host is what the client reached us by: the Host header as it came, else the socket's address.
+func Host(r *http.Request) string {
+	if r.Host != "" {
+		return r.Host
+	}
+	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(interface{ String() string }); ok {
+		return addr.String()
+	}
+	return "localhost"
+}
