@@ -1,0 +1,120 @@
+// Package config is the one configuration of all daemons: a table of keys (schema.go), loaded once
+// from defaults, TOML files, credentials and the environment, each layer over the one before, key
+// by key. Every value remembers where it came from.
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// Config is the configuration in force. Paths are filled in: none of them is empty.
+type Config struct {
+	Admin struct {
+		Password string
+	}
+	Server struct {
+		Host          string
+		Port          int
+		TrustedProxy  string // "" trusts none
+		SessionSecret string // "" means the file in the state folder
+	}
+	Paths struct {
+		StateDir    string
+		BootDir     string
+		BackupDir   string
+		CatalogFile string
+		RunDir      string // of the control and report sockets
+	}
+	Withcache struct {
+		URL string // "" means none
+	}
+	Nbdmux struct {
+		URL string // "" means none
+	}
+	Netboot struct {
+		TFTPProbeHost   string
+		ArtifactVersion string
+	}
+	Boot struct {
+		MaxAttempts int
+	}
+	TFTP struct {
+		Mode         string // TFTPMultiPort or TFTPSinglePort
+		Host         string // "" means all addresses
+		Port         int
+		MaxTransfers int
+		MaxPerClient int
+	}
+	Events struct {
+		Keep int
+	}
+	Log struct {
+		Format string // "", "text" or "json"
+	}
+	Tuning struct {
+		BackupMaxParallel int
+		MaxUploadBytes    int
+	}
+	// Seed holds what is set by environment variables only.
+	Seed struct {
+		BootSeedDir        string
+		BootReleaseRepo    string
+		DisplayTZ          string
+		RambootOverlaySize string
+	}
+
+	origins map[string]Origin
+}
+
+// Values of tftp.mode.
+const (
+	TFTPMultiPort  = "multi-port"  // a port per transfer, RFC 1350: fast
+	TFTPSinglePort = "single-port" // everything from port 69: slower, needs no network of its own
+)
+
+// ReportSocket is the path of bty-web's report socket.
+func (c *Config) ReportSocket() string { return filepath.Join(c.Paths.RunDir, "report.sock") }
+
+// ControlSocket is the path of bty-web's control socket.
+func (c *Config) ControlSocket() string { return filepath.Join(c.Paths.RunDir, "control.sock") }
+
+// Origin says where a value came from: the default, a file, a credential or a variable.
+type Origin struct {
+	File     string // path of the TOML file
+	Line     int    // of the key in File
+	Variable string // name of the environment variable
+	Cred     string // name of the systemd credential
+}
+
+func (o Origin) String() string {
+	switch {
+	case o.Variable != "":
+		return "variable " + o.Variable
+	case o.Cred != "":
+		return "credential " + o.Cred
+	case o.File != "" && o.Line > 0:
+		return fmt.Sprintf("%s:%d", o.File, o.Line)
+	case o.File != "":
+		return o.File
+	}
+	return "default"
+}
+
+// IsDefault reports whether nobody set the value.
+func (o Origin) IsDefault() bool { return o == Origin{} }
+
+// Origin returns where the value of key ("server.port") came from.
+func (c *Config) Origin(key string) Origin { return c.origins[key] }
+
+// Error is a configuration that cannot be used. Its message names the place, the key and the
+// next step, and never a secret.
+type Error struct {
+	Where string // "/etc/bty/bty.toml:3:7", "variable BTY_SERVER_PORT"
+	What  string
+}
+
+func (e *Error) Error() string { return "configuration: " + e.Where + ": " + e.What }
+
+// ExitCode is 2: starting again will not help.
+func (e *Error) ExitCode() int { return 2 }

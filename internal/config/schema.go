@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Key describes one setting. The environment variable of section.name is BTY_SECTION_NAME.
+type Key struct {
+	Section, Name string
+	Default       string
+	Help          string
+	Secret        bool     // never shown: not in a page, an error or a log
+	Cred          string   // systemd credential that sets it, if any
+	OneOf         []string // the allowed values of a string; empty allows any
+
+	text     func(*Config) *string // exactly one of text and number is set
+	number   func(*Config) *int
+	min, max int
+	clamp    bool // out of range means the default instead of an error
+}
+
+// String is the key as the documentation spells it: "server.port".
+func (k Key) String() string { return k.Section + "." + k.Name }
+
+// Env is the name of the variable that overrides the key.
+func (k Key) Env() string { return "BTY_" + strings.ToUpper(k.Section+"_"+k.Name) }
+
+// Type is "str" or "int".
+func (k Key) Type() string {
+	if k.number != nil {
+		return "int"
+	}
+	return "str"
+}
+
+// Value returns the key's value in c as text; ask Secret before showing it.
+func (k Key) Value(c *Config) string {
+	if k.number != nil {
+		return strconv.Itoa(*k.number(c))
+	}
+	return *k.text(c)
+}
+
+const maxInt = int(^uint(0) >> 1)
+
+// Keys returns the schema, in the order in which documentation and pages show it.
+func Keys() []Key {
+	text := func(section, name, def, help string, p func(*Config) *string) Key {
+		return Key{Section: section, Name: name, Default: def, Help: help, text: p}
+	}
+	number := func(section, name string, def, low, high int, help string, p func(*Config) *int) Key {
+		return Key{Section: section, Name: name, Default: strconv.Itoa(def), Help: help, number: p, min: low, max: high}
+	}
+	secret := func(k Key, cred string) Key { k.Secret, k.Cred = true, cred; return k }
+	oneOf := func(k Key, values ...string) Key { k.OneOf = values; return k }
+	clamp := func(k Key) Key { k.clamp = true; return k }
+	return []Key{
+		secret(text("admin", "password", "bty-lab", "password of the pages and of the API",
+			func(c *Config) *string { return &c.Admin.Password }), "bty.admin-password"),
+		text("server", "host", "0.0.0.0", "address to listen on when systemd hands over no socket",
+			func(c *Config) *string { return &c.Server.Host }),
+		number("server", "port", 8080, 1, 65535, "TCP port of bty-web; iPXE scripts name it",
+			func(c *Config) *int { return &c.Server.Port }),
+		text("server", "trusted_proxy", "", "address of a reverse proxy whose X-Forwarded-* are believed",
+			func(c *Config) *string { return &c.Server.TrustedProxy }),
+		secret(text("server", "session_secret", "", "key of the session cookies; empty: made once, kept in the state folder",
+			func(c *Config) *string { return &c.Server.SessionSecret }), "bty.session-secret"),
+		text("paths", "state_dir", DefaultStateDir, "folder of the database",
+			func(c *Config) *string { return &c.Paths.StateDir }),
+		text("paths", "boot_dir", "", "folder of boot artifacts; empty: boot in the state folder",
+			func(c *Config) *string { return &c.Paths.BootDir }),
+		text("paths", "backup_dir", "", "folder of backups; empty: backups in the state folder",
+			func(c *Config) *string { return &c.Paths.BackupDir }),
+		text("paths", "catalog_file", "", "the catalog; empty: catalog.toml in the state folder",
+			func(c *Config) *string { return &c.Paths.CatalogFile }),
+		text("paths", "run_dir", "/run/bty", "folder of the control and report sockets",
+			func(c *Config) *string { return &c.Paths.RunDir }),
+		text("withcache", "url", "", "cache that images are fetched through; empty: none",
+			func(c *Config) *string { return &c.Withcache.URL }),
+		text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
+			func(c *Config) *string { return &c.Nbdmux.URL }),
+		text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",
+			func(c *Config) *string { return &c.Netboot.TFTPProbeHost }),
+		text("netboot", "artifact_version", "0.65.4", "version of the Debian live artifacts, also meant by the tag latest",
+			func(c *Config) *string { return &c.Netboot.ArtifactVersion }),
+		number("boot", "max_attempts", 5, 1, 1000, "starts of the live environment without a completion before a machine counts as stuck",
+			func(c *Config) *int { return &c.Boot.MaxAttempts }),
+		oneOf(text("tftp", "mode", TFTPMultiPort, "multi-port: a port per transfer; single-port: all from one port, for strict firewalls",
+			func(c *Config) *string { return &c.TFTP.Mode }), TFTPMultiPort, TFTPSinglePort),
+		text("tftp", "host", "", "address to listen on when systemd hands over no socket; empty: all",
+			func(c *Config) *string { return &c.TFTP.Host }),
+		number("tftp", "port", 69, 1, 65535, "UDP port when systemd hands over no socket",
+			func(c *Config) *int { return &c.TFTP.Port }),
+		number("tftp", "max_transfers", 1024, 1, 65535, "transfers at one time",
+			func(c *Config) *int { return &c.TFTP.MaxTransfers }),
+		number("tftp", "max_per_client", 16, 1, 65535, "transfers at one time to one address",
+			func(c *Config) *int { return &c.TFTP.MaxPerClient }),
+		number("events", "keep", 100000, 100, 100000000, "events kept; the oldest go first",
+			func(c *Config) *int { return &c.Events.Keep }),
+		oneOf(text("log", "format", "", "text or json; empty: the journal if there is one, else text",
+			func(c *Config) *string { return &c.Log.Format }), "", "text", "json"),
+		clamp(number("tuning", "backup_max_parallel", 1, 1, 64, "backups made at one time",
+			func(c *Config) *int { return &c.Tuning.BackupMaxParallel })),
+		clamp(number("tuning", "max_upload_bytes", 214748364800, 1, maxInt, "largest upload to /boot",
+			func(c *Config) *int { return &c.Tuning.MaxUploadBytes })),
+	}
+}
+
+// seedVars are the variables without a key in the file.
+func seedVars(c *Config) map[string]*string {
+	return map[string]*string{
+		"BTY_BOOT_SEED_DIR":        &c.Seed.BootSeedDir,
+		"BTY_BOOT_RELEASE_REPO":    &c.Seed.BootReleaseRepo,
+		"BTY_DISPLAY_TZ":           &c.Seed.DisplayTZ,
+		"BTY_RAMBOOT_OVERLAY_SIZE": &c.Seed.RambootOverlaySize,
+	}
+}
+
+// set stores v, a string or an int64 as TOML has them, or text from a variable if asText.
+func (k Key) set(c *Config, v any, asText bool) error {
+	if k.number == nil {
+		s, ok := v.(string)
+		if !ok {
+			return fmt.Errorf("%s must be a string: put it in quotes", k)
+		}
+		return k.setText(c, s)
+	}
+	n, ok := v.(int64)
+	if s, isText := v.(string); isText && asText {
+		parsed, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number; set %s to one, or unset the variable", s, k)
+		}
+		n, ok = parsed, true
+	}
+	if !ok {
+		return fmt.Errorf("%s must be a whole number, without quotes", k)
+	}
+	return k.setNumber(c, n)
+}
+
+func (k Key) setText(c *Config, s string) error {
+	if strings.ContainsRune(s, 0) {
+		return fmt.Errorf("%s must not contain a NUL", k)
+	}
+	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, s) {
+		return fmt.Errorf("%s is %q; it must be one of %q", k, s, k.OneOf)
+	}
+	*k.text(c) = s
+	return nil
+}
+
+func (k Key) setNumber(c *Config, n int64) error {
+	if n >= int64(k.min) && n <= int64(k.max) {
+		*k.number(c) = int(n)
+		return nil
+	}
+	if !k.clamp {
+		return fmt.Errorf("%s is %d; it must be from %d to %d", k, n, k.min, k.max)
+	}
+	if n > int64(k.max) {
+		*k.number(c) = k.max
+		return nil
+	}
+	return k.setDefault(c)
+}
+
+func (k Key) setDefault(c *Config) error { return k.set(c, k.Default, true) }
