@@ -13,8 +13,8 @@ type Server string
 // write it. A bare host gets http:// and no port, which means port 80: that is what the clients
 // in the field do, so a name in a boot menu means the same to all of them.
 func ParseServer(s string) (Server, error) {
-	text := strings.TrimRight(strings.TrimSpace(s), "/")
-	if text == "" {
+	text := strings.TrimSpace(s)
+	if strings.Trim(text, "/") == "" {
 		return "", fmt.Errorf("no server given: write --server http://HOST:PORT")
 	}
 	if !strings.Contains(text, "://") {
