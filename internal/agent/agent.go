@@ -1,0 +1,139 @@
+// Package agent is the unattended run of a machine: report the hardware, ask the server for the
+// plan, do what it says, report how it went. It decides nothing about boot policy; the server
+// does. It never reboots: its Outcome says what happened, and the caller acts on it.
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"bty/internal/catalog"
+	"bty/internal/client"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// Job is one image for one disk.
+type Job struct {
+	Image  string
+	Format catalog.Format // FormatUnknown: by the image's name or first bytes
+	Digest catalog.Digest // zero: not known, not checked
+	Size   int64          // of the image as transferred; 0: not known
+	Disk   machine.Disk
+}
+
+// Agent runs one machine's plan. Its functions are the machine underneath.
+type Agent struct {
+	Client   *client.Client
+	Disks    func(ctx context.Context) ([]machine.Disk, error)
+	Match    func(disks []machine.Disk, serial string) (machine.Disk, error)
+	Flash    func(ctx context.Context, job Job, report func(wire.Progress)) error
+	Hardware func() (json.RawMessage, error)
+	Console  *Console
+	Limits   Limits
+	Reboots  bool // the caller reboots after a flash; only the words on the console depend on it
+}
+
+// Result is how a run ended without an error.
+type Result uint8
+
+// What a run did. Interactive means that the server wants a person to choose.
+const (
+	Exit Result = iota
+	Flashed
+	Inventoried
+	Interactive
+)
+
+// Outcome is what a run did.
+type Outcome struct {
+	Result Result
+	Disk   machine.Disk // the one that was flashed
+	Told   error        // why the server could not be told; nil if it was, or nothing was to tell
+}
+
+// Limits bounds every wait of a run. A zero field takes the default.
+type Limits struct {
+	Plan       Pace          // retries of GET plan: DHCP may just have come up
+	Status     Pace          // retries of the final report: a restart of the server must not lose it
+	Inventory  Pace          // retries of the inventory
+	LateDisks  time.Duration // how long a disk may take to appear
+	Rescan     time.Duration // between two looks for it
+	Settle     time.Duration // the list of disks must be unchanged for this long to be reported
+	Hardware   time.Duration // reading /sys of failing hardware may hang
+	Join       time.Duration // how long an exit waits for the inventory in the background
+	LastReport time.Duration // how long a person's Ctrl-C waits for the report of it
+	Beat       time.Duration // between two progress reports
+}
+
+var (
+	defaultPlan   = Pace{For: 2 * time.Minute, First: time.Second, Max: 10 * time.Second}
+	defaultStatus = Pace{For: 150 * time.Second, First: 500 * time.Millisecond, Max: 10 * time.Second}
+)
+
+func (l Limits) filled() Limits {
+	l.Plan = l.Plan.or(defaultPlan)
+	l.Status = l.Status.or(defaultStatus)
+	l.Inventory = l.Inventory.or(defaultStatus)
+	for field, fallback := range map[*time.Duration]time.Duration{
+		&l.LateDisks: 20 * time.Second, &l.Rescan: 500 * time.Millisecond, &l.Settle: time.Second,
+		&l.Hardware: 30 * time.Second, &l.Join: 15 * time.Second, &l.LastReport: 5 * time.Second, &l.Beat: time.Second,
+	} {
+		if *field == 0 {
+			*field = fallback
+		}
+	}
+	return l
+}
+
+// Run does what the server says, once. It returns when everything it started has ended.
+func (a *Agent) Run(ctx context.Context) (Outcome, error) {
+	r := &run{Agent: a, limits: a.Limits.filled()}
+	inventory := r.startInventory(ctx)
+	defer inventory.join(r.limits.Join)
+
+	plan, err := r.plan(ctx)
+	if err != nil {
+		inventory.abandon()
+		return Outcome{}, err
+	}
+	inventory.machineIsKnown()
+	switch plan.Mode {
+	case wire.PlanFlash:
+		return r.flash(ctx, plan)
+	case wire.PlanInventory:
+		return r.inventoried(inventory)
+	case wire.PlanExit:
+		r.Console.Line("nothing to do here: %s", either(plan.Reason, "the machine boots its own disk"))
+		return Outcome{Result: Exit}, nil
+	default:
+		r.interactive(plan)
+		return Outcome{Result: Interactive}, nil
+	}
+}
+
+// run is one Run with its limits filled in.
+type run struct {
+	*Agent
+	limits Limits
+}
+
+// interactive says what a person can do; the wizard that does it for them comes later.
+func (r *run) interactive(plan wire.Plan) {
+	if plan.Mode != wire.PlanInteractive {
+		r.Console.Line("the server's plan %q is not known to this version", plan.Mode)
+	}
+	r.Console.Line("the server wants a person to choose: %s", either(plan.Reason, "no image and disk are bound to this machine"))
+	r.Console.Line("set them at %s/ui/machines/%s", r.Client.Server(), r.Client.MAC())
+	r.Console.Line("or by hand: images are in %s", either(plan.Catalog, r.Client.Server().Catalog()))
+	r.Console.Line("            bty disks")
+	r.Console.Line("            bty flash --image URL --disk SERIAL")
+}
+
+func either(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}

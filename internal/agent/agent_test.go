@@ -1,0 +1,490 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bty/internal/catalog"
+	"bty/internal/client"
+	"bty/internal/client/peer"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+var mac = machine.MAC{0x52, 0x54, 0, 0x12, 0x34, 0x56}
+
+// quick are limits for tests: the same shape, a thousandth of the time.
+var quick = Limits{
+	Plan:      Pace{For: 2 * time.Second, First: time.Millisecond, Max: 10 * time.Millisecond},
+	Status:    Pace{For: 2 * time.Second, First: time.Millisecond, Max: 10 * time.Millisecond},
+	Inventory: Pace{For: 2 * time.Second, First: time.Millisecond, Max: 10 * time.Millisecond},
+	LateDisks: 200 * time.Millisecond, Rescan: time.Millisecond, Settle: 5 * time.Millisecond,
+	Hardware: time.Second, Join: time.Second, LastReport: time.Second, Beat: 10 * time.Millisecond,
+}
+
+// output is a console that may be read while it is written.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func disk(path, serial string) machine.Disk {
+	d := machine.Disk{Path: path}
+	if serial != "" {
+		d.Serial = &serial
+	}
+	return d
+}
+
+// bench is one machine: its server, its disks, its flasher, its console.
+type bench struct {
+	web   *peer.Web
+	out   *output
+	jobs  []Job
+	agent *Agent
+}
+
+func newBench(t *testing.T, web *peer.Web, disks ...machine.Disk) *bench {
+	t.Helper()
+	c := client.New(client.Server(web.Start(t)), mac, "1")
+	t.Cleanup(c.Close)
+	b := &bench{web: web, out: &output{}}
+	b.agent = &Agent{
+		Client: c, Limits: quick, Reboots: true, Console: &Console{Out: b.out}, Match: MatchSerial,
+		Disks:    func(context.Context) ([]machine.Disk, error) { return disks, nil },
+		Hardware: func() (json.RawMessage, error) { return json.RawMessage(`{"id":"host","class":"system"}`), nil },
+		Flash: func(_ context.Context, job Job, report func(wire.Progress)) error {
+			b.jobs = append(b.jobs, job)
+			for i, stage := range []string{"open", "write", "write", "sync", "table"} {
+				report(wire.Progress{Stage: stage, Bytes: int64(25 * i), Total: 100})
+			}
+			return nil
+		},
+	}
+	return b
+}
+
+var flashPlan = wire.Plan{
+	Mode: "flash", Image: "http://h/i.img.zst", TargetDiskSerial: " S1 ", Name: "an image", Format: "img.zst",
+	DiskImageSHA: strings.Repeat("ab", 32), SizeBytes: 1234,
+}
+
+func (b *bench) wantConsole(t *testing.T, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(b.out.String(), line) {
+			t.Errorf("the console lacks %q:\n%s", line, b.out)
+		}
+	}
+}
+
+func TestFlash(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: flashPlan}, disk("/dev/sda", ""), disk("/dev/sdb", "S1  "))
+	got, err := b.agent.Run(t.Context())
+	if err != nil || got.Result != Flashed || got.Told != nil || got.Disk.Path != "/dev/sdb" {
+		t.Fatalf("%+v, %v\n%s", got, err, b.out)
+	}
+	if len(b.jobs) != 1 {
+		t.Fatalf("%d flashes", len(b.jobs))
+	}
+	job := b.jobs[0]
+	if job.Image != flashPlan.Image || job.Format != catalog.Zstd || job.Digest.String() != flashPlan.DiskImageSHA || job.Size != 1234 {
+		t.Errorf("%+v", job)
+	}
+	b.wantConsole(t, "bty: auto-flash starting\n", "bty: write 25%\n", "bty: flash complete; rebooting\n")
+	if n := len(b.web.Requests("inventory")); n == 0 {
+		t.Error("no inventory")
+	}
+	stages := map[string]bool{}
+	for _, r := range b.web.Requests("progress") {
+		var p wire.Progress
+		if err := json.Unmarshal(r.Body, &p); err != nil {
+			t.Error(err)
+		}
+		stages[p.Stage] = true
+	}
+	for _, stage := range []string{"open", "write", "sync", "table"} {
+		if !stages[stage] {
+			t.Errorf("stage %s was not reported: %v", stage, stages)
+		}
+	}
+}
+
+// client.md 7.4 b: done was posted twice for one flash.
+func TestDoneIsPostedOnce(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: flashPlan}, disk("/dev/sdb", "S1"))
+	if _, err := b.agent.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.web.Statuses(); len(got) != 1 || got[0].Status != "done" {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// client.md 7.1 bugs 6 and 7.4 c: the server is away when the flash is over. The report is
+// repeated, each time under the same key, and the flash stays a success.
+func TestDoneSurvivesTheServersRestart(t *testing.T) {
+	web := &peer.Web{Plan: flashPlan, Fault: func(route string, n int) peer.Fault {
+		switch {
+		case route != "status" || n > 4:
+			return peer.Fault{}
+		case n == 1:
+			return peer.Fault{Reset: true, After: true} // heard, but the answer was lost
+		case n == 2:
+			return peer.Fault{Reset: true}
+		}
+		return peer.Fault{Code: 503}
+	}}
+	b := newBench(t, web, disk("/dev/sdb", "S1"))
+	got, err := b.agent.Run(t.Context())
+	if err != nil || got.Result != Flashed || got.Told != nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	keys := map[string]bool{}
+	for _, r := range web.Requests("status") {
+		keys[r.Header.Get("Idempotency-Key")] = true
+	}
+	if len(keys) != 1 || keys[""] || len(web.Requests("status")) != 5 {
+		t.Fatalf("%d reports, keys %v", len(web.Requests("status")), keys)
+	}
+}
+
+// client.md 7.1 bug 6: success never depends on a POST, and the console says what happened.
+func TestDoneThatCannotBeToldIsStillDone(t *testing.T) {
+	for name, code := range map[string]int{"refused": 404, "failing": 500} {
+		web := &peer.Web{Plan: flashPlan, Fault: func(route string, _ int) peer.Fault {
+			if route == "status" {
+				return peer.Fault{Code: code}
+			}
+			return peer.Fault{}
+		}}
+		b := newBench(t, web, disk("/dev/sdb", "S1"))
+		b.agent.Limits.Status.For = 50 * time.Millisecond
+		got, err := b.agent.Run(t.Context())
+		if err != nil || got.Result != Flashed || got.Told == nil {
+			t.Fatalf("%s: %+v, %v", name, got, err)
+		}
+		b.wantConsole(t, "could not tell the server", "the flash is complete", "bty: flash complete; rebooting")
+	}
+}
+
+// client.md 7.4 a, 7.1 bug 21: every failure is posted, with its reason, and nobody is asked
+// anything first. What could not be flashed is not tried again (bug 10).
+func TestFailuresAreReported(t *testing.T) {
+	broken := flashPlan
+	broken.DiskImageSHA = "xyz"
+	odd := flashPlan
+	odd.Format = "tar.gz"
+	noImage := flashPlan
+	noImage.Image = ""
+	noSerial := flashPlan
+	noSerial.TargetDiskSerial = "  "
+	signed := flashPlan
+	signed.Image = "https://user:secret@h/i.img?sig=hidden"
+	boom := errors.New("write /dev/sdb at 4 MiB: input/output error")
+	for name, tc := range map[string]struct {
+		plan    wire.Plan
+		disks   []machine.Disk
+		flash   error
+		flashes int
+		says    string
+		is      error
+	}{
+		"no disk":        {plan: flashPlan, disks: []machine.Disk{disk("/dev/sda", "S2")}, says: `serial "S1" (/dev/sda S2)`, is: ErrNoSuchDisk},
+		"no disks":       {plan: flashPlan, says: "there is none", is: ErrNoSuchDisk},
+		"two disks":      {plan: flashPlan, disks: []machine.Disk{disk("/dev/sda", "S1"), disk("/dev/sdb", "S1 ")}, says: "nothing was written", is: ErrAmbiguousDisk},
+		"write error":    {plan: flashPlan, disks: []machine.Disk{disk("/dev/sdb", "S1")}, flash: boom, flashes: 1, says: boom.Error(), is: boom},
+		"broken digest":  {plan: broken, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "disk_image_sha"},
+		"unknown format": {plan: odd, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: `format "tar.gz" is not known`},
+		"no image":       {plan: noImage, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "it names no image"},
+		"no serial":      {plan: noSerial, disks: []machine.Disk{disk("/dev/sdb", "")}, says: "it names no target disk"},
+		"signed URL": {plan: signed, disks: []machine.Disk{disk("/dev/sdb", "S1")}, flash: fmt.Errorf("GET %s: 403", signed.Image), flashes: 1,
+			says: "403"},
+	} {
+		b := newBench(t, &peer.Web{Plan: tc.plan}, tc.disks...)
+		flashes := 0
+		b.agent.Flash = func(context.Context, Job, func(wire.Progress)) error { flashes++; return tc.flash }
+		_, err := b.agent.Run(t.Context())
+		if err == nil || (tc.is != nil && !errors.Is(err, tc.is)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		got := b.web.Statuses()
+		if len(got) != 1 || got[0].Status != "failed" || !strings.Contains(got[0].Reason, tc.says) {
+			t.Errorf("%s: reported %+v", name, got)
+		}
+		if flashes != tc.flashes || len(b.web.Requests("plan")) != 1 {
+			t.Errorf("%s: %d flashes, %d plans", name, flashes, len(b.web.Requests("plan")))
+		}
+		if all := b.out.String() + got[0].Reason; strings.Contains(all, "secret") || strings.Contains(all, "hidden") {
+			t.Errorf("%s: a secret is shown: %s", name, all)
+		}
+		b.wantConsole(t, "bty: flash failed: ")
+	}
+}
+
+func TestLateDiskIsAwaited(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: flashPlan})
+	begun, late := time.Now(), []machine.Disk{disk("/dev/sdz", "S1")}
+	b.agent.Limits.LateDisks = 5 * time.Second
+	b.agent.Disks = func(context.Context) ([]machine.Disk, error) {
+		if time.Since(begun) < 60*time.Millisecond {
+			return nil, nil
+		}
+		return late, nil
+	}
+	got, err := b.agent.Run(t.Context())
+	if err != nil || got.Disk.Path != "/dev/sdz" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	b.wantConsole(t, "waiting up to 5s for the disk")
+}
+
+// client.md 7.4 i: the plan was asked for once, though DHCP may just have come up.
+func TestPlanIsRetried(t *testing.T) {
+	web := &peer.Web{Plan: wire.Plan{Mode: "exit"}, Fault: func(route string, n int) peer.Fault {
+		if route == "plan" && n < 4 {
+			return []peer.Fault{{}, {Reset: true}, {Code: 500}, {Code: 502}}[n]
+		}
+		return peer.Fault{}
+	}}
+	b := newBench(t, web)
+	got, err := b.agent.Run(t.Context())
+	if err != nil || got.Result != Exit || len(web.Requests("plan")) != 4 {
+		t.Fatalf("%+v, %v, %d", got, err, len(web.Requests("plan")))
+	}
+	b.wantConsole(t, "the server has no plan yet, trying again")
+}
+
+func TestPlanThatNeverComes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault peer.Fault
+		many  bool
+		says  string
+	}{
+		"down":             {peer.Fault{Reset: true}, true, "that bty-web runs there"},
+		"another server":   {peer.Fault{Code: 404}, false, "names a bty-web"},
+		"a captive portal": {peer.Fault{Code: 200, Body: "<html>"}, false, "names a bty-web"},
+	} {
+		web := &peer.Web{Fault: func(string, int) peer.Fault { return tc.fault }}
+		b := newBench(t, web, disk("/dev/sda", "S1"))
+		b.agent.Limits.Plan.For = 50 * time.Millisecond
+		_, err := b.agent.Run(t.Context())
+		var server *ServerError
+		if !errors.As(err, &server) || !strings.Contains(err.Error(), tc.says) || (len(web.Requests("plan")) > 1) != tc.many {
+			t.Errorf("%s: %v after %d plans", name, err, len(web.Requests("plan")))
+		}
+		if len(web.Statuses()) != 0 {
+			t.Errorf("%s: reported %+v", name, web.Statuses())
+		}
+	}
+}
+
+// client.md 7.4 j: in mode inventory the report was sent twice, or lost in a fast reboot.
+func TestInventoryIsSentOnce(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, disk("/dev/sda", " S1 "))
+	got, err := b.agent.Run(t.Context())
+	if err != nil || got.Result != Inventoried {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	posts := b.web.Requests("inventory")
+	if len(posts) != 1 {
+		t.Fatalf("%d posts", len(posts))
+	}
+	var inv wire.Inventory
+	if err := json.Unmarshal(posts[0].Body, &inv); err != nil || *inv.Disks[0].Serial != "S1" || len(inv.LSHW) == 0 {
+		t.Fatalf("%s: %v", posts[0].Body, err)
+	}
+}
+
+// A machine that the server has never seen is registered by its request for the plan; the
+// inventory that came earlier was refused with 404.
+func TestInventoryOfAnUnknownMachine(t *testing.T) {
+	web := &peer.Web{Plan: wire.Plan{Mode: "inventory"}, Fault: func(route string, n int) peer.Fault {
+		if route == "inventory" && n == 1 {
+			return peer.Fault{Code: 404, Body: `{"detail":"no machine record"}`}
+		}
+		return peer.Fault{}
+	}}
+	b := newBench(t, web, disk("/dev/sda", "S1"))
+	if _, err := b.agent.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(web.Requests("inventory")); n != 2 {
+		t.Fatalf("%d posts", n)
+	}
+}
+
+// client.md 7.1 bug 13: a failing inventory was silent.
+func TestInventoryThatCannotBeDelivered(t *testing.T) {
+	web := &peer.Web{Plan: wire.Plan{Mode: "inventory"}, Fault: func(route string, _ int) peer.Fault {
+		if route == "inventory" {
+			return peer.Fault{Code: 422, Body: `{"detail":"disks"}`}
+		}
+		return peer.Fault{}
+	}}
+	_, err := newBench(t, web).agent.Run(t.Context())
+	if err == nil || client.CodeOf(err) != 422 || !strings.Contains(err.Error(), "inventory was not delivered") {
+		t.Fatal(err)
+	}
+}
+
+// The run ends with the inventory sent, or with a bounded wait for it; never with a lost thread.
+func TestExitWaitsForTheInventory(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "exit", Reason: "flashed already"}}, disk("/dev/sda", "S1"))
+	got, err := b.agent.Run(t.Context())
+	if err != nil || got.Result != Exit || len(b.web.Requests("inventory")) != 1 {
+		t.Fatalf("%+v, %v, %v", got, err, b.web.Routes())
+	}
+	b.wantConsole(t, "flashed already")
+}
+
+func TestExitDoesNotWaitForEver(t *testing.T) {
+	web := &peer.Web{Plan: wire.Plan{Mode: "exit"}, Fault: func(route string, _ int) peer.Fault {
+		if route == "inventory" {
+			return peer.Fault{Stall: time.Hour}
+		}
+		return peer.Fault{}
+	}}
+	b := newBench(t, web, disk("/dev/sda", "S1"))
+	b.agent.Limits.Join = 20 * time.Millisecond
+	if got, err := b.agent.Run(t.Context()); err != nil || got.Result != Exit {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+func TestHardwareThatHangs(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, disk("/dev/sda", "S1"))
+	release := make(chan struct{})
+	defer close(release)
+	b.agent.Limits.Hardware = time.Millisecond
+	b.agent.Hardware = func() (json.RawMessage, error) { <-release; return nil, nil }
+	if _, err := b.agent.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if body := string(b.web.Requests("inventory")[0].Body); strings.Contains(body, "lshw") {
+		t.Fatal(body) // absent, or the server would lose what it has
+	}
+}
+
+func TestInteractive(t *testing.T) {
+	for name, plan := range map[string]any{
+		"by the operator": wire.Plan{Mode: "interactive", Catalog: "http://other/catalog.toml"},
+		"unknown mode":    wire.Plan{Mode: "dance", Catalog: "http://other/catalog.toml"},
+		"no mode":         `{"catalog":"http://other/catalog.toml"}`,
+	} {
+		b := newBench(t, &peer.Web{Plan: plan}, disk("/dev/sda", "S1"))
+		got, err := b.agent.Run(t.Context())
+		if err != nil || got.Result != Interactive || len(b.jobs) != 0 || len(b.web.Statuses()) != 0 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		b.wantConsole(t, "wants a person", "http://other/catalog.toml", "bty flash --image URL --disk SERIAL")
+	}
+}
+
+// Old servers have no route for progress: it is asked once, never again, and the flash goes on.
+func TestProgressIsSilencedByAnOldServer(t *testing.T) {
+	b := newBench(t, &peer.Web{Plan: flashPlan, Old: true}, disk("/dev/sdb", "S1"))
+	b.agent.Flash = func(ctx context.Context, _ Job, report func(wire.Progress)) error {
+		for i := range 50 {
+			report(wire.Progress{Stage: fmt.Sprint("s", i/10), Bytes: int64(i)})
+			if err := sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if _, err := b.agent.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(b.web.Requests("progress")); n != 1 {
+		t.Fatalf("%d posts", n)
+	}
+}
+
+// A server that stalls on progress costs the flash nothing and its end a bounded wait.
+func TestProgressNeverSlowsTheFlash(t *testing.T) {
+	web := &peer.Web{Plan: flashPlan, Fault: func(route string, _ int) peer.Fault {
+		if route == "progress" {
+			return peer.Fault{Stall: time.Hour}
+		}
+		return peer.Fault{}
+	}}
+	b := newBench(t, web, disk("/dev/sdb", "S1"))
+	var flashing time.Duration
+	b.agent.Flash = func(_ context.Context, _ Job, report func(wire.Progress)) error {
+		begun := time.Now()
+		for i := range 10_000 {
+			report(wire.Progress{Stage: fmt.Sprint("s", i%3), Bytes: int64(i)})
+		}
+		flashing = time.Since(begun)
+		return nil
+	}
+	if _, err := b.agent.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if flashing > time.Second {
+		t.Fatalf("10,000 reports took %v", flashing)
+	}
+}
+
+// Ctrl-C in the middle: the disk is partial, and the server learns of it.
+func TestCancelledFlashIsReported(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := newBench(t, &peer.Web{Plan: flashPlan}, disk("/dev/sdb", "S1"))
+	b.agent.Flash = func(ctx context.Context, _ Job, report func(wire.Progress)) error {
+		report(wire.Progress{Stage: "write", Bytes: 1})
+		cancel()
+		<-ctx.Done()
+		return fmt.Errorf("write /dev/sdb: %w", ctx.Err())
+	}
+	_, err := b.agent.Run(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if got := b.web.Statuses(); len(got) != 1 || got[0].Status != "failed" || !strings.Contains(got[0].Reason, "cancelled") {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func TestCancelledWhileAskingForThePlan(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	web := &peer.Web{Fault: func(string, int) peer.Fault { return peer.Fault{Code: 503} }}
+	b := newBench(t, web)
+	b.agent.Limits.Plan.For = time.Hour
+	if _, err := b.agent.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+}
+
+// Text of the server and of firmware reaches a terminal: it must not be able to move the cursor.
+func TestConsoleIsNotObeyed(t *testing.T) {
+	plan := flashPlan
+	plan.Name = "nice\x1b[2J\nbty: flash complete"
+	b := newBench(t, &peer.Web{Plan: plan}, disk("/dev/sdb", "S1"))
+	if _, err := b.agent.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.out.String(), "\x1b") || strings.Count(b.out.String(), "\nbty: flash complete") != 1 {
+		t.Fatalf("%q", b.out)
+	}
+}

@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+
+	"bty/internal/client"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// inventory is the report of disks and hardware, made in the background from the run's first
+// moment on, once. The plan does not wait for it; an exit does, for a bounded time.
+type inventory struct {
+	known  chan struct{} // closed once the server knows the machine
+	done   chan struct{} // closed when err is final
+	err    error
+	cancel context.CancelFunc
+}
+
+func (r *run) startInventory(ctx context.Context) *inventory {
+	ctx, cancel := context.WithCancel(ctx)
+	inv := &inventory{known: make(chan struct{}), done: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(inv.done)
+		inv.err = r.sendInventory(ctx, inv.known)
+	}()
+	return inv
+}
+
+// machineIsKnown says that the server has answered a plan: that registers a machine it had
+// never seen, and an inventory refused with 404 before may be sent again.
+func (inv *inventory) machineIsKnown() { close(inv.known) }
+
+// abandon stops without waiting for an answer: there is no server.
+func (inv *inventory) abandon() { inv.cancel() }
+
+// join waits for the report for at most limit, then gives it up.
+func (inv *inventory) join(limit time.Duration) {
+	timer := time.AfterFunc(limit, inv.cancel)
+	<-inv.done
+	timer.Stop()
+	inv.cancel()
+}
+
+// inventoried is the plan "inventory": the report from the background is the one that was
+// asked for, so it is awaited, not sent a second time.
+func (r *run) inventoried(inv *inventory) (Outcome, error) {
+	<-inv.done
+	if inv.err != nil {
+		return Outcome{}, fmt.Errorf("inventory was not delivered to %s: %w", r.Client.Server(), inv.err)
+	}
+	r.Console.Line("inventory delivered to %s", r.Client.Server())
+	return Outcome{Result: Inventoried}, nil
+}
+
+func (r *run) sendInventory(ctx context.Context, known <-chan struct{}) error {
+	inv := r.gather(ctx)
+	send := func(ctx context.Context) error { return r.Client.Inventory(ctx, inv) }
+	deliver := func() error {
+		return r.limits.Inventory.retry(ctx, client.Retryable, func(error) {}, send)
+	}
+	err := deliver()
+	if client.CodeOf(err) != 404 {
+		return err
+	}
+	select {
+	case <-known:
+		return deliver()
+	case <-ctx.Done():
+		return err
+	}
+}
+
+// gather describes the machine. What cannot be read is left out: a report without hardware is
+// still worth having, and one without disks is valid.
+func (r *run) gather(ctx context.Context) wire.Inventory {
+	hardware := make(chan json.RawMessage, 1)
+	go func() {
+		tree, err := r.Hardware()
+		if err != nil {
+			tree = nil
+		}
+		hardware <- tree
+	}()
+	inv := wire.Inventory{Disks: r.settledDisks(ctx)}
+	limit := time.NewTimer(r.limits.Hardware)
+	defer limit.Stop()
+	select {
+	case inv.LSHW = <-hardware:
+	case <-limit.C: // reading /sys of dying hardware may never return; that goroutine is lost
+		r.Console.Line("the hardware did not describe itself within %v; reporting disks only", r.limits.Hardware)
+	case <-ctx.Done():
+	}
+	return inv
+}
+
+// settledDisks waits until the list of disks stays the same: the kernel finds disks in the
+// background, and one that is missing here cannot be chosen by the operator.
+func (r *run) settledDisks(ctx context.Context) []machine.Disk {
+	begun := time.Now()
+	last, since := r.listed(ctx), time.Now()
+	for time.Since(begun) < r.limits.LateDisks {
+		if len(last) > 0 && time.Since(since) >= r.limits.Settle {
+			break
+		}
+		if len(last) == 0 && time.Since(since) >= r.limits.LateDisks/2 {
+			break
+		}
+		if sleep(ctx, min(r.limits.Rescan, r.limits.Settle)) != nil {
+			break
+		}
+		if now := r.listed(ctx); !reflect.DeepEqual(now, last) {
+			last, since = now, time.Now()
+		}
+	}
+	return last
+}
+
+func (r *run) listed(ctx context.Context) []machine.Disk {
+	disks, err := r.Disks(ctx)
+	if err != nil {
+		return nil
+	}
+	return disks
+}

@@ -1,0 +1,142 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"bty/internal/catalog"
+	"bty/internal/client"
+	"bty/internal/wire"
+)
+
+// ServerError means that the server could not be asked, or did not answer as a bty-web does.
+type ServerError struct {
+	Server client.Server
+	Cause  error
+}
+
+func (e *ServerError) Error() string {
+	hint := "check the network, and that bty-web runs there"
+	if !client.Retryable(e.Cause) {
+		hint = "check that --server names a bty-web, with its port"
+	}
+	return fmt.Sprintf("no plan from %s: %v; %s", e.Server, e.Cause, hint)
+}
+
+func (e *ServerError) Unwrap() error { return e.Cause }
+
+// plan asks until the server answers, for a bounded time.
+func (r *run) plan(ctx context.Context) (wire.Plan, error) {
+	var plan wire.Plan
+	err := r.limits.Plan.retry(ctx, client.Retryable, r.sayOnce("the server has no plan yet"),
+		func(ctx context.Context) (err error) {
+			plan, err = r.Client.Plan(ctx)
+			return err
+		})
+	switch {
+	case err == nil:
+		return plan, nil
+	case ctx.Err() != nil:
+		return wire.Plan{}, ctx.Err()
+	}
+	return wire.Plan{}, &ServerError{Server: r.Client.Server(), Cause: err}
+}
+
+// sayOnce tells the console about a failing request, again only when the reason changes.
+func (r *run) sayOnce(what string) func(error) {
+	last := ""
+	return func(err error) {
+		if text := err.Error(); text != last {
+			last = text
+			r.Console.Line("%s, trying again: %s", what, text)
+		}
+	}
+}
+
+// PlanError is a plan that cannot be followed as it stands.
+type PlanError struct{ Problem string }
+
+func (e *PlanError) Error() string {
+	return "the server's plan cannot be followed: " + e.Problem
+}
+
+// jobOf reads a flash plan strictly: a digest or a format that is not understood is an error,
+// never "not given".
+func jobOf(plan wire.Plan) (Job, error) {
+	job := Job{Image: plan.Image, Size: plan.SizeBytes}
+	switch {
+	case plan.Image == "":
+		return job, &PlanError{"it names no image"}
+	case strings.TrimSpace(plan.TargetDiskSerial) == "":
+		// Disks without a serial must never match a plan without one.
+		return job, &PlanError{"it names no target disk (target_disk_serial is empty)"}
+	case plan.SizeBytes < 0:
+		return job, &PlanError{"its size_bytes is negative"}
+	}
+	if plan.DiskImageSHA != "" {
+		digest, err := catalog.ParseDigest(plan.DiskImageSHA)
+		if err != nil {
+			return job, &PlanError{"disk_image_sha: " + err.Error()}
+		}
+		job.Digest = digest
+	}
+	format, err := ParseFormat(plan.Format)
+	if err != nil {
+		return job, &PlanError{err.Error()}
+	}
+	job.Format = format
+	return job, nil
+}
+
+// ParseFormat accepts the formats by their names; "" is not known yet.
+func ParseFormat(s string) (catalog.Format, error) {
+	if s == "" {
+		return catalog.FormatUnknown, nil
+	}
+	for _, f := range catalog.Formats {
+		if string(f) == strings.ToLower(strings.TrimSpace(s)) {
+			return f, nil
+		}
+	}
+	return catalog.FormatUnknown, fmt.Errorf("format %q is not known; known are %s", s, FormatNames())
+}
+
+// FormatNames lists the known formats for people.
+func FormatNames() string {
+	names := make([]string, len(catalog.Formats))
+	for i, f := range catalog.Formats {
+		names[len(names)-1-i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Redact is an image's URL without what may be a secret: user, password, query.
+func Redact(image string) string {
+	u, err := url.Parse(image)
+	if err != nil || u.Scheme == "" {
+		return image
+	}
+	if u.User != nil {
+		u.User = url.User("...")
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	u.Fragment = ""
+	return u.String()
+}
+
+// reasonOf is an error for the server and the console: nothing secret in it.
+func reasonOf(err error, image string) string {
+	if errors.Is(err, context.Canceled) {
+		return "cancelled at the machine's console: " + err.Error()
+	}
+	text := err.Error()
+	if image != "" {
+		text = strings.ReplaceAll(text, image, Redact(image))
+	}
+	return text
+}
