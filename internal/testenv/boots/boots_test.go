@@ -1,0 +1,112 @@
+// Package boots boots real firmware, and asserts on what the peers saw: the serial console, the
+// DHCP server's log, the appliance's events, and the digest of the disk.
+package boots
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"bty/internal/testenv"
+	"bty/internal/testenv/diskimg"
+)
+
+// slots bounds how many machines run at once: an emulated machine takes a core for itself.
+var slots = make(chan struct{}, 2)
+
+// parallel waits for a slot. Every boot test starts with it.
+func parallel(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots take minutes; run without -short")
+	}
+	t.Parallel()
+	slots <- struct{}{}
+	t.Cleanup(func() { <-slots })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func openLAN(ctx context.Context, t *testing.T) *testenv.LAN {
+	t.Helper()
+	lan, err := testenv.OpenLAN(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := lan.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return lan
+}
+
+// built is a file of the build folder; `make test-boots` says where that is.
+func built(t *testing.T, path ...string) string {
+	t.Helper()
+	build := os.Getenv("BTY_BUILD")
+	if build == "" {
+		build = "../../../build"
+	}
+	file, err := filepath.Abs(filepath.Join(append([]string{build}, path...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Fatalf("%v; run: make build ipxe live", err)
+	}
+	return file
+}
+
+// powerOn makes a machine and switches it on. What its console said last is part of a failure.
+func powerOn(ctx context.Context, t *testing.T, lan *testenv.LAN, cfg testenv.MachineConfig) *testenv.Machine {
+	t.Helper()
+	m, err := lan.NewMachine(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reportOnFailure(t, m.Console)
+	if err := m.PowerOn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.PowerCut)
+	return m
+}
+
+func reportOnFailure(t *testing.T, log *testenv.Log) {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.Tail(60))
+		}
+	})
+}
+
+func expect(ctx context.Context, t *testing.T, log *testenv.Log, timeout time.Duration, pattern string) []string {
+	t.Helper()
+	match, err := log.Expect(ctx, timeout, pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return match
+}
+
+func newDisk(t *testing.T, lan *testenv.LAN, serial string, size int64) testenv.Disk {
+	t.Helper()
+	d, err := testenv.NewDisk(filepath.Join(lan.Dir, serial+".disk"), serial, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func newImage(ctx context.Context, t *testing.T, lan *testenv.LAN, name string, spec diskimg.Spec) diskimg.Image {
+	t.Helper()
+	image, err := diskimg.Build(ctx, filepath.Join(lan.Dir, name), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
