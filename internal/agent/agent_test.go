@@ -196,6 +196,8 @@ func TestFailuresAreReported(t *testing.T) {
 	odd.Format = "tar.gz"
 	noImage := flashPlan
 	noImage.Image = ""
+	keyboard := flashPlan
+	keyboard.Image = "-"
 	noSerial := flashPlan
 	noSerial.TargetDiskSerial = "  "
 	signed := flashPlan
@@ -216,6 +218,7 @@ func TestFailuresAreReported(t *testing.T) {
 		"broken digest":  {plan: broken, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "disk_image_sha"},
 		"unknown format": {plan: odd, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: `format "tar.gz" is not known`},
 		"no image":       {plan: noImage, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "it names no image"},
+		"standard input": {plan: keyboard, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "neither a URL nor an absolute path"},
 		"no serial":      {plan: noSerial, disks: []machine.Disk{disk("/dev/sdb", "")}, says: "it names no target disk"},
 		"signed URL": {plan: signed, disks: []machine.Disk{disk("/dev/sdb", "S1")}, flash: fmt.Errorf("GET %s: 403", signed.Image), flashes: 1,
 			says: "403"},

@@ -70,6 +70,9 @@ func jobOf(plan wire.Plan) (Job, error) {
 	switch {
 	case plan.Image == "":
 		return job, &PlanError{"it names no image"}
+	case !strings.Contains(plan.Image, "://") && !strings.HasPrefix(plan.Image, "/"):
+		// "-" would read this machine's keyboard, a relative path whatever folder init is in.
+		return job, &PlanError{"its image is neither a URL nor an absolute path"}
 	case strings.TrimSpace(plan.TargetDiskSerial) == "":
 		// Disks without a serial must never match a plan without one.
 		return job, &PlanError{"it names no target disk (target_disk_serial is empty)"}
