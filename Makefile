@@ -17,7 +17,7 @@ GOFLAGS_ := -trimpath -buildvcs=false
 LDFLAGS  := -s -w -X bty/internal/build.Version=$(VERSION)
 KERNEL   = $(wildcard $(BUILD)/kernel/$(ARCH)/boot/vmlinuz-*)
 MODULES  = $(wildcard $(BUILD)/kernel/$(ARCH)/lib/modules/*)
-COMMANDS = $(notdir $(wildcard cmd/*))
+COMMANDS = $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
 
 .DEFAULT_GOAL := help
 .PHONY: help
