@@ -110,3 +110,17 @@ func stageOf(e event.Event) *Progress {
 	}
 	return p
 }
+
+// At names the machine that was seen at an address last, "" if none was in the last ten minutes.
+func (f *Fleet) At(from netip.Addr) string {
+	f.activity.mu.RLock()
+	defer f.activity.mu.RUnlock()
+	var latest time.Time
+	name := ""
+	for mac, a := range f.activity.byMAC {
+		if a.SeenFrom == from && a.SeenAt.After(latest) && f.Now().Sub(a.SeenAt) < 10*time.Minute {
+			latest, name = a.SeenAt, mac.String()
+		}
+	}
+	return name
+}

@@ -10,6 +10,7 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/ledger"
 	"bty/internal/machine"
 )
 
@@ -138,7 +139,7 @@ func (f *Fleet) Explain(c Contact) (boot.Offer, error) {
 func machineEvent(kind event.Kind, mac machine.MAC, actor event.Actor, from netip.Addr, now time.Time, summary string, carried any) event.Event {
 	e := event.Event{At: now, Kind: kind, SubjectKind: event.Machine, SubjectID: mac.String(), Actor: actor, SourceIP: from, Summary: summary}
 	if carried != nil {
-		e.Details = details(carried)
+		e.Details = ledger.Details(carried)
 	}
 	return e
 }

@@ -4,7 +4,6 @@ package fleet
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -88,13 +87,4 @@ type Who struct{ From netip.Addr }
 
 func unknownMachine(mac machine.MAC) error {
 	return fault.New(fault.NotFound, "no machine record for %s", mac)
-}
-
-// details encodes what an event carries. The types are ours, so it cannot fail.
-func details(v any) json.RawMessage {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("encode event details %T: %v", v, err))
-	}
-	return raw
 }

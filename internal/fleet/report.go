@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"bty/internal/event"
+	"bty/internal/ledger"
 	"bty/internal/machine"
 	"bty/internal/wire"
 )
@@ -108,7 +109,7 @@ func (f *Fleet) Status(ctx context.Context, mac machine.MAC, from netip.Addr, s 
 		m.Fail(s.Reason, now)
 		e := machineEvent(event.MachineFlashFailed, mac, event.Client, from, now, fmt.Sprintf("%s failed: %s", mac, reasonOr(s.Reason)), nil)
 		if s.Reason != "" {
-			e.Details = details(failure{s.Reason})
+			e.Details = ledger.Details(failure{s.Reason})
 		}
 		return e, nil
 	})

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 
@@ -76,4 +77,13 @@ func (l *Ledger) announce(e *event.Event) {
 		attrs = append(attrs, slog.String("remote", event.Address(e.SourceIP)))
 	}
 	l.log.LogAttrs(context.Background(), level, e.Summary, attrs...)
+}
+
+// Details encodes what an event carries. The types are the program's own, which always encode.
+func Details(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode event details %T: %v", v, err))
+	}
+	return raw
 }

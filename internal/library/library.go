@@ -4,7 +4,6 @@ package library
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -172,7 +171,7 @@ func (l *Library) Images() ([]catalog.Entry, error) {
 func (l *Library) event(kind event.Kind, src string, from netip.Addr, summary string, carried any) event.Event {
 	e := event.Event{At: l.Now(), Kind: kind, SubjectKind: event.Catalog, SubjectID: src, Actor: event.Operator, SourceIP: from, Summary: summary}
 	if carried != nil {
-		e.Details, _ = json.Marshal(carried) // our own types, which always encode
+		e.Details = ledger.Details(carried)
 	}
 	return e
 }

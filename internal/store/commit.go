@@ -109,6 +109,7 @@ func (s *Store) commit(batch []*request) {
 			batch = append(batch[:spoiler:spoiler], batch[spoiler+1:]...)
 			continue
 		}
+		s.commits.Add(1)
 		for _, r := range batch {
 			if err != nil && r.err == nil {
 				r.err = asFault(err)

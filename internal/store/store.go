@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,6 +44,8 @@ type Store struct {
 	stop  chan struct{}
 	done  chan struct{}
 	once  sync.Once
+
+	commits atomic.Int64
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
@@ -71,6 +74,12 @@ func (s *Store) Close() error {
 	<-s.done
 	return s.db.Close()
 }
+
+// Abandon closes a Store whose Run was never started.
+func (s *Store) Abandon() error { return s.db.Close() }
+
+// Commits is how many transactions were written since the file was opened.
+func (s *Store) Commits() int64 { return s.commits.Load() }
 
 // View runs fn on a consistent snapshot.
 func (s *Store) View(fn func(*Tx) error) error {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"os"
@@ -16,12 +15,9 @@ import (
 	"bty/internal/fault"
 	"bty/internal/ipxe"
 	"bty/internal/machine"
+	"bty/internal/nbp"
 	"bty/internal/web/serve"
 )
-
-// autoexec is the script that iPXE asks for before it does anything else, in the folder that it
-// was loaded from.
-const autoexec = "autoexec.ipxe"
 
 // getBoot serves a boot file, whole or in ranges. ?mac= says which machine starts the live
 // environment with it.
@@ -30,7 +26,7 @@ func (c Config) getBoot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if name == autoexec || c.isChainLoop(r, name) {
+	if name == nbp.AutoexecName || c.isChainLoop(r, name) {
 		return writeScript(w, ipxe.Autoexec(serve.Host(r)))
 	}
 	file, err := c.open(name)
@@ -60,21 +56,15 @@ func (c Config) getBoot(w http.ResponseWriter, r *http.Request) error {
 // isChainLoop reports whether iPXE asks for the program that it is itself: a LAN whose DHCP
 // server knows one bootfile would have it load itself for ever.
 func (c Config) isChainLoop(r *http.Request, name string) bool {
-	return strings.HasPrefix(r.UserAgent(), "iPXE/") && c.IsNBP(name)
+	return strings.HasPrefix(r.UserAgent(), "iPXE/") && nbp.IsProgram(name)
 }
 
 func (c Config) open(name string) (*os.File, error) {
-	file, err := c.Boot.Open(name)
-	switch {
-	case err == nil:
-		return file, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fault.Wrap(fault.Invalid, err, "invalid name '%s': resolves outside the allowed directory or cannot be read", name)
-	}
-	if file, err = c.SystemNBP(name); err != nil {
+	file, err := c.Files.Open(name)
+	if fault.KindOf(err) == fault.NotFound {
 		return nil, noSuchFile(name)
 	}
-	return file, nil
+	return file, err
 }
 
 func noSuchFile(name string) error { return fault.New(fault.NotFound, "no such file: %s", name) }
@@ -123,7 +113,7 @@ func (c Config) putBoot(w http.ResponseWriter, r *http.Request) error {
 		_ = c.Boot.Remove(partial) // it may not have been made
 		return c.uploadFault(err, name, size)
 	}
-	serve.JSON(w, http.StatusOK, stored{name, size, filepath.Join(c.BootDir, name)})
+	serve.JSON(w, http.StatusOK, stored{name, size, filepath.Join(c.Files.Boot, name)})
 	return nil
 }
 
@@ -142,7 +132,7 @@ func (c Config) uploadFault(err error, name string, size int64) error {
 	case tooLarge:
 		return fault.New(fault.TooLarge, "upload exceeded %d bytes (BTY_TUNING_MAX_UPLOAD_BYTES). Aborted at %d bytes.", c.MaxUpload, size)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Wrap(fault.Full, err, "the disk of the boot folder is full; %s was not stored. Free space in %s and repeat the upload", name, c.BootDir)
+		return fault.Wrap(fault.Full, err, "the disk of the boot folder is full; %s was not stored. Free space in %s and repeat the upload", name, c.Files.Boot)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fault.Wrap(fault.Invalid, err, "the upload of %s ended early after %d bytes; nothing was stored", name, size)
 	}

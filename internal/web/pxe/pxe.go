@@ -14,6 +14,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/ipxe"
 	"bty/internal/machine"
+	"bty/internal/nbp"
 	"bty/internal/web/serve"
 )
 
@@ -24,13 +25,9 @@ type Config struct {
 	Client func(*http.Request) netip.Addr // who asks
 	Guard  serve.Guard                    // of the operator
 
-	Boot      *os.Root // the boot folder
-	BootDir   string   // its path, for messages
-	MaxUpload int64
-	// SystemNBP finds a network boot program in the folders of the distribution's packages.
-	SystemNBP func(name string) (*os.File, error)
-	// IsNBP reports whether a name is one that a network boot program goes by.
-	IsNBP func(name string) bool
+	Files     nbp.Library // where boot files are found
+	Boot      *os.Root    // where they are put
+	MaxUpload int64       // bytes
 }
 
 // Register adds the routes.

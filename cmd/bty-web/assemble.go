@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bty/internal/build"
+	"bty/internal/config"
+	"bty/internal/fleet"
+	"bty/internal/ledger"
+	"bty/internal/library"
+	"bty/internal/nbp"
+	"bty/internal/release"
+	"bty/internal/store"
+	"bty/internal/web"
+	"bty/internal/web/api"
+	"bty/internal/web/auth"
+	"bty/internal/web/pxe"
+	"bty/internal/web/report"
+	"bty/internal/web/serve"
+	"bty/internal/web/ui"
+)
+
+// app is the use cases and the surfaces over one state.
+type app struct {
+	fleet *fleet.Fleet
+	state *store.Store
+	book  ledger.Book
+	web   web.Config
+}
+
+// assemble ties the parts together; it starts nothing.
+func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string) (*app, error) {
+	secret, err := auth.Secret(cfg.Server.SessionSecret, filepath.Join(cfg.Paths.StateDir, "session-secret"))
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(cfg.Paths.BootDir)
+	if err != nil {
+		return nil, fmt.Errorf("open the boot folder: %w", err)
+	}
+	books := ledger.New(log)
+	machines, err := fleet.New(fleet.Config{
+		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
+		Live: release.Folder{Root: root, Version: cfg.Netboot.ArtifactVersion}.Live,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := &app{fleet: machines, state: state, book: ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep)}}
+	images := &library.Library{Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}}
+	operator := auth.New(secret, cfg.Admin.Password, time.Now)
+	if operator.IsDefault() {
+		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")
+	}
+	client := func(r *http.Request) netip.Addr { return serve.Client(r, cfg.Server.TrustedProxy != "") }
+	adapter := serve.Adapter{Log: log}
+	a.web = web.Config{
+		Serve: adapter,
+		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
+			Files: nbp.Library{Boot: cfg.Paths.BootDir, System: nbp.SystemDirs()}, Boot: root, MaxUpload: int64(cfg.Tuning.MaxUploadBytes)},
+		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Client: client,
+			Guard: operator.Guard, Version: build.Version, Ready: a.ready},
+		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Client: client,
+			Now: time.Now, Version: build.Version, Notices: notices},
+		Report:  report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},
+		Metrics: newMetrics(a),
+	}
+	return a, nil
+}
+
+// ready reports whether requests that need the state can be served.
+func (a *app) ready(ctx context.Context) error { return a.state.Check(ctx) }
+
+// status is the line for people that `systemctl status` shows.
+func (a *app) status() string {
+	return fmt.Sprintf("%d machines known, database %.1f MiB", a.fleet.Count(), float64(a.state.Size())/(1<<20))
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"bty/internal/config"
+	"bty/internal/systemd"
+)
+
+// listeners is where requests come in, by what they may do.
+type listeners struct {
+	http, control, report []net.Listener
+}
+
+// listen takes the sockets that systemd handed over; without any, it opens its own.
+func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets []systemd.Socket) (listeners, error) {
+	if len(sockets) > 0 {
+		l := listeners{systemd.Listeners(sockets, "http"), systemd.Listeners(sockets, "control"), systemd.Listeners(sockets, "report")}
+		if len(l.http) == 0 {
+			return l, &systemd.SocketError{Reason: "no socket named \"http\" was passed; want bty-web.socket with FileDescriptorName=http"}
+		}
+		return l, nil
+	}
+	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+	public, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return listeners{}, portError(address, err)
+	}
+	log.Info("not started by systemd: listening by itself", "address", public.Addr().String())
+	l := listeners{http: []net.Listener{public}}
+	l.control = ownSocket(cfg.ControlSocket(), log)
+	l.report = ownSocket(cfg.ReportSocket(), log)
+	return l, nil
+}
+
+// ownSocket opens a unix socket for this user alone. Without one the server still serves.
+func ownSocket(path string, log *slog.Logger) []net.Listener {
+	l, err := bindUnix(path)
+	if err != nil {
+		log.Info("no local socket; bty-lab and bty-tftp on this host cannot reach this server", "path", path, "err", err)
+		return nil
+	}
+	return []net.Listener{l}
+}
+
+func bindUnix(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, err
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s is served by another process", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+func portError(address string, err error) error {
+	return fmt.Errorf("listen on %s: %w; stop who holds it, or set [server] port", address, err)
+}

@@ -1,0 +1,19 @@
+// Command bty-web is the appliance's server: it answers machines and the operator, and it is the
+// only process that opens the database.
+package main
+
+import (
+	"context"
+	"os"
+
+	"bty/internal/daemon"
+)
+
+func main() {
+	ctx, hangup, stop := daemon.Signals(context.Background())
+	code := daemon.Exit("bty-web", run(ctx, environment{
+		args: os.Args[1:], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup,
+	}), os.Stderr)
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,91 @@
+// Package api is the surface that the operator's programs talk to: machines, the catalog, events.
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"bty/internal/event"
+	"bty/internal/fleet"
+	"bty/internal/ledger"
+	"bty/internal/library"
+	"bty/internal/web/serve"
+)
+
+// Events is what the surface asks of the audit log.
+type Events interface {
+	Events(event.Filter) ([]event.Event, error)
+	Acknowledge(context.Context, event.ID) error
+}
+
+// Config is what the surface works with.
+type Config struct {
+	Serve   serve.Adapter
+	Fleet   *fleet.Fleet
+	Library *library.Library
+	Ledger  *ledger.Ledger
+	Events  Events
+	Client  func(*http.Request) netip.Addr
+	Guard   serve.Guard
+	Version string
+	// Ready reports whether requests that need the state can be served now.
+	Ready func(context.Context) error
+}
+
+// maxBody is the largest JSON body of the routes here, in bytes.
+const maxBody = 256 << 10
+
+// Register adds the routes.
+func Register(mux *http.ServeMux, c Config) {
+	open := func(h serve.Handler) http.Handler { return c.Serve.Do(serve.Open, h) }
+	own := func(h serve.Handler) http.Handler { return c.Serve.Do(c.Guard, h) }
+
+	mux.Handle("GET /healthz", open(c.healthz))
+	mux.Handle("GET /readyz", open(c.readyz))
+	mux.Handle("GET /version", open(c.version))
+	mux.Handle("GET /images", open(c.images))
+	mux.Handle("GET /catalog.toml", open(c.catalogTOML))
+
+	mux.Handle("GET /catalog/entries", own(c.listEntries))
+	mux.Handle("POST /catalog/entries", c.Serve.WithBody(maxBody, c.Guard, c.addEntry))
+	mux.Handle("DELETE /catalog/entries", own(c.deleteEntry))
+
+	mux.Handle("GET /machines", own(c.listMachines))
+	mux.Handle("GET /machines/{mac}", own(c.getMachine))
+	mux.Handle("PUT /machines/{mac}", c.Serve.WithBody(maxBody, c.Guard, c.putMachine))
+	mux.Handle("DELETE /machines/{mac}", own(c.deleteMachine))
+	mux.Handle("GET /machines/{mac}/lshw.json", own(c.lshw))
+	mux.Handle("GET /machines/{mac}/disks.json", own(c.disks))
+	mux.Handle("POST /api/v1/machines/{mac}/arm", own(c.arm))
+
+	mux.Handle("GET /events", own(c.listEvents))
+	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))
+	mux.Handle("GET /api/v1/stream", own(c.stream))
+}
+
+type health struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func (c Config) healthz(w http.ResponseWriter, _ *http.Request) error {
+	serve.JSON(w, http.StatusOK, health{Status: "ok"})
+	return nil
+}
+
+func (c Config) readyz(w http.ResponseWriter, r *http.Request) error {
+	if err := c.Ready(r.Context()); err != nil {
+		serve.JSON(w, http.StatusServiceUnavailable, health{"not ready", err.Error()})
+		return nil
+	}
+	serve.JSON(w, http.StatusOK, health{Status: "ready"})
+	return nil
+}
+
+func (c Config) version(w http.ResponseWriter, _ *http.Request) error {
+	serve.JSON(w, http.StatusOK, struct {
+		Version string `json:"version"`
+	}{c.Version})
+	return nil
+}

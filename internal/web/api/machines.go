@@ -1,0 +1,216 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+
+	"bty/internal/catalog"
+	"bty/internal/event"
+	"bty/internal/fault"
+	"bty/internal/fleet"
+	"bty/internal/machine"
+	"bty/internal/web/body"
+	"bty/internal/web/serve"
+	"bty/internal/wire"
+)
+
+func (c Config) listMachines(w http.ResponseWriter, _ *http.Request) error {
+	records, err := c.Fleet.Machines()
+	if err != nil {
+		return err
+	}
+	shown := make([]wire.Machine, len(records))
+	for i, r := range records {
+		shown[i] = Machine(r)
+	}
+	serve.JSON(w, http.StatusOK, shown)
+	return nil
+}
+
+func (c Config) getMachine(w http.ResponseWriter, r *http.Request) error {
+	record, err := c.record(r)
+	if err != nil {
+		return err
+	}
+	serve.JSON(w, http.StatusOK, Machine(record))
+	return nil
+}
+
+func (c Config) record(r *http.Request) (fleet.Record, error) {
+	mac, err := pathMAC(r)
+	if err != nil {
+		return fleet.Record{}, err
+	}
+	return c.Fleet.Machine(mac)
+}
+
+func pathMAC(r *http.Request) (machine.MAC, error) {
+	raw := r.PathValue("mac")
+	mac, err := machine.ParseTypedMAC(raw)
+	if err != nil {
+		return mac, fault.New(fault.Invalid, "invalid MAC: '%s'", raw)
+	}
+	return mac, nil
+}
+
+func (c Config) putMachine(w http.ResponseWriter, r *http.Request, v body.Value) error {
+	intent, err := readIntent(v)
+	if err != nil {
+		return err
+	}
+	mac, err := pathMAC(r)
+	if err != nil {
+		return err
+	}
+	record, err := c.Fleet.Save(r.Context(), mac, intent, fleet.Who{From: c.Client(r)})
+	if err != nil {
+		return err
+	}
+	serve.JSON(w, http.StatusOK, Machine(record))
+	return nil
+}
+
+const (
+	maxLabels = 16
+	maxLabel  = 64
+	maxSerial = 128
+)
+
+var (
+	refPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	labelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]*$`)
+	drivePattern = regexp.MustCompile(`^0x[0-9a-fA-F]{1,2}$`)
+)
+
+// readIntent reads what the operator wants. It replaces everything: a field that is absent is reset.
+func readIntent(v body.Value) (machine.Intent, error) {
+	o := v.Object()
+	ref := o.Nullable("bty_image_ref", body.Match(refPattern))
+	intent := machine.Intent{
+		Labels:       o.Strings("labels", maxLabels, body.Min(1), body.Max(maxLabel), body.Match(labelPattern)),
+		Drive:        orEmpty(o.Nullable("sanboot_drive", body.Match(drivePattern))),
+		TargetSerial: orEmpty(o.Nullable("target_disk_serial", body.Max(maxSerial))),
+	}
+	mode := o.StringOr("boot_mode", machine.IPXEExit.String(), body.OneOf(modeNames()...))
+	if err := o.Done(); err != nil {
+		return intent, err
+	}
+	if ref != nil {
+		intent.Image, _ = catalog.ParseRef(*ref) // the pattern has settled it
+	}
+	intent.Mode, _ = machine.ParseBootMode(mode)
+	return intent, nil
+}
+
+func modeNames() []string {
+	var names []string
+	for _, m := range machine.Modes {
+		names = append(names, m.String())
+	}
+	return names
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func (c Config) deleteMachine(w http.ResponseWriter, r *http.Request) error {
+	mac, err := pathMAC(r)
+	if err != nil {
+		return err
+	}
+	if err := c.Fleet.Delete(r.Context(), mac, fleet.Who{From: c.Client(r)}); err != nil {
+		return err
+	}
+	return serve.NoContent(w)
+}
+
+func (c Config) arm(w http.ResponseWriter, r *http.Request) error {
+	mac, err := pathMAC(r)
+	if err != nil {
+		return err
+	}
+	record, err := c.Fleet.Arm(r.Context(), mac, fleet.Who{From: c.Client(r)})
+	if err != nil {
+		return err
+	}
+	serve.JSON(w, http.StatusOK, Machine(record))
+	return nil
+}
+
+func (c Config) lshw(w http.ResponseWriter, r *http.Request) error {
+	record, err := c.record(r)
+	if err != nil {
+		return err
+	}
+	if record.Hardware == nil || record.Hardware.LSHW == nil {
+		return fault.New(fault.NotFound, "no lshw hardware inventory for %s", record.MAC)
+	}
+	return attach(w, record.MAC, "lshw", record.Hardware.LSHW)
+}
+
+func (c Config) disks(w http.ResponseWriter, r *http.Request) error {
+	record, err := c.record(r)
+	if err != nil {
+		return err
+	}
+	if record.Hardware == nil {
+		return fault.New(fault.NotFound, "no disk inventory for %s", record.MAC)
+	}
+	raw, err := json.Marshal(record.Hardware.Disks)
+	if err != nil {
+		return err
+	}
+	return attach(w, record.MAC, "disks", raw)
+}
+
+func attach(w http.ResponseWriter, mac machine.MAC, what string, raw []byte) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.json"`, mac.Hyphens(), what))
+	_, _ = w.Write(raw) // the client is gone, if anything
+	return nil
+}
+
+// Machine is a record in the shape of the wire.
+func Machine(r fleet.Record) wire.Machine {
+	f := r.Facts
+	m := wire.Machine{
+		MAC: r.MAC, Labels: append([]string{}, r.Intent.Labels...), BootMode: r.Intent.Mode,
+		DiscoveredAt: wire.Time(r.DiscoveredAt), LastSeenAt: wire.Time(r.SeenAt), LastSeenIP: orNull(event.Address(r.SeenFrom)),
+		SanbootDrive: orNull(r.Intent.Drive), TargetSerial: orNull(r.Intent.TargetSerial),
+		LastFlashedAt: wire.Time(f.FlashedAt), KnownDisksAt: wire.Time(f.InventoriedAt),
+		CreatedAt: wire.Time(r.CreatedAt), UpdatedAt: wire.Time(later(r.UpdatedAt, r.SeenAt)), State: r.State(),
+		Cycle: wire.Cycle{Armed: f.Armed(), Attempts: f.Attempts, Completed: f.Completed, Failed: f.Failed, Reason: f.Reason, Stuck: f.Stuck},
+	}
+	if !r.Intent.Image.IsZero() {
+		ref := r.Intent.Image.String()
+		m.ImageRef = &ref
+	}
+	if r.Hardware != nil {
+		m.KnownDisks = append([]machine.Disk{}, r.Hardware.Disks...)
+	}
+	if p := r.Progress; p != nil {
+		m.Progress = &wire.MachineProgress{Progress: p.Progress, At: wire.Time(p.At), StageAt: wire.Time(p.StageAt)}
+	}
+	return m
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,119 @@
+// Package web puts the HTTP surfaces of bty-web together: who may reach which routes is settled
+// here, by the socket that a request came in on.
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"bty/internal/web/api"
+	"bty/internal/web/pxe"
+	"bty/internal/web/report"
+	"bty/internal/web/serve"
+	"bty/internal/web/ui"
+)
+
+// Config is the surfaces, each with what it works with.
+type Config struct {
+	Serve   serve.Adapter
+	PXE     pxe.Config
+	API     api.Config
+	UI      ui.Config
+	Report  report.Config
+	Metrics http.Handler
+}
+
+// Public is what the LAN reaches.
+func Public(c Config) http.Handler {
+	mux := http.NewServeMux()
+	pxe.Register(mux, c.PXE)
+	api.Register(mux, c.API)
+	ui.Register(mux, c.UI)
+	mux.Handle("GET /metrics", c.Metrics)
+	return router{mux, c.Serve}
+}
+
+// Control is what the control socket reaches: whoever can open its file is the administrator.
+func Control(c Config) http.Handler {
+	mux := http.NewServeMux()
+	c.API.Guard, c.PXE.Guard = serve.Open, serve.Open
+	pxe.Register(mux, c.PXE)
+	api.Register(mux, c.API)
+	mux.Handle("GET /metrics", c.Metrics)
+	return router{mux, c.Serve}
+}
+
+// Report is what the report socket reaches.
+func Report(c Config) http.Handler {
+	mux := http.NewServeMux()
+	report.Register(mux, c.Report)
+	return router{mux, c.Serve}
+}
+
+// router adds what clients know of the routes as a whole: errors in JSON, no HEAD but where
+// firmware needs it, no trailing slash.
+type router struct {
+	mux   *http.ServeMux
+	serve serve.Adapter
+}
+
+func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, pattern := t.mux.Handler(r)
+	switch {
+	case pattern == "":
+		t.noRoute(w, r)
+	case r.Method == http.MethodHead && !answersHEAD(pattern):
+		notAllowed(w, "GET")
+	default:
+		t.mux.ServeHTTP(w, r)
+	}
+}
+
+func answersHEAD(pattern string) bool {
+	return strings.HasPrefix(pattern, "GET /boot/") || strings.HasPrefix(pattern, "GET /static/")
+}
+
+// noRoute says whether it is the path or the method that nobody answers to.
+func (t router) noRoute(w http.ResponseWriter, r *http.Request) {
+	if trimmed := strings.TrimRight(r.URL.Path, "/"); trimmed != r.URL.Path && trimmed != "" && t.knows(r, trimmed) {
+		target := "http://" + serve.Host(r) + trimmed
+		if r.URL.RawQuery != "" {
+			target += "?" + r.URL.RawQuery
+		}
+		http.Redirect(w, r, target, http.StatusTemporaryRedirect)
+		return
+	}
+	if allowed := t.allowed(r); len(allowed) > 0 {
+		notAllowed(w, strings.Join(allowed, ", "))
+		return
+	}
+	serve.JSON(w, http.StatusNotFound, detail{"Not Found"})
+}
+
+type detail struct {
+	Detail string `json:"detail"`
+}
+
+func notAllowed(w http.ResponseWriter, allowed string) {
+	w.Header().Set("Allow", allowed)
+	serve.JSON(w, http.StatusMethodNotAllowed, detail{"Method Not Allowed"})
+}
+
+func (t router) knows(r *http.Request, path string) bool {
+	probe := r.Clone(r.Context())
+	probe.URL.Path, probe.URL.RawPath = path, ""
+	_, pattern := t.mux.Handler(probe)
+	return pattern != "" || len(t.allowed(probe)) > 0
+}
+
+func (t router) allowed(r *http.Request) []string {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := t.mux.Handler(probe); pattern != "" {
+			methods = append(methods, method)
+		}
+	}
+	return methods
+}
