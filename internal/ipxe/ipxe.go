@@ -37,12 +37,10 @@ func Render(offer boot.Offer, host string) []byte {
 		return execute("live.ipxe", s)
 	case boot.LeaveToOrder:
 		return execute("leave.ipxe", s)
-	case boot.Unset:
+	}
+	switch offer.Rule {
+	case boot.RuleNoImage, boot.RuleFailed, boot.RuleStuck, boot.RuleNoLiveFiles: // somebody expects more
 		s.Pause, s.Notice = 5, s.Because+": "
-	default:
-		if offer.Rule != boot.RuleExit && !offer.Machine.Facts.Completed {
-			s.Pause, s.Notice = 5, s.Because+": "
-		}
 	}
 	return execute("disk.ipxe", s)
 }

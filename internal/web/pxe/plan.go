@@ -18,12 +18,12 @@ func (c Config) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	serve.JSON(w, http.StatusOK, renderPlan(offer, serve.Host(r)))
+	serve.JSON(w, http.StatusOK, Plan(offer, serve.Host(r)))
 	return nil
 }
 
-// renderPlan is an offer to a live environment as JSON.
-func renderPlan(offer boot.Offer, host string) wire.Plan {
+// Plan is an offer to a live environment as JSON.
+func Plan(offer boot.Offer, host string) wire.Plan {
 	plan := wire.Plan{Mode: fleet.PlanMode(offer)}
 	switch offer.Action {
 	case boot.Flash:
