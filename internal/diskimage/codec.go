@@ -1,0 +1,66 @@
+package diskimage
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"runtime"
+
+	"bty/internal/catalog"
+
+	"github.com/dsnet/compress/bzip2"
+	"github.com/klauspost/compress/gzip"
+	"github.com/therootcompany/xz"
+)
+
+// codec is one row of the table of formats. open returns the decoder and what AtLeast tells.
+type codec struct {
+	format catalog.Format
+	open   func(src *bufio.Reader, o Options) (decoder, int64, error)
+}
+
+func codecs() []codec {
+	return []codec{
+		{catalog.Raw, openRaw},
+		{catalog.Gzip, openGzip},
+		{catalog.Zstd, openZstd},
+		{catalog.XZ, openXZ},
+		{catalog.Bzip2, openBzip2},
+		{catalog.QCOW2, openQCOW2},
+	}
+}
+
+func openRaw(src *bufio.Reader, o Options) (decoder, int64, error) {
+	return plain{src}, max(o.Size, 0), nil
+}
+
+func openGzip(src *bufio.Reader, _ Options) (decoder, int64, error) {
+	z, err := gzip.NewReader(src)
+	return z, 0, err
+}
+
+// maxDict bounds the memory that an image may ask for; xz -9 uses 64 MiB, zstd --long=27 128.
+const maxDict = 128 << 20
+
+func openXZ(src *bufio.Reader, _ Options) (decoder, int64, error) {
+	z, err := xz.NewReader(src, maxDict)
+	return plain{z}, 0, err
+}
+
+func openBzip2(src *bufio.Reader, _ Options) (decoder, int64, error) {
+	z, err := bzip2.NewReader(src, nil)
+	return z, 0, err
+}
+
+func openZstd(src *bufio.Reader, _ Options) (decoder, int64, error) {
+	return newZstd(src, runtime.GOMAXPROCS(0))
+}
+
+func openQCOW2(*bufio.Reader, Options) (decoder, int64, error) {
+	return nil, 0, fmt.Errorf("%w: qcow2 images cannot be written yet; convert it with `qemu-img convert -O raw` and compress it with zstd", ErrFormat)
+}
+
+// plain is a decoder without goroutines or anything else to close.
+type plain struct{ io.Reader }
+
+func (plain) Close() error { return nil }

@@ -1,0 +1,117 @@
+// Package diskimage turns the published bytes of a disk image into the bytes of a disk. A table
+// holds the formats; what the content says of itself decides, and a name or a catalog entry
+// that says otherwise is refused. A truncated or corrupt image and bytes after its end are
+// always errors.
+package diskimage
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"bty/internal/catalog"
+)
+
+// Kinds of failure, for errors.Is. An error of the source is passed on as it is.
+var (
+	ErrFormat  = errors.New("the image's format cannot be used")
+	ErrCorrupt = errors.New("the image is damaged")
+)
+
+// Options of Open.
+type Options struct {
+	Name string         // file name, whose suffix may name the format
+	Hint catalog.Format // what the catalog or the operator says; used beside Name
+	Size int64          // length of the source, 0 or less = not known
+}
+
+// Reader gives the bytes of the disk.
+type Reader struct {
+	src     *source
+	dec     decoder
+	format  catalog.Format
+	atLeast int64
+}
+
+// decoder is what a codec makes of a source.
+type decoder interface {
+	io.Reader
+	Close() error
+}
+
+const bufferSize = 512 << 10
+
+// Open looks at the first bytes of src and prepares its decoder. The Reader does not close src;
+// an error of src ends every wait of the Reader.
+func Open(src io.Reader, o Options) (*Reader, error) {
+	s := &source{r: src}
+	buf := bufio.NewReaderSize(s, bufferSize)
+	head, err := buf.Peek(sniffLen)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(head) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", ErrCorrupt)
+	}
+	format, err := Detect(o.Name, o.Hint, head)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{src: s, format: format}
+	for _, c := range codecs() {
+		if c.format == format {
+			r.dec, r.atLeast, err = c.open(buf, o)
+		}
+	}
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	return r, nil
+}
+
+// Format is the format that the content has.
+func (r *Reader) Format() catalog.Format { return r.format }
+
+// AtLeast is the number of bytes that the disk must have room for as far as the image's first
+// bytes tell; the whole image may be longer.
+func (r *Reader) AtLeast() int64 { return r.atLeast }
+
+// Read gives bytes of the disk; io.EOF only after a complete and sound image.
+func (r *Reader) Read(p []byte) (int, error) {
+	n, err := r.dec.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = r.explain(err)
+	}
+	return n, err
+}
+
+// Close ends the decoder's goroutines.
+func (r *Reader) Close() error { return r.dec.Close() }
+
+// explain tells damage of the image from failure of its source.
+func (r *Reader) explain(err error) error {
+	switch {
+	case r.src.err != nil:
+		return r.src.err
+	case errors.Is(err, ErrFormat), errors.Is(err, ErrCorrupt):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: it is truncated, %s data ended in the middle", ErrCorrupt, r.format)
+	}
+	return fmt.Errorf("%w: %s data: %w", ErrCorrupt, r.format, err)
+}
+
+// source remembers its own failure, which a decoder may hide behind one of its own.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}

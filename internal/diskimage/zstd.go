@@ -1,0 +1,211 @@
+package diskimage
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// A frame up to this size, compressed and decoded, is decoded as a whole beside others.
+	zstdWhole = 16 << 20
+	// What all such frames together may decode to at a time.
+	zstdAhead = 64 << 20
+)
+
+// zstdReader decodes independent frames on all cores, in order, and a frame that is too large
+// to hold by streaming. It looks ahead only inside Read, and its goroutines each decode one
+// frame that is in memory already.
+type zstdReader struct {
+	src     *bufio.Reader
+	whole   *zstd.Decoder
+	stream  *zstd.Decoder // nil until a large frame comes
+	workers int
+
+	jobs   []*zstdJob // in order; jobs[0] is the one being read
+	ahead  int64
+	next   *zstdFrame // its beginning was looked at; nil: look for it
+	end    error      // why there is no next
+	inBufs [][]byte
+	out    [][]byte
+}
+
+// zstdJob is one frame: in memory, or (large) still in the source.
+type zstdJob struct {
+	in, out []byte
+	bound   int64
+	done    chan struct{}
+	err     error
+	pos     int
+	large   bool
+}
+
+func newZstd(src *bufio.Reader, workers int) (decoder, int64, error) {
+	whole, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(workers), zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxWindow(maxDict))
+	if err != nil {
+		return nil, 0, err
+	}
+	z := &zstdReader{src: src, whole: whole, workers: workers}
+	if err := z.look(); err != nil && !errors.Is(err, io.EOF) {
+		z.Close()
+		return nil, 0, err
+	}
+	atLeast := int64(0)
+	if z.next != nil {
+		atLeast = z.next.decodedSize()
+	}
+	return z, atLeast, nil
+}
+
+func (z *zstdReader) look() error {
+	if z.next == nil && z.end == nil {
+		z.next, z.end = nextZstdFrame(z.src)
+		if z.end != nil {
+			z.next = nil
+		}
+	}
+	return z.end
+}
+
+func (z *zstdReader) Read(p []byte) (int, error) {
+	for {
+		if len(z.jobs) == 0 || !z.jobs[0].large {
+			z.fill()
+		}
+		if len(z.jobs) == 0 {
+			return 0, z.end
+		}
+		n, err := z.jobs[0].read(z, p)
+		if errors.Is(err, io.EOF) {
+			z.retire()
+			err = nil
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// fill starts decoding frames until all workers have one and one waits for each.
+func (z *zstdReader) fill() {
+	for len(z.jobs) < 2*z.workers && (z.ahead < zstdAhead || len(z.jobs) == 0) {
+		if z.look() != nil {
+			return
+		}
+		if z.next.decodedSize() > zstdWhole {
+			z.startLarge(nil)
+			return
+		}
+		in, whole, err := z.next.take(pop(&z.inBufs), zstdWhole)
+		if err != nil {
+			z.next, z.end = nil, err
+			return
+		}
+		if !whole {
+			z.startLarge(in)
+			return
+		}
+		z.startWhole(in)
+	}
+}
+
+func (z *zstdReader) startWhole(in []byte) {
+	j := &zstdJob{in: in, bound: z.next.decodedSize(), done: make(chan struct{})}
+	z.next = nil
+	out := pop(&z.out)
+	if int64(cap(out)) < j.bound {
+		out = make([]byte, 0, j.bound)
+	}
+	z.ahead += j.bound
+	z.jobs = append(z.jobs, j)
+	go func() {
+		defer close(j.done)
+		j.out, j.err = z.whole.DecodeAll(j.in, out)
+	}()
+}
+
+// startLarge queues the frame z.next, of which prefix was read already. No frame behind it can
+// be looked at before it is used up.
+func (z *zstdReader) startLarge(prefix []byte) {
+	z.jobs = append(z.jobs, &zstdJob{in: prefix, large: true})
+}
+
+func (j *zstdJob) read(z *zstdReader, p []byte) (int, error) {
+	if j.large {
+		return j.readLarge(z, p)
+	}
+	<-j.done
+	if j.err != nil {
+		return 0, j.err
+	}
+	n := copy(p, j.out[j.pos:])
+	j.pos += n
+	if j.pos == len(j.out) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (j *zstdJob) readLarge(z *zstdReader, p []byte) (int, error) {
+	if j.done == nil {
+		j.done = make(chan struct{})
+		if err := z.openStream(io.MultiReader(bytes.NewReader(j.in), z.next)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := z.stream.Read(p)
+	if errors.Is(err, io.EOF) {
+		z.next = nil
+	}
+	return n, err
+}
+
+func (z *zstdReader) openStream(r io.Reader) (err error) {
+	if z.stream != nil {
+		return z.stream.Reset(r)
+	}
+	z.stream, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(z.workers), zstd.WithDecoderMaxWindow(maxDict))
+	return err
+}
+
+// retire drops the job that was read to its end and keeps its buffers.
+func (z *zstdReader) retire() {
+	j := z.jobs[0]
+	z.jobs = z.jobs[1:]
+	z.ahead -= j.bound
+	if j.in != nil {
+		z.inBufs = append(z.inBufs, j.in[:0])
+	}
+	if j.out != nil {
+		z.out = append(z.out, j.out[:0])
+	}
+}
+
+// Close ends the decoders. A frame in memory is decoded to its end first: that takes
+// milliseconds.
+func (z *zstdReader) Close() error {
+	for _, j := range z.jobs {
+		if !j.large {
+			<-j.done
+		}
+	}
+	z.whole.Close()
+	if z.stream != nil {
+		z.stream.Close()
+	}
+	return nil
+}
+
+func pop(free *[][]byte) []byte {
+	n := len(*free)
+	if n == 0 {
+		return nil
+	}
+	b := (*free)[n-1]
+	*free = (*free)[:n-1]
+	return b
+}
