@@ -1,0 +1,52 @@
+// Command bench measures bty-web against itself and its peers, side by side in one run, and
+// prints the figures as tables. It asserts nothing.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+func main() {
+	build := flag.String("build", "build", "the `folder` with bin/bty-web")
+	each := flag.Duration("each", 2*time.Second, "how long each load runs")
+	only := flag.String("only", "", "run one of: contacts, storm, files, rest")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *build, *each, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, build string, each time.Duration, only string) error {
+	parts := []struct {
+		name string
+		run  func(context.Context, string, time.Duration) error
+	}{{"rest", atRest}, {"contacts", contacts}, {"storm", storm}, {"files", files}}
+	for _, p := range parts {
+		if only != "" && only != p.name {
+			continue
+		}
+		if err := p.run(ctx, build, each); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func atRest(ctx context.Context, build string, _ time.Duration) error {
+	s, err := start(ctx, build)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	time.Sleep(time.Second)
+	fmt.Printf("\n## bty-web idle\n\nresident %.1f MiB\n", s.resident())
+	return nil
+}
