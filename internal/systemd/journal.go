@@ -192,6 +192,20 @@ func (j *Journal) send(entry []byte) error {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
 		return fmt.Errorf("sealing a large journal entry: %w", err)
 	}
-	_, _, err = j.conn.WriteMsgUnix(nil, unix.UnixRights(int(f.Fd())), nil)
-	return err
+	return j.pass(f)
+}
+
+// pass sends f itself. net's WriteMsgUnix refuses connected datagram sockets.
+func (j *Journal) pass(f *os.File) error {
+	raw, err := j.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	rights := unix.UnixRights(int(f.Fd()))
+	var failed error
+	err = raw.Write(func(fd uintptr) bool {
+		failed = unix.Sendmsg(int(fd), nil, rights, nil, unix.MSG_NOSIGNAL)
+		return !errors.Is(failed, unix.EAGAIN)
+	})
+	return errors.Join(err, failed)
 }
