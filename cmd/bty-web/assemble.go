@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"bty/internal/build"
 	"bty/internal/config"
+	"bty/internal/daemon"
 	"bty/internal/fleet"
 	"bty/internal/ledger"
 	"bty/internal/library"
@@ -75,8 +77,15 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	return a, nil
 }
 
-// ready reports whether requests that need the state can be served.
-func (a *app) ready(ctx context.Context) error { return a.state.Check(ctx) }
+// ready reports whether new work is welcome: the state answers and the process is not stopping.
+func (a *app) ready(ctx context.Context) error {
+	select {
+	case <-daemon.Draining(ctx):
+		return errors.New("bty-web is stopping")
+	default:
+		return a.state.Check(ctx)
+	}
+}
 
 // status is the line for people that `systemctl status` shows.
 func (a *app) status() string {
