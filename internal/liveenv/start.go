@@ -5,6 +5,20 @@ import (
 	"os"
 )
 
-func isInit() bool { return os.Getpid() == 1 }
+func isInit() bool { return os.Getpid() == 1 || isModprobe(os.Args) }
 
-func start(context.Context, string, Run) {}
+func start(ctx context.Context, version string, work Run) {
+	if isModprobe(os.Args) {
+		if modprobe(os.Args, read("/proc/cmdline")) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	l := open(version)
+	next, err := l.run(ctx, work)
+	if err != nil {
+		l.fail(err)
+		next = Reboot
+	}
+	l.leave(next)
+}

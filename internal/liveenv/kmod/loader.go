@@ -47,6 +47,12 @@ func (l *Loader) Match(modalias string) []string {
 	return allowed
 }
 
+// Has says whether there is a module of that name.
+func (l *Loader) Has(name string) bool {
+	_, ok := l.index.Module(name)
+	return ok
+}
+
 // Load loads a module after its dependencies. extra is added to its own options.
 func (l *Loader) Load(name, extra string) error {
 	var failed error

@@ -1,0 +1,135 @@
+package liveenv
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"bty/internal/liveenv/kmod"
+	"bty/internal/machine"
+)
+
+// settings are what the kernel's command line asks for.
+type settings struct {
+	server   string       // "" when not given
+	mac      *machine.MAC // nil: the first NIC with a link
+	loglevel bool         // the operator chose what the kernel prints
+	modules  kmod.Params
+}
+
+// parseCmdline reads /proc/cmdline. An error is worth a person's attention, but the settings
+// that could be read are returned with it.
+func parseCmdline(text string) (settings, error) {
+	s := settings{modules: kmod.Params{Blacklist: map[string]bool{}, Options: map[string]string{}}}
+	var failed error
+	bootif := ""
+	for _, word := range words(text) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "bty.server":
+			failed = keep(failed, s.setServer(value))
+		case "bty.mac":
+			failed = keep(failed, s.setMAC(value))
+		case "BOOTIF":
+			bootif = value
+		case "loglevel", "debug", "ignore_loglevel", "quiet":
+			s.loglevel = true
+		case "modprobe.blacklist":
+			for name := range strings.SplitSeq(value, ",") {
+				s.modules.Blacklist[kmod.Normalise(name)] = true
+			}
+		default:
+			s.moduleOption(word)
+		}
+	}
+	if s.mac == nil && bootif != "" {
+		failed = keep(failed, s.setBootif(bootif))
+	}
+	return s, failed
+}
+
+func keep(first, next error) error {
+	if first != nil {
+		return first
+	}
+	return next
+}
+
+// setServer keeps the first, as the clients that came before do.
+func (s *settings) setServer(value string) error {
+	if s.server != "" {
+		return nil
+	}
+	value = strings.TrimRight(value, "/")
+	if !strings.Contains(value, "://") {
+		value = "http://" + value
+	}
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return fmt.Errorf("bty.server=%s on the kernel's command line is not an http or https URL", value)
+	}
+	s.server = value
+	return nil
+}
+
+func (s *settings) setMAC(value string) error {
+	if s.mac != nil {
+		return nil
+	}
+	mac, err := machine.ParseMAC(value)
+	if err != nil {
+		return fmt.Errorf("bty.mac on the kernel's command line: %w", err)
+	}
+	s.mac = &mac
+	return nil
+}
+
+// setBootif reads what PXELINUX and its kind append: the hardware type and the address,
+// "01-52-54-00-12-34-56".
+func (s *settings) setBootif(value string) error {
+	address := strings.TrimPrefix(value, "01-")
+	mac, err := machine.ParseMAC(address)
+	if err != nil {
+		return fmt.Errorf("BOOTIF on the kernel's command line: %w", err)
+	}
+	s.mac = &mac
+	return nil
+}
+
+// moduleOption keeps "module.parameter=value", as modprobe does: operators tame hardware so.
+func (s *settings) moduleOption(word string) {
+	name, option, ok := strings.Cut(word, ".")
+	if !ok || name == "" || option == "" || strings.Contains(name, "=") || name == "bty" || name == "systemd" {
+		return
+	}
+	name = kmod.Normalise(name)
+	if have := s.modules.Options[name]; have != "" {
+		option = have + " " + option
+	}
+	s.modules.Options[name] = option
+}
+
+// words splits like the kernel: at blanks that are not inside double quotes, which are dropped.
+func words(text string) []string {
+	var out []string
+	var word strings.Builder
+	quoted := false
+	flush := func() {
+		if word.Len() > 0 {
+			out = append(out, word.String())
+			word.Reset()
+		}
+	}
+	for _, c := range []byte(text) {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ' ' || c == '\t' || c == '\n' || c == 0):
+			flush()
+		default:
+			word.WriteByte(c)
+		}
+	}
+	flush()
+	return out
+}
