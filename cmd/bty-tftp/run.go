@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"bty/internal/config"
+	"bty/internal/daemon"
+	"bty/internal/ipxe"
+	"bty/internal/nbp"
+	"bty/internal/systemd"
+	"bty/internal/tftp"
+)
+
+// environment is everything that run takes from the process it runs in.
+type environment struct {
+	args           []string
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	hangup         <-chan struct{}
+}
+
+// run is the whole life of bty-tftp.
+func run(ctx context.Context, env environment) error {
+	flags, err := parse(env)
+	if err != nil || flags.done {
+		return err
+	}
+	sockets, err := systemd.Sockets(systemd.Expect{"tftp": systemd.Datagram})
+	if err != nil {
+		return err
+	}
+	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
+	if err != nil {
+		return err
+	}
+	if flags.bootDir != "" {
+		cfg.Paths.BootDir = flags.bootDir
+	}
+	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format))
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	conns, err := listen(cfg, log, sockets, flags.listen)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, env, cfg, log, conns)
+}
+
+func serve(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, conns []*net.UDPConn) error {
+	reports := newReporter(cfg.ReportSocket(), log)
+	tasks := []daemon.Task{daemon.Func("reports", reports.Run)} // first, so that it outlives the transfers
+	var servers []*tftp.Server
+	for _, conn := range conns {
+		s := tftp.New(conn, tftpConfig(cfg, log, reports))
+		servers = append(servers, s)
+		tasks = append(tasks, s)
+	}
+	d := &daemon.Daemon{
+		Log: log, Hangup: env.hangup, Check: checkAll(servers, log),
+		Status: func() string {
+			var lines []string
+			for _, s := range servers {
+				lines = append(lines, s.Status())
+			}
+			return strings.Join(lines, "; ")
+		},
+	}
+	return d.Run(ctx, tasks...)
+}
+
+func tftpConfig(cfg *config.Config, log *slog.Logger, reports *reporter) tftp.Config {
+	return tftp.Config{
+		Files:    nbp.Library{Boot: cfg.Paths.BootDir, System: nbp.SystemDirs()},
+		IsScript: nbp.IsAutoexec, IsProgram: nbp.IsProgram,
+		Script: func(local netip.Addr) []byte {
+			return ipxe.Autoexec(netip.AddrPortFrom(local, uint16(cfg.Server.Port)).String())
+		},
+		IsIPXE: reports.isIPXE, Report: reports.add, Log: log,
+		SinglePort:   cfg.TFTP.Mode == config.TFTPSinglePort,
+		MaxTransfers: cfg.TFTP.MaxTransfers, MaxPerClient: cfg.TFTP.MaxPerClient,
+	}
+}
+
+// checkAll is the watchdog's check: a packet to ourselves on every socket. Where even the first
+// does not arrive (a packet filter on loopback), the way is barred, not the loop stuck, and
+// killing the daemon over it would help nobody.
+func checkAll(servers []*tftp.Server, log *slog.Logger) func(context.Context) error {
+	proven := make(map[*tftp.Server]bool)
+	warned := false
+	return func(ctx context.Context) error {
+		for _, s := range servers {
+			err := s.Check(ctx)
+			if err == nil {
+				proven[s] = true
+				continue
+			}
+			if proven[s] {
+				return err
+			}
+			if !warned {
+				warned = true
+				log.Warn("the watchdog cannot prove that TFTP works; let the socket unit allow localhost (IPAddressAllow=)", "err", err)
+			}
+		}
+		return nil
+	}
+}
