@@ -88,6 +88,7 @@ type Filter struct {
 	SourceIP    *string
 	FailedOnly  bool
 	Before      ID  // strictly smaller IDs; 0 means the newest on
+	After       ID  // strictly larger IDs
 	Limit       int // how many at most
 }
 

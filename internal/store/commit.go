@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -24,6 +26,9 @@ type request struct {
 // Update runs fn and returns once its writes are on disk. Updates run one after the other and
 // several share a commit. If fn fails, none of its writes happen. fn may run more than once.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	r := &request{fn: fn, done: make(chan struct{})}
 	select {
 	case s.queue <- r:
@@ -36,6 +41,11 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	case <-r.done: // not ctx: what is queued will be committed, and the caller must know
 		return r.err
 	case <-s.done:
+	}
+	select {
+	case <-r.done: // the last commit had it
+		return r.err
+	default:
 		return errStopped()
 	}
 }
@@ -87,8 +97,12 @@ func (s *Store) drain() {
 	}
 }
 
-// errSpoiled ends a transaction in which an update failed after it had written.
-var errSpoiled = errors.New("an update of the batch failed after it had written")
+var (
+	// errSpoiled ends a transaction in which an update failed after it had written.
+	errSpoiled = errors.New("an update of the batch failed after it had written")
+	// errNothing ends a transaction in which nobody wrote: there is nothing to sync.
+	errNothing = errors.New("no update of the batch wrote")
+)
 
 // commit runs a batch in one transaction. An update that fails before it wrote anything leaves
 // the others untouched; one that fails later has the batch begun again without it.
@@ -96,32 +110,53 @@ func (s *Store) commit(batch []*request) {
 	for {
 		spoiler := -1
 		err := s.db.Update(func(tx *bolt.Tx) error {
+			nothing := errNothing
 			for i, r := range batch {
-				if wrote := r.run(tx); wrote && r.err != nil {
+				wrote := r.run(tx)
+				if wrote && r.err != nil {
 					spoiler = i
 					return errSpoiled
 				}
+				if wrote {
+					nothing = nil
+				}
 			}
-			return nil
+			return nothing
 		})
 		if spoiler >= 0 {
 			close(batch[spoiler].done)
 			batch = append(batch[:spoiler:spoiler], batch[spoiler+1:]...)
 			continue
 		}
-		s.commits.Add(1)
-		for _, r := range batch {
-			if err != nil && r.err == nil {
-				r.err = asFault(err)
-			}
-			close(r.done)
-		}
+		s.finish(batch, err)
 		return
 	}
 }
 
+// finish tells the callers of a batch what became of its transaction.
+func (s *Store) finish(batch []*request, err error) {
+	switch {
+	case err == nil:
+		s.commits.Add(1)
+	case errors.Is(err, errNothing):
+		err = nil
+	}
+	for _, r := range batch {
+		if err != nil && r.err == nil {
+			r.err = asFault(err)
+		}
+		close(r.done)
+	}
+}
+
+// run carries the update out. A use case that panics fails alone: the committer serves everybody.
 func (r *request) run(tx *bolt.Tx) (wrote bool) {
 	t := &Tx{tx: tx}
+	defer func() {
+		if p := recover(); p != nil {
+			r.err, wrote = fmt.Errorf("panic in an update: %v\n%s", p, debug.Stack()), true
+		}
+	}()
 	r.err = asFault(r.fn(t))
 	return t.wrote
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/binary"
 
+	bolt "go.etcd.io/bbolt"
+
 	"bty/internal/event"
 )
 
@@ -32,6 +34,9 @@ func (t *Tx) PutEvent(e event.Event) error { return t.put(bucketEvents, eventKey
 func (t *Tx) Events(f event.Filter) ([]event.Event, error) {
 	var found []event.Event
 	err := t.EachEventBack(f.Before, func(e event.Event) (bool, error) {
+		if e.ID <= f.After {
+			return false, nil
+		}
 		if f.Match(e) {
 			found = append(found, e)
 		}
@@ -72,18 +77,28 @@ func (t *Tx) TrimEvents(keep, limit uint64) (deleted uint64, err error) {
 	if last <= keep {
 		return 0, nil
 	}
-	cursor := bucket.Cursor()
-	for key, _ := cursor.First(); key != nil && deleted < limit; key, _ = cursor.First() {
-		if binary.BigEndian.Uint64(key) > last-keep {
-			break
-		}
-		t.wrote = true
-		if err := cursor.Delete(); err != nil {
+	for _, id := range oldest(bucket, last-keep, limit) {
+		if err := t.delete(bucketEvents, eventKey(id)); err != nil {
 			return deleted, err
 		}
 		deleted++
 	}
 	return deleted, nil
+}
+
+// oldest returns the first IDs up to and including last, at most limit. They are gathered before
+// anything is deleted: a cursor is not to be used on a bucket that changes under it.
+func oldest(bucket *bolt.Bucket, last, limit uint64) []event.ID {
+	var ids []event.ID
+	cursor := bucket.Cursor()
+	for key, _ := cursor.First(); key != nil && uint64(len(ids)) < limit; key, _ = cursor.Next() {
+		id := binary.BigEndian.Uint64(key)
+		if id > last {
+			break
+		}
+		ids = append(ids, event.ID(id))
+	}
+	return ids
 }
 
 func eventKey(id event.ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }
