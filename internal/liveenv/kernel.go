@@ -16,7 +16,7 @@ func tuneKernel(s settings) {
 	// Modules that no device announces are asked for through this program, which is us.
 	set("/proc/sys/kernel/modprobe", "/sbin/modprobe")
 	// The kernel drops a writer's lines after ten in five seconds otherwise.
-	set("/proc/sys/kernel/printk_devkmsg", "on")
+	set("/proc/sys/kernel/printk_devkmsg", "on\n") // refused without the newline
 	if !s.loglevel {
 		// Warnings and worse. A serial port takes milliseconds per line, and the kernel waits
 		// for it; everything stays in its log.

@@ -55,7 +55,7 @@ func (r *root) link(name, target string) {
 func (r *root) write(ctx context.Context, w io.Writer) error {
 	// Most of it is compressed already and passes through as it is. One thread: the blocks
 	// must not depend on how many processors the builder has.
-	enc, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1))
+	enc, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
 	}
