@@ -61,7 +61,7 @@ demo: setup build ipxe live ## the main job: a QEMU machine from power-on to a f
 
 run: build ## the appliance alone in the foreground, for a workstation
 	@mkdir -p $(BUILD)/run
-	BTY_STATE_DIR=$(BUILD)/run $(BUILD)/bin/bty-web
+	BTY_PATHS_STATE_DIR=$(BUILD)/run BTY_PATHS_RUN_DIR=$(BUILD)/run $(BUILD)/bin/bty-web
 
 ## --- testing
 
@@ -87,7 +87,7 @@ test-long: setup-test build ipxe live ## what takes too long for every change: k
 
 .PHONY: bench
 bench: setup-bench build ## ratios measured side by side, for docs/benchmarks.md
-	@$(GO) run $(GOFLAGS_) ./internal/bench -build $(BUILD)
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/bench -build $(BUILD)
 
 .PHONY: lint
 lint: ## formatting and go vet

@@ -11,7 +11,7 @@ import (
 type BootFiles struct {
 	BIOS     string // of client architecture 0
 	UEFI     string // of 7 and 9
-	UEFIHTTP string // a URL, for 16
+	UEFIHTTP string // a URL, for 16; "" on a LAN that knows nothing of HTTP Boot
 }
 
 // StockBootFiles are the names of a distribution's iPXE, and UEFI HTTP Boot from the appliance.
@@ -38,9 +38,11 @@ func (l *LAN) DHCP(ctx context.Context, files BootFiles, tftpRoot string) (*Proc
 		"--dhcp-match=set:http,option:client-arch,16",
 		"--dhcp-boot=tag:bios," + files.BIOS + ",," + ServerIP,
 		"--dhcp-boot=tag:uefi," + files.UEFI + ",," + ServerIP,
-		"--dhcp-boot=tag:http," + files.UEFIHTTP,
-		// UEFI 2.10, 24.7.2.1: an answer without this class is no HTTP boot offer.
-		"--dhcp-option-force=tag:http,60,HTTPClient",
+	}
+	if files.UEFIHTTP != "" {
+		args = append(args, "--dhcp-boot=tag:http,"+files.UEFIHTTP,
+			// UEFI 2.10, 24.7.2.1: an answer without this class is no HTTP boot offer.
+			"--dhcp-option-force=tag:http,60,HTTPClient")
 	}
 	if tftpRoot != "" {
 		args = append(args, "--enable-tftp", "--tftp-root="+tftpRoot)

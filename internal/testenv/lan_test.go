@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"os"
@@ -161,19 +160,5 @@ func TestSweep(t *testing.T) {
 	}
 	if !namespaces(t)[alive.Name] {
 		t.Error("the LAN of a live process was swept")
-	}
-}
-
-// The LAN's DHCP server has one answer per kind of firmware.
-func TestDHCPStarts(t *testing.T) {
-	l := openLAN(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	p, err := l.DHCP(ctx, StockBootFiles, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Stop(); err != nil {
-		t.Error(err)
 	}
 }

@@ -136,7 +136,11 @@ func (l *Log) Tail(n int) string {
 func (l *Log) all() []Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append(l.lines[:len(l.lines):len(l.lines)], Line{time.Now(), terminal.ReplaceAllString(l.partial, "")})
+	lines := l.lines[:len(l.lines):len(l.lines)]
+	if partial := terminal.ReplaceAllString(l.partial, ""); strings.TrimSpace(partial) != "" {
+		lines = append(lines, Line{time.Now(), partial})
+	}
+	return lines
 }
 
 // Follow calls see for every line from the first one on, until ctx ends.

@@ -19,6 +19,7 @@ type Program struct {
 	Args    []string
 	Env     []string // beside the caller's own environment
 	Sockets []Socket // inherited, as from a socket unit
+	Output  *Log     // takes its standard output and error, over several starts; a new one if nil
 }
 
 // Socket is a listening socket under the name that a socket unit would give it.
@@ -62,7 +63,10 @@ func (l *LAN) start(p Program, stdout *Log) (*Process, error) {
 	if name == "" {
 		name = p.Path[strings.LastIndexByte(p.Path, '/')+1:]
 	}
-	proc := &Process{Log: NewLog(name), cmd: exec.Command(path, args...), done: make(chan struct{})}
+	if p.Output == nil {
+		p.Output = NewLog(name)
+	}
+	proc := &Process{Log: p.Output, cmd: exec.Command(path, args...), done: make(chan struct{})}
 	proc.cmd.Env, proc.cmd.ExtraFiles = env, files
 	proc.cmd.Stdout, proc.cmd.Stderr = proc.Log, proc.Log
 	if stdout != nil {

@@ -10,9 +10,9 @@ import (
 	"bty/internal/testenv"
 )
 
-// hello is what a machine runs once iPXE has a script: it says where it came from, then boots
-// its disk in the firmware's order.
-const hello = "#!ipxe\necho script over ${netX/filename} on ${platform} ${buildarch}\ndhcp\necho lease ${netX/ip}\nexit\n"
+// hello is what a machine runs once iPXE has a script. UEFI goes on with its next boot option
+// only after a program that failed; after a success EDK2 stops in its setup.
+const hello = "#!ipxe\necho script over ${netX/filename} on ${platform} ${buildarch}\ndhcp\necho lease ${netX/ip}\nexit 1\n"
 
 // bootFolder has stock iPXE and the script, as a TFTP root.
 func bootFolder(t *testing.T, lan *testenv.LAN) string {
