@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"bty/internal/config"
+	"bty/internal/daemon"
 	"bty/internal/systemd"
 )
 
@@ -31,7 +32,7 @@ func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets [
 	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
 	public, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return listeners{}, portError(address, err)
+		return listeners{}, daemon.ListenError("tcp", cfg.Server.Port, "[server] port", err)
 	}
 	log.Info("not started by systemd: listening by itself", "address", public.Addr().String())
 	l := listeners{http: []net.Listener{public}}
@@ -66,8 +67,4 @@ func bindUnix(path string) (net.Listener, error) {
 		return nil, err
 	}
 	return l, os.Chmod(path, 0o600)
-}
-
-func portError(address string, err error) error {
-	return fmt.Errorf("listen on %s: %w; stop who holds it, or set [server] port", address, err)
 }
