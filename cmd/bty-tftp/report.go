@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	reportTimeout = 200 * time.Millisecond
-	// reportPause is how long nobody is asked after bty-web did not answer: a machine's boot must
-	// not wait for it time and again.
-	reportPause = 5 * time.Second
+	askTimeout  = 200 * time.Millisecond // a machine's boot waits for this one
+	sendTimeout = 2 * time.Second        // nobody waits
+	// askPause is how long bty-web is not asked after it did not answer.
+	askPause    = 5 * time.Second
 	reportQueue = 256
 )
 
@@ -88,7 +88,7 @@ func (r *reporter) send(t tftp.Transfer) {
 	}
 	b, err := json.Marshal(body)
 	if err == nil {
-		err = r.do(http.MethodPost, "/transfers", b, nil)
+		err = r.do(http.MethodPost, "/transfers", sendTimeout, b, nil)
 	}
 	if err != nil {
 		r.log.Debug("a transfer was not reported", "client", t.Client, "err", err)
@@ -97,21 +97,20 @@ func (r *reporter) send(t tftp.Transfer) {
 
 // isIPXE asks whether DHCP told that client is an iPXE. No answer means no.
 func (r *reporter) isIPXE(client netip.Addr) bool {
+	if r.paused() {
+		return false
+	}
 	var answer wire.Client
-	if err := r.do(http.MethodGet, "/clients/"+client.String(), nil, &answer); err != nil {
+	if err := r.do(http.MethodGet, "/clients/"+client.String(), askTimeout, nil, &answer); err != nil {
 		r.log.Debug("nobody to ask about the client", "client", client, "err", err)
+		r.pause()
 		return false
 	}
 	return answer.IPXE
 }
 
-var errPaused = fmt.Errorf("bty-web did not answer a moment ago")
-
-func (r *reporter) do(method, path string, body []byte, into any) error {
-	if r.paused() {
-		return errPaused
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
+func (r *reporter) do(method, path string, limit time.Duration, body []byte, into any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://report"+path, bytes.NewReader(body))
 	if err != nil {
@@ -122,7 +121,6 @@ func (r *reporter) do(method, path string, body []byte, into any) error {
 	}
 	res, err := r.http.Do(req)
 	if err != nil {
-		r.pause()
 		return err
 	}
 	defer res.Body.Close()
@@ -146,5 +144,5 @@ func (r *reporter) paused() bool {
 func (r *reporter) pause() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.until = time.Now().Add(reportPause)
+	r.until = time.Now().Add(askPause)
 }
