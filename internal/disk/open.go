@@ -1,0 +1,132 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func deviceNumber(info fs.FileInfo) (major, minor uint32) {
+	dev := uint64(info.Sys().(*syscall.Stat_t).Rdev)
+	return unix.Major(dev), unix.Minor(dev)
+}
+
+// Target is a disk that this program alone may write. Its reads and writes go past the page
+// cache: addresses, offsets and lengths are multiples of the logical block.
+type Target struct {
+	Device
+	f        *os.File
+	noPunch  atomic.Bool // zeroing by discard is not to be had, or does not give zeros
+	noZeroes atomic.Bool // nor is any other zeroing that is not plain writing
+}
+
+// Open opens the disk behind path exclusively. A disk that is mounted, used as swap, part of
+// another device, opened exclusively by somebody else, or read-only is refused.
+func (h Host) Open(path string) (*Target, error) {
+	d, err := h.Inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Busy(); err != nil {
+		return nil, err
+	}
+	if d.ReadOnly {
+		return nil, fmt.Errorf("%w: %s; look for a write-protect switch", ErrReadOnly, path)
+	}
+	if d.Size == 0 {
+		return nil, fmt.Errorf("%w: %s has no medium", ErrNoDisk, path)
+	}
+	// O_EXCL on a block device without O_CREAT: the kernel refuses while anybody holds the disk
+	// or a part of it (mounts in other namespaces included), and holds it for us.
+	f, err := os.OpenFile(d.Path, os.O_RDWR|unix.O_EXCL|unix.O_DIRECT, 0)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	t := &Target{Device: d, f: f}
+	if err := t.ask(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w: %s is held by another program (RAID, LVM, a mount in a container, another flash)", ErrBusy, path)
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: %s: %w", ErrReadOnly, path, pathless(err))
+	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENOMEDIUM), errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%w: %s: %w", ErrNoDisk, path, pathless(err))
+	}
+	return fmt.Errorf("open %s for writing: %w", path, pathless(err))
+}
+
+// ask takes the sizes from the open device, which cannot become another one any more.
+func (t *Target) ask() error {
+	fd := int(t.f.Fd())
+	var size uint64
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&size))); errno != 0 {
+		return fmt.Errorf("ask %s for its size: %w", t.Path, errno)
+	}
+	logical, err := unix.IoctlGetInt(fd, unix.BLKSSZGET)
+	if err != nil {
+		return fmt.Errorf("ask %s for its block size: %w", t.Path, err)
+	}
+	t.Size, t.Logical = int64(size), logical
+	return nil
+}
+
+// Close gives the disk free.
+func (t *Target) Close() error { return t.f.Close() }
+
+// WriteAt writes whole blocks. Several calls may be in flight.
+func (t *Target) WriteAt(p []byte, off int64) (int, error) {
+	n, err := t.f.WriteAt(p, off)
+	if err != nil {
+		err = fmt.Errorf("write %s at byte %d: %w", t.Path, off+int64(n), pathless(err))
+	}
+	return n, err
+}
+
+// ReadAt reads whole blocks.
+func (t *Target) ReadAt(p []byte, off int64) (int, error) { return t.f.ReadAt(p, off) }
+
+// Sync returns when all that was written is on the medium.
+func (t *Target) Sync() error {
+	if err := t.f.Sync(); err != nil {
+		return fmt.Errorf("flush %s: %w", t.Path, pathless(err))
+	}
+	return nil
+}
+
+// rereadFor bounds the wait for those who look at the partitions just when we do: udev, udisks.
+const rereadFor = 10 * time.Second
+
+// RereadTable makes the kernel read the partition table again.
+func (t *Target) RereadTable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, rereadFor)
+	defer cancel()
+	for wait := 20 * time.Millisecond; ; wait *= 2 {
+		err := unix.IoctlSetInt(int(t.f.Fd()), unix.BLKRRPART, 0)
+		if err == nil || errors.Is(err, unix.EINVAL) { // a loop device without partition scanning
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("re-read the partition table of %s: %w", t.Path, err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("re-read the partition table of %s: an old partition is still in use: %w", t.Path, err)
+		}
+	}
+}
