@@ -11,6 +11,7 @@ import (
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/ipxe"
+	"bty/internal/machine"
 	"bty/internal/nbp"
 	"bty/internal/systemd"
 	"bty/internal/tftp"
@@ -79,7 +80,7 @@ func tftpConfig(cfg *config.Config, log *slog.Logger, reports *reporter) tftp.Co
 		Files:    nbp.Library{Boot: cfg.Paths.BootDir, System: nbp.SystemDirs()},
 		IsScript: nbp.IsAutoexec, IsProgram: nbp.IsProgram,
 		Script: func(local netip.Addr) []byte {
-			return ipxe.Autoexec(netip.AddrPortFrom(local, uint16(cfg.Server.Port)).String())
+			return ipxe.Autoexec(netip.AddrPortFrom(local, uint16(cfg.Server.Port)).String(), machine.ViaTFTP)
 		},
 		IsIPXE: reports.isIPXE, Report: reports.add, Log: log,
 		SinglePort:   cfg.TFTP.Mode == config.TFTPSinglePort,

@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"time"
+
 	"bty/internal/catalog"
 	"bty/internal/machine"
 )
@@ -12,34 +14,35 @@ type Decision struct {
 	Next  machine.Machine
 }
 
-// Decide answers one question of one machine. It is pure: the same arguments give the same answer.
-func Decide(m machine.Machine, know Knowledge, asker Asker) Decision {
+// Decide answers one question of one machine. It is pure: the same
+// arguments give the same answer.
+func Decide(m machine.Machine, know Knowledge, q Question) Decision {
 	var rule Rule
 	if m.Intent.Mode.Flashes() {
-		rule = flashRule(m, know, asker)
+		rule = flashRule(m, know, q)
 	} else {
-		rule = plainRule(m, know, asker)
+		rule = plainRule(m, know, q)
 	}
-	if asker == Firmware {
-		return forFirmware(m, know, rule)
+	if q.Asker == Firmware {
+		return forFirmware(m, know, rule, q)
 	}
 	return forLive(m, know, rule)
 }
 
 // plainRule is the policy of the modes that write nothing.
-func plainRule(m machine.Machine, know Knowledge, asker Asker) Rule {
+func plainRule(m machine.Machine, know Knowledge, q Question) Rule {
 	switch m.Intent.Mode {
 	case machine.TUI:
 		return RuleWizard
 	case machine.Inventory:
-		return cycleRule(m, know, asker, RuleInventory, RuleInventoryRetry, RuleInventoryDone)
+		return cycleRule(m, know, q, RuleInventory, RuleInventoryRetry, RuleInventoryDone)
 	default:
 		return RuleExit
 	}
 }
 
 // flashRule is the policy of the modes that write an image.
-func flashRule(m machine.Machine, know Knowledge, asker Asker) Rule {
+func flashRule(m machine.Machine, know Knowledge, q Question) Rule {
 	switch {
 	case m.Intent.Image.IsZero():
 		return RuleNoImage
@@ -48,28 +51,40 @@ func flashRule(m machine.Machine, know Knowledge, asker Asker) Rule {
 	case m.Intent.TargetSerial == "":
 		return RuleNoTargetDisk
 	}
-	return cycleRule(m, know, asker, RuleFlash, RuleFlashRetry, RuleFlashDone)
+	return cycleRule(m, know, q, RuleFlash, RuleFlashRetry, RuleFlashDone)
 }
 
 // cycleRule says where in its cycle a machine is. A loop is broken here, by what the appliance
 // saw itself, never by a call-back that may not come.
-func cycleRule(m machine.Machine, know Knowledge, asker Asker, first, again, done Rule) Rule {
+func cycleRule(m machine.Machine, know Knowledge, q Question, first, again, done Rule) Rule {
 	f := m.Facts
 	switch {
+	case isSamePowerOn(f, q):
+		return done
 	case f.Failed:
 		return RuleFailed
 	case f.Stuck:
 		return RuleStuck
-	case f.Completed && isDone(m, asker):
+	case f.Completed && isDone(m, q.Asker):
 		return done
 	case f.Completed:
 		return first
-	case f.Attempts >= maxAttempts(know) && isNewStart(f, asker):
+	case f.Attempts >= maxAttempts(know) && isNewStart(f, q.Asker):
 		return RuleStuck
-	case f.Armed() && isNewStart(f, asker):
+	case f.Armed() && isNewStart(f, q.Asker):
 		return again
 	}
 	return first
+}
+
+// powerOn is how long firmware may take from one boot option to the next.
+const powerOn = 3 * time.Minute
+
+// isSamePowerOn reports whether firmware asks once more although it was just given the disk: a
+// UEFI whose PXE boot option returned tries HTTP Boot next, or the other way round, before it
+// comes to the disk. A reboot begins with the same boot option as the last one.
+func isSamePowerOn(f machine.Facts, q Question) bool {
+	return q.Asker == Firmware && !f.Armed() && !f.DiskAt.IsZero() && q.Via != f.DiskVia && q.Now.Sub(f.DiskAt) < powerOn
 }
 
 // isDone reports whether a completed cycle has nothing left for the asker. A live environment in
@@ -93,7 +108,7 @@ func maxAttempts(know Knowledge) int {
 }
 
 // forFirmware turns a rule into what a script can say.
-func forFirmware(m machine.Machine, know Knowledge, rule Rule) Decision {
+func forFirmware(m machine.Machine, know Knowledge, rule Rule, q Question) Decision {
 	offer := Offer{Asker: Firmware, Rule: rule, Machine: m}
 	next := m
 	switch rule {
@@ -104,8 +119,9 @@ func forFirmware(m machine.Machine, know Knowledge, rule Rule) Decision {
 	case RuleOrphanRef, RuleNoTargetDisk:
 		offer.Action, offer.Image = LeaveToOrder, know.Image
 	case RuleFlashDone, RuleInventoryDone:
-		if m.Intent.Mode != machine.FlashOnce {
+		if m.Facts.Completed && m.Intent.Mode != machine.FlashOnce {
 			next.Facts = endCycle(m.Facts)
+			next.Facts.DiskVia, next.Facts.DiskAt = q.Via, q.Now
 		}
 	case RuleStuck:
 		next.Facts.Stuck = true
@@ -123,6 +139,7 @@ func startLive(offer Offer, next machine.Machine, know Knowledge) Decision {
 		offer.Image = know.Image
 	}
 	next.Facts.Launched, next.Facts.Planned = false, false
+	next.Facts.DiskVia, next.Facts.DiskAt = "", time.Time{}
 	return Decision{offer, next}
 }
 

@@ -3,6 +3,8 @@
 package boot
 
 import (
+	"time"
+
 	"bty/internal/catalog"
 	"bty/internal/machine"
 )
@@ -14,6 +16,13 @@ const (
 	Firmware Asker = iota // iPXE, answered with a script
 	Live                  // the live environment, answered with a plan
 )
+
+// Question is one request of a machine.
+type Question struct {
+	Asker Asker
+	Via   machine.Via // how firmware loaded what asks
+	Now   time.Time
+}
 
 // Action is what the machine is told to do.
 type Action uint8

@@ -19,7 +19,12 @@ type Contact struct {
 	MAC   machine.MAC
 	Asker boot.Asker
 	From  netip.Addr
-	Arch  string // iPXE's ${buildarch}, "" if the client did not say
+	Arch  string      // iPXE's ${buildarch}, "" if the client did not say
+	Via   machine.Via // how its firmware loaded iPXE
+}
+
+func (c Contact) question(now time.Time) boot.Question {
+	return boot.Question{Asker: c.Asker, Via: c.Via, Now: now}
 }
 
 // Contact answers a machine. The answer is committed, with what it changes, before it is returned.
@@ -41,7 +46,7 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 		if err != nil {
 			return nil, err
 		}
-		decision := boot.Decide(m, know, c.Asker)
+		decision := boot.Decide(m, know, c.question(now))
 		offer = decision.Offer
 		if !found || changed(before, decision.Next) {
 			if err := tx.PutMachine(decision.Next); err != nil {
@@ -128,9 +133,10 @@ func (f *Fleet) Explain(c Contact) (boot.Offer, error) {
 		if err != nil {
 			return err
 		}
-		m = arrive(m, found, c.MAC, f.Now())
+		now := f.Now()
+		m = arrive(m, found, c.MAC, now)
 		know, err := f.knowledge(tx, m, c)
-		offer = boot.Decide(m, know, c.Asker).Offer
+		offer = boot.Decide(m, know, c.question(now)).Offer
 		return err
 	})
 	return offer, err

@@ -11,6 +11,7 @@ import (
 	"text/template"
 
 	"bty/internal/boot"
+	"bty/internal/machine"
 )
 
 //go:embed scripts/*.ipxe
@@ -23,10 +24,15 @@ const ContentType = "text/plain; charset=utf-8"
 
 // Bootstrap is the script that leads every iPXE, whatever started it, to the script of its own
 // machine. host is what the client reached us by, host or host:port.
-func Bootstrap(host string) []byte { return execute("bootstrap.ipxe", script{Host: word(host)}) }
+// via is how its firmware loaded iPXE, as far as anybody knows.
+func Bootstrap(host string, via machine.Via) []byte {
+	return execute("bootstrap.ipxe", script{Host: word(host), Via: word(string(via))})
+}
 
 // Autoexec is the script that iPXE finds beside its own program: DHCP, then Bootstrap.
-func Autoexec(host string) []byte { return execute("autoexec.ipxe", script{Host: word(host)}) }
+func Autoexec(host string, via machine.Via) []byte {
+	return execute("autoexec.ipxe", script{Host: word(host), Via: word(string(via))})
+}
 
 // Render is the script for an offer made to firmware.
 func Render(offer boot.Offer, host string) []byte {
@@ -47,7 +53,7 @@ func Render(offer boot.Offer, host string) []byte {
 
 // script is what the templates see. Every string in it is safe inside a script.
 type script struct {
-	Host, MAC, Mode, Because, Notice, Ref, ShortRef, Serial, Labels, Drive, Arguments string
+	Host, Via, MAC, Mode, Because, Notice, Ref, ShortRef, Serial, Labels, Drive, Arguments string
 	Live                                                                              boot.LiveFiles
 	Pause                                                                             int // seconds, long enough to read the notice
 }

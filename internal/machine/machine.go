@@ -38,9 +38,23 @@ type Facts struct {
 	Reason    string `json:"reason,omitempty"`    // of that failure
 	Stuck     bool   `json:"stuck,omitempty"`     // too many attempts without a completion
 
+	// How and when the end of the last cycle was answered with the disk; zero once the next
+	// cycle has begun.
+	DiskVia Via       `json:"disk_via,omitempty"`
+	DiskAt  time.Time `json:"disk_at,omitzero"`
+
 	FlashedAt     time.Time `json:"flashed_at,omitzero"`     // last status=done since the last change
 	InventoriedAt time.Time `json:"inventoried_at,omitzero"` // last inventory since the last change
 }
+
+// Via is how firmware loaded the boot program that asks; "" if it did not say (a stick, an iPXE
+// with a script of its own).
+type Via string
+
+const (
+	ViaTFTP Via = "tftp" // PXE
+	ViaHTTP Via = "http" // UEFI HTTP Boot
+)
 
 // New returns a machine that was seen for the first time: it is asked for its hardware.
 func New(mac MAC, now time.Time) Machine {

@@ -27,7 +27,7 @@ func (c Config) getBoot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if name == nbp.AutoexecName || c.isChainLoop(r, name) {
-		return writeScript(w, ipxe.Autoexec(serve.Host(r)))
+		return writeScript(w, ipxe.Autoexec(serve.Host(r), machine.ViaHTTP))
 	}
 	file, err := c.open(name)
 	if err != nil {

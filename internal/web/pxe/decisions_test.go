@@ -24,6 +24,8 @@ type binding struct {
 	nolive bool
 }
 
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 var entry = &catalog.Entry{
 	Ref: mustRef("https://images.example/debian.img.zst"), Src: "https://images.example/debian.img.zst",
 	ResolvedSrc: "https://images.example/debian.img.zst", Name: "debian.img.zst", Format: catalog.Zstd, Size: 1234,
@@ -52,6 +54,9 @@ var cycles = []struct {
 	{"fifth-planned", machine.Facts{Attempts: 5, Launched: true, Planned: true}},
 	{"fifth-over", machine.Facts{Attempts: 5}},
 	{"stuck", machine.Facts{Attempts: 5, Stuck: true}},
+	{"disk-other-way", machine.Facts{DiskVia: machine.ViaTFTP, DiskAt: noon.Add(-time.Minute)}},
+	{"disk-long-ago", machine.Facts{DiskVia: machine.ViaTFTP, DiskAt: noon.Add(-time.Hour)}},
+	{"disk-same-way", machine.Facts{DiskAt: noon}},
 }
 
 func mustRef(src string) catalog.ImageRef {
@@ -73,7 +78,7 @@ func TestDecisions(t *testing.T) {
 			}
 			for _, c := range cycles {
 				for _, asker := range []boot.Asker{boot.Firmware, boot.Live} {
-					d := boot.Decide(subject(mode, b, c.facts), knowledge(b), asker)
+					d := boot.Decide(subject(mode, b, c.facts), knowledge(b), boot.Question{Asker: asker, Now: noon})
 					name, text := render(t, d.Offer)
 					if old, ok := served[name]; ok && !bytes.Equal(old, text) {
 						t.Errorf("%s has two texts:\n%s\n%s", name, old, text)
@@ -147,8 +152,8 @@ func TestDebianLive(t *testing.T) {
 	m := subject(machine.Inventory, bindings[0], machine.Facts{})
 	know := boot.Knowledge{Live: boot.LiveFiles{Kernel: "bty-netboot-pc-x86_64-v0.65.4.vmlinuz",
 		Initrd: "bty-netboot-pc-x86_64-v0.65.4.initrd", Squashfs: "bty-netboot-pc-x86_64-v0.65.4.squashfs"}}
-	offer := boot.Decide(m, know, boot.Firmware).Offer
+	offer := boot.Decide(m, know, boot.Question{Asker: boot.Firmware, Now: noon}).Offer
 	golden.Check(t, "served/debian-live.ipxe", ipxe.Render(offer, "bty.example:8080"))
-	golden.Check(t, "served/bootstrap.ipxe", ipxe.Bootstrap("bty.example:8080"))
-	golden.Check(t, "served/autoexec.ipxe", ipxe.Autoexec("bty.example:8080"))
+	golden.Check(t, "served/bootstrap.ipxe", ipxe.Bootstrap("bty.example:8080", ""))
+	golden.Check(t, "served/autoexec.ipxe", ipxe.Autoexec("bty.example:8080", machine.ViaHTTP))
 }

@@ -45,7 +45,16 @@ func Register(mux *http.ServeMux, c Config) {
 }
 
 func (c Config) bootstrap(w http.ResponseWriter, r *http.Request) error {
-	return writeScript(w, ipxe.Bootstrap(serve.Host(r)))
+	return writeScript(w, ipxe.Bootstrap(serve.Host(r), via(r)))
+}
+
+// via is how the machine's firmware loaded iPXE, as the script before this one noted it.
+func via(r *http.Request) machine.Via {
+	switch v := machine.Via(r.URL.Query().Get("via")); v {
+	case machine.ViaTFTP, machine.ViaHTTP:
+		return v
+	}
+	return ""
 }
 
 func writeScript(w http.ResponseWriter, script []byte) error {
@@ -66,7 +75,7 @@ func (c Config) script(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	contact := fleet.Contact{MAC: mac, Asker: boot.Firmware, From: c.Client(r)}
+	contact := fleet.Contact{MAC: mac, Asker: boot.Firmware, From: c.Client(r), Via: via(r)}
 	if arch := r.URL.Query().Get("arch"); archName.MatchString(arch) {
 		contact.Arch = arch
 	}
