@@ -1,0 +1,235 @@
+// Package flash puts an image on a disk: open, verify, decode, write, sync, re-read the table.
+//
+// The order makes a failure at any point harmless. The disk's beginning and end are wiped first;
+// what belongs there is kept in memory and written last, after the length and the digest of the
+// image have been proven and everything else is on the medium. So a disk either boots the whole
+// image or does not boot at all.
+package flash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"bty/internal/catalog"
+	"bty/internal/disk"
+	"bty/internal/diskimage"
+	"bty/internal/origin"
+)
+
+// Request says which image goes on which disk.
+type Request struct {
+	Source string         // what origin.Open takes
+	Origin origin.Options // how to get it; its Size is taken from Size below
+	Format catalog.Format // declared format; the source's name and its content have their say, too
+	Digest catalog.Digest // of the bytes as transferred; zero = not known
+	Size   int64          // length of the bytes as transferred; 0 = not known
+
+	// The disk, by one of the two.
+	Serial string
+	Target string // path
+
+	Host *disk.Host   // default: this machine
+	Log  *slog.Logger // default: discarded
+}
+
+// Result is what was done.
+type Result struct {
+	Disk        disk.Device
+	Format      catalog.Format
+	Written     int64 // bytes of the image as it is on the disk
+	Zeros       int64 // of these, bytes that were not sent to the disk, because it gives zeros there by itself
+	Transferred int64
+	Digest      catalog.Digest // of the bytes as transferred
+	Verified    bool           // the digest was declared, and is that one
+	Retries     int            // connections that were broken and taken up again
+	Duration    time.Duration
+	Bottleneck  string   // what the rest waited for: network, digest, decode or write
+	Notes       []string // for people
+}
+
+// job is one run.
+type job struct {
+	req    Request
+	log    *slog.Logger
+	disk   *disk.Target
+	source *origin.Reader
+	pump   *pump
+	image  *diskimage.Reader
+	meter  *meter
+	edges  *edges
+	res    Result
+
+	cancel  context.CancelCauseFunc
+	touched bool // the old content of the disk is gone
+}
+
+// Run flashes. It returns after the last of its goroutines has ended. The error is an *Error.
+func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
+	began := time.Now()
+	j := &job{req: req, log: req.Log, meter: newMeter(report)}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	j.cancel = cancel
+	stopMeter := j.meter.start()
+	err := j.run(inner)
+	if err != nil && ctx.Err() != nil {
+		err = kind(ErrCancelled, context.Cause(ctx))
+	}
+	cancel(errEnded)
+	j.close()
+	if err != nil {
+		err = j.fail(err)
+	}
+	stopMeter()
+	if j.disk != nil {
+		if cerr := j.disk.Close(); cerr != nil && err == nil {
+			err = j.fail(kind(ErrWrite, cerr))
+		}
+	}
+	j.res.Duration = time.Since(began)
+	return j.res, err
+}
+
+var errEnded = errors.New("the flash has ended")
+
+func (j *job) run(ctx context.Context) error {
+	j.meter.stage(StageOpen)
+	if err := j.openDisk(); err != nil {
+		return err
+	}
+	if err := j.openSource(ctx); err != nil {
+		return err
+	}
+	if err := j.write(ctx); err != nil {
+		return err
+	}
+	if err := j.prove(); err != nil {
+		return err
+	}
+	j.meter.stage(StageSync)
+	if err := j.finish(ctx); err != nil {
+		return err
+	}
+	j.meter.stage(StageTable)
+	if err := j.disk.RereadTable(ctx); err != nil {
+		j.note("the image is on the disk, but the kernel still shows the old partitions (%v); a reboot helps", err)
+	}
+	return nil
+}
+
+func (j *job) openDisk() error {
+	host := disk.System()
+	if j.req.Host != nil {
+		host = *j.req.Host
+	}
+	path := j.req.Target
+	switch {
+	case (path == "") == (j.req.Serial == ""):
+		return kind(ErrRequest, errors.New("name the disk, by its serial number or by its path"))
+	case path == "":
+		devices, err := host.List()
+		if err != nil {
+			return kind(ErrNoDisk, err)
+		}
+		d, err := disk.Match(devices, j.req.Serial)
+		if err != nil {
+			return kind(ErrNoDisk, err)
+		}
+		path = d.Path
+	}
+	d, err := host.Open(path)
+	if err != nil {
+		return diskError(err)
+	}
+	j.disk, j.res.Disk = d, d.Device
+	return nil
+}
+
+// openSource begins the transfer and looks at the first bytes of the image.
+func (j *job) openSource(ctx context.Context) error {
+	opts := j.req.Origin
+	opts.Size = j.req.Size
+	if opts.Log == nil {
+		opts.Log = j.log
+	}
+	src, err := origin.Open(ctx, j.req.Source, opts)
+	if err != nil {
+		return kind(ErrOrigin, err)
+	}
+	j.source = src
+	j.meter.total(max(src.Size(), j.req.Size, 0))
+	j.pump = startPump(ctx, src, j.meter)
+	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size()})
+	if err != nil {
+		return imageError(err)
+	}
+	j.res.Format = j.image.Format()
+	return j.fits(j.image.AtLeast())
+}
+
+func (j *job) fits(n int64) error {
+	if n > j.disk.Size {
+		return kind(ErrTooLarge, fmt.Errorf("the image needs %s, %s has %s (%d and %d bytes)",
+			disk.HumanSize(n), j.disk.Path, disk.HumanSize(j.disk.Size), n, j.disk.Size))
+	}
+	return nil
+}
+
+// prove compares what was transferred with what was declared. The origin has proven the length.
+func (j *job) prove() error {
+	if _, err := io.Copy(io.Discard, j.pump); err != nil {
+		return err
+	}
+	digest, n, err := j.pump.wait()
+	if err != nil {
+		return err
+	}
+	j.res.Digest, j.res.Transferred = digest, n
+	if !j.req.Digest.IsZero() && digest != j.req.Digest {
+		return kind(ErrDigest, fmt.Errorf("the image's SHA-256 is %s, %s was declared", digest, j.req.Digest))
+	}
+	j.res.Verified = !j.req.Digest.IsZero()
+	return nil
+}
+
+// close ends the goroutines of the source; the context has ended already.
+func (j *job) close() {
+	if j.image != nil {
+		j.image.Close()
+	}
+	if j.pump != nil {
+		j.pump.stop()
+	}
+	if j.source != nil {
+		j.res.Retries = j.source.Retries()
+		j.source.Close()
+	}
+}
+
+// fail makes err complete: what it means for the disk. A disk that was touched loses what may
+// have been written of its beginning and end.
+func (j *job) fail(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Kind: ErrWrite, Err: err}
+	}
+	if j.disk != nil {
+		e.Disk, e.Touched = j.disk.Path, j.touched
+	}
+	if j.touched && j.edges.begun {
+		if werr := j.disk.Wipe(headSize, tailSize); werr != nil {
+			e.Err = fmt.Errorf("%w (and its beginning could not be wiped again: %w)", e.Err, werr)
+		}
+	}
+	return e
+}
+
+func (j *job) note(format string, args ...any) {
+	j.res.Notes = append(j.res.Notes, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,129 @@
+package flash
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bty/internal/disk/looptest"
+)
+
+// table makes a disk of n bytes with a GPT and something in its partitions.
+func table(t testing.TB, n int) []byte {
+	file := filepath.Join(t.TempDir(), "gpt")
+	blank := picture(n, 11)
+	clear(blank[:1*mib])
+	if err := os.WriteFile(file, blank, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, nil, "sgdisk", "-o", "-n1:2048:4095", "-t1:ef00", "-n2:4096:0", file)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestTableIsMoved(t *testing.T) {
+	img := table(t, 10*mib)
+	for _, size := range []int64{10 * mib, 10*mib + 512, 10*mib + 33*512, 12 * mib, 64*mib + 512, 3 << 30} {
+		path, file := looptest.New(t, size, looptest.Options{})
+		res, err := Run(t.Context(), Request{Source: serve(t, "a.img.zst", tool(t, img, "zstd", "-1")), Target: path}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if moved := len(res.Notes) > 0; moved != (size > 10*mib) {
+			t.Errorf("disk of %d bytes: notes %q", size, res.Notes)
+		}
+		says := string(tool(t, nil, "sgdisk", "-v", file))
+		if !strings.Contains(says, "No problems found") {
+			t.Errorf("disk of %d bytes: sgdisk says %s", size, says)
+		}
+		if out := string(tool(t, nil, "sfdisk", "--verify", file)); strings.Contains(out, "mismatch") || strings.Contains(out, "corrupt") {
+			t.Errorf("disk of %d bytes: sfdisk says %s", size, out)
+		}
+		got := make([]byte, len(img))
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.ReadAt(got, 0); err != nil {
+			t.Fatal(err)
+		}
+		// Partitions begin and end where they did.
+		if at := differ(got[2048*512:len(img)-33*512], img[2048*512:len(img)-33*512]); at >= 0 {
+			t.Errorf("disk of %d bytes: partitions differ at %d", size, at)
+		}
+		sectors := uint32(min(size/512-1, 1<<32-1))
+		if got := le32(got[446+12:]); got != sectors {
+			t.Errorf("disk of %d bytes: the protective MBR says %d", size, got)
+		}
+	}
+}
+
+func le32(b []byte) uint32 {
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+// An image whose unused end was cut off fits on a disk that its partitions fit on.
+func TestTrimmedImage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gpt")
+	if err := os.WriteFile(file, make([]byte, 40*mib), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, nil, "sgdisk", "-o", "-n1:2048:16383", file)
+	b, _ := os.ReadFile(file)
+	path, file := looptest.New(t, 10*mib, looptest.Options{})
+	if _, err := Run(t.Context(), Request{Source: serve(t, "a.img", b[:8*mib]), Target: path}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if says := string(tool(t, nil, "sgdisk", "-v", file)); !strings.Contains(says, "No problems found") {
+		t.Error(says)
+	}
+}
+
+func TestTableNotes(t *testing.T) {
+	img := table(t, 10*mib)
+	path, _ := looptest.New(t, 16*mib, looptest.Options{BlockSize: 4096})
+	res, err := Run(t.Context(), Request{Source: serve(t, "a.img", img), Target: path}, nil)
+	if err != nil || len(res.Notes) != 1 || !strings.Contains(res.Notes[0], "blocks of 512 bytes") {
+		t.Errorf("512 on 4096: %q, %v", res.Notes, err)
+	}
+	broken := bytes.Clone(img)
+	broken[512+40] ^= 1
+	path, file := looptest.New(t, 16*mib, looptest.Options{})
+	res, err = Run(t.Context(), Request{Source: serve(t, "a.img", broken), Target: path}, nil)
+	if err != nil || len(res.Notes) != 1 || !strings.Contains(res.Notes[0], "left as it is") && !strings.Contains(res.Notes[0], "damaged") {
+		t.Errorf("damaged table: %q, %v", res.Notes, err)
+	}
+	got, _ := os.ReadFile(file)
+	if at := differ(got[:len(broken)], broken); at >= 0 {
+		t.Errorf("damaged table: the disk differs at %d", at)
+	}
+}
+
+func FuzzGPT(f *testing.F) {
+	img := table(f, 3*mib)
+	f.Add(img[:64<<10], int64(8*mib))
+	f.Add(img[:512], int64(8*mib))
+	f.Add(append(make([]byte, 512), "EFI PART"...), int64(0))
+	f.Fuzz(func(t *testing.T, head []byte, size int64) {
+		for _, sector := range []int64{512, 4096} {
+			g, err := parseGPT(head, sector)
+			if err != nil {
+				continue
+			}
+			if n := g.needs(); n > 0 && n <= size {
+				for _, p := range g.move(size) {
+					if p.off < 0 || p.off+int64(len(p.bytes)) > size {
+						t.Fatalf("writes %d bytes at %d of %d", len(p.bytes), p.off, size)
+					}
+				}
+			}
+			protect(head, size, sector)
+		}
+	})
+}
