@@ -52,7 +52,7 @@ func TestOpen(t *testing.T) {
 		{"ipxe-riscv64.efi", "/boot/ipxe-riscv64.efi"}, // the boot folder wins
 		{"ipxe.efi", "/debian/ipxe-amd64.efi"},
 		{"IPXE.EFI", "/debian/ipxe-amd64.efi"},
-		{"ipxe-x86_64.efi", "/debian/ipxe-amd64.efi"}, // folder before name: one distribution's set
+		{"ipxe-x86_64.efi", "/debian/ipxe-amd64.efi"},      // folder before name: one distribution's set
 		{"snponly.efi", "/fedora/ipxe-snponly-x86_64.efi"}, // the real one before a stand-in
 		{"snponly-arm64.efi", "/fedora/arm64-efi/snponly.efi"},
 		{"arm64-efi/ipxe.efi", "/debian/ipxe-arm64.efi"},

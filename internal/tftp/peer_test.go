@@ -27,6 +27,7 @@ type peer struct {
 	conn *net.UDPConn
 	to   netip.AddrPort // of the request
 	from netip.AddrPort // of the answer
+	wait time.Duration  // for a packet
 	buf  [1500]byte
 }
 
@@ -37,7 +38,7 @@ func newPeer(t testing.TB, server netip.AddrPort) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &peer{t: t, conn: conn, to: server}
+	return &peer{t: t, conn: conn, to: server, wait: patience}
 }
 
 // newPeerFrom is a peer with an address of its own in 127.0.0.0/8.
@@ -48,7 +49,7 @@ func newPeerFrom(t testing.TB, addr string, server netip.AddrPort) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &peer{t: t, conn: conn, to: server}
+	return &peer{t: t, conn: conn, to: server, wait: patience}
 }
 
 // An errorPacket is what the server refused with.
@@ -74,13 +75,13 @@ func (p *peer) send(b []byte, to netip.AddrPort) {
 	}
 }
 
-// patience is how long a peer waits for a packet.
+// patience is how long a peer waits for a packet unless told otherwise.
 const patience = 5 * time.Second
 
 // read returns the next packet of the transfer. The first packet fixes the server's port; what
 // comes from another is of a transfer to somebody who had our port before.
 func (p *peer) read() ([]byte, error) {
-	p.conn.SetReadDeadline(time.Now().Add(patience))
+	p.conn.SetReadDeadline(time.Now().Add(p.wait))
 	for {
 		n, from, err := p.conn.ReadFromUDPAddrPort(p.buf[:])
 		if err != nil {
