@@ -3,7 +3,9 @@ package liveenv
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"bty/internal/liveenv/kmod"
 	"bty/internal/machine"
@@ -11,16 +13,17 @@ import (
 
 // settings are what the kernel's command line asks for.
 type settings struct {
-	server   string       // "" when not given
-	mac      *machine.MAC // nil: the first NIC with a link
-	loglevel bool         // the operator chose what the kernel prints
+	server   string        // "" when not given
+	mac      *machine.MAC  // nil: the first NIC with a link
+	loglevel bool          // the operator chose what the kernel prints
+	hold     time.Duration // how long a failure stays on the screen
 	modules  kmod.Params
 }
 
 // parseCmdline reads /proc/cmdline. An error is worth a person's attention, but the settings
 // that could be read are returned with it.
 func parseCmdline(text string) (settings, error) {
-	s := settings{modules: kmod.Params{Blacklist: map[string]bool{}, Options: map[string]string{}}}
+	s := settings{hold: defaultHold, modules: kmod.Params{Blacklist: map[string]bool{}, Options: map[string]string{}}}
 	var failed error
 	bootif := ""
 	for _, word := range words(text) {
@@ -30,6 +33,8 @@ func parseCmdline(text string) (settings, error) {
 			failed = keep(failed, s.setServer(value))
 		case "bty.mac":
 			failed = keep(failed, s.setMAC(value))
+		case "bty.hold":
+			failed = keep(failed, s.setHold(value))
 		case "BOOTIF":
 			bootif = value
 		case "loglevel", "debug", "ignore_loglevel", "quiet":
@@ -60,7 +65,6 @@ func (s *settings) setServer(value string) error {
 	if s.server != "" {
 		return nil
 	}
-	value = strings.TrimRight(value, "/")
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
 	}
@@ -68,7 +72,7 @@ func (s *settings) setServer(value string) error {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
 		return fmt.Errorf("bty.server=%s on the kernel's command line is not an http or https URL", value)
 	}
-	s.server = value
+	s.server = u.Scheme + strings.TrimRight(value[len(u.Scheme):], "/")
 	return nil
 }
 
@@ -81,6 +85,18 @@ func (s *settings) setMAC(value string) error {
 		return fmt.Errorf("bty.mac on the kernel's command line: %w", err)
 	}
 	s.mac = &mac
+	return nil
+}
+
+// defaultHold is long enough to read a failure and short enough for an unattended machine.
+const defaultHold = time.Minute
+
+func (s *settings) setHold(value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 3600 {
+		return fmt.Errorf("bty.hold=%s on the kernel's command line: want seconds, 1 to 3600", value)
+	}
+	s.hold = time.Duration(n) * time.Second
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	hold       = 60 * time.Second // how long a failure stays on the screen
 	syncBound  = 30 * time.Second // a dead disk can hold up sync for ever
 	flushBound = 3 * time.Second  // for a slow serial console
 )
@@ -19,8 +18,8 @@ const (
 // is bounded by the server, which counts how often it has served this live environment.
 func (l *live) fail(err error) {
 	l.log.Error("failed", "err", err)
-	fmt.Fprint(l.consoles, banner(err, hold))
-	time.Sleep(hold)
+	fmt.Fprint(l.consoles, banner(err, l.settings.hold))
+	time.Sleep(l.settings.hold)
 }
 
 func banner(err error, hold time.Duration) string {

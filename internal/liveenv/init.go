@@ -132,13 +132,6 @@ func (l *live) task(f func() error) {
 	})
 }
 
-// stirEntropy makes the kernel collect randomness now if it has no source in hardware: it takes
-// a second, and TLS will wait for it.
-func stirEntropy() error {
-	_, err := unix.Getrandom(make([]byte, 1), 0)
-	return err
-}
-
 // endTasks waits for the background tasks, but not for one that hangs in a driver.
 func (l *live) endTasks() {
 	ended := make(chan struct{})
@@ -175,7 +168,6 @@ func (l *live) network(ctx context.Context) (Boot, error) {
 	l.log.Info(fmt.Sprintf("network %s %s", link.Name, lease.Address))
 	l.task(func() error { return netup.Keep(ctx, link, lease, resolvConf, l.log) })
 	l.setClock(ctx)
-	l.task(stirEntropy)
 	l.task(func() error { return mountEFIVars(func() error { return l.loader.Load("efivarfs", "") }) })
 	mac := link.MAC
 	if l.settings.mac != nil {

@@ -27,7 +27,7 @@ func (p *Plug) Settle(ctx context.Context) {
 		left, since, changed := p.queue.state()
 		wait := giveUp
 		if len(left) == 0 {
-			wait = time.Until(since.Add(p.quietFor(since)))
+			wait = time.Until(since.Add(p.quietFor()))
 		}
 		if wait <= 0 {
 			return
@@ -46,7 +46,7 @@ func (p *Plug) Settle(ctx context.Context) {
 }
 
 // quietFor is how long it must have been quiet, by what kinds of bus there are.
-func (p *Plug) quietFor(since time.Time) time.Duration {
+func (p *Plug) quietFor() time.Duration {
 	if p.expects() {
 		return patience
 	}

@@ -1,0 +1,91 @@
+package liveenv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConsoleNames(t *testing.T) {
+	for active, want := range map[string][]string{
+		"tty0 ttyS1 ttyS0\n": {"tty0", "ttyS1", "ttyS0"},
+		"":                   {"console"},
+		"../../etc/passwd":   {"console"},
+	} {
+		if got := consoleNames(active); !slices.Equal(got, want) {
+			t.Errorf("consoleNames(%q) = %q", active, got)
+		}
+	}
+}
+
+// stuck is a console whose far end has stopped it.
+type stuck struct{ release chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s.release
+	return len(p), nil
+}
+
+func TestConsolesSurviveAStuckOne(t *testing.T) {
+	hang := stuck{make(chan struct{})}
+	defer close(hang.release)
+	var good bytes.Buffer
+	c := newConsoles([]io.Writer{hang, &good})
+	for range consoleBacklog / 2 {
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 * consoleBacklog { // more than the stuck one takes
+		c.Write(nil)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	c.close(ctx)
+	c.Write([]byte("late"))
+	if got := good.String(); !strings.HasPrefix(got, strings.Repeat("x", consoleBacklog/2)) || strings.Contains(got, "late") {
+		t.Errorf("the good console got %q", got)
+	}
+}
+
+func TestJournal(t *testing.T) {
+	var console, kmsg bytes.Buffer
+	log := slog.New(&journal{console: &console, kmsg: &kmsg})
+	log.Debug("driver loaded", "module", "e1000e", "dur", 1234567*time.Nanosecond)
+	log.With("interface", "eth0").Warn("no lease\x1b[2J yet", "err", errors.New("two words"))
+	if want := "bty: no lease [2J yet interface=eth0 err=\"two words\"\n"; console.String() != want {
+		t.Errorf("console %q, want %q", console.String(), want)
+	}
+	want := "<7>bty: driver loaded module=e1000e dur=1ms\n<4>bty: no lease [2J yet interface=eth0 err=\"two words\"\n"
+	if kmsg.String() != want {
+		t.Errorf("kernel's log %q, want %q", kmsg.String(), want)
+	}
+}
+
+func TestBanner(t *testing.T) {
+	text := banner(errors.Join(errors.New("first \x07thing"), errors.New(strings.Repeat("word ", 40))), 30*time.Second)
+	for _, want := range []string{"*  first thing", "bty cannot go on", "reboots in 30s"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 81 {
+			t.Errorf("a line of %d", len(line))
+		}
+	}
+}
+
+func TestIsModprobe(t *testing.T) {
+	for arg0, want := range map[string]bool{"/sbin/modprobe": true, "/init": false, "bty": false, "/usr/bin/bty": false} {
+		if isModprobe([]string{arg0, "-q", "--", "x"}) != want {
+			t.Errorf("isModprobe(%s) is not %v", arg0, want)
+		}
+	}
+}
