@@ -8,27 +8,17 @@ import (
 	"encoding/json"
 	"time"
 
-	"bty/internal/catalog"
 	"bty/internal/client"
-	"bty/internal/machine"
+	"bty/internal/disk"
+	"bty/internal/flash"
 	"bty/internal/wire"
 )
-
-// Job is one image for one disk.
-type Job struct {
-	Image  string
-	Format catalog.Format // FormatUnknown: by the image's name or first bytes
-	Digest catalog.Digest // zero: not known, not checked
-	Size   int64          // of the image as transferred; 0: not known
-	Disk   machine.Disk
-}
 
 // Agent runs one machine's plan. Its functions are the machine underneath.
 type Agent struct {
 	Client   *client.Client
-	Disks    func(ctx context.Context) ([]machine.Disk, error)
-	Match    func(disks []machine.Disk, serial string) (machine.Disk, error)
-	Flash    func(ctx context.Context, job Job, report func(wire.Progress)) error
+	Disks    func(ctx context.Context) ([]disk.Device, error)
+	Flash    func(ctx context.Context, req flash.Request, report func(flash.Progress)) (flash.Result, error)
 	Hardware func() (json.RawMessage, error)
 	Console  *Console
 	Limits   Limits
@@ -49,7 +39,7 @@ const (
 // Outcome is what a run did.
 type Outcome struct {
 	Result Result
-	Disk   machine.Disk // the one that was flashed
+	Flash  flash.Result // of Flashed
 	Told   error        // why the server could not be told; nil if it was, or nothing was to tell
 }
 

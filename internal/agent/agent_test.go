@@ -14,6 +14,8 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/client"
 	"bty/internal/client/peer"
+	"bty/internal/disk"
+	"bty/internal/flash"
 	"bty/internal/machine"
 	"bty/internal/wire"
 )
@@ -47,37 +49,33 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-func disk(path, serial string) machine.Disk {
-	d := machine.Disk{Path: path}
-	if serial != "" {
-		d.Serial = &serial
-	}
-	return d
+func dev(path, serial string) disk.Device {
+	return disk.Device{Path: path, Serial: serial, Size: 1 << 30}
 }
 
 // bench is one machine: its server, its disks, its flasher, its console.
 type bench struct {
 	web   *peer.Web
 	out   *output
-	jobs  []Job
+	jobs  []flash.Request
 	agent *Agent
 }
 
-func newBench(t *testing.T, web *peer.Web, disks ...machine.Disk) *bench {
+func newBench(t *testing.T, web *peer.Web, disks ...disk.Device) *bench {
 	t.Helper()
 	c := client.New(client.Server(web.Start(t)), mac, "1")
 	t.Cleanup(c.Close)
 	b := &bench{web: web, out: &output{}}
 	b.agent = &Agent{
-		Client: c, Limits: quick, Reboots: true, Console: &Console{Out: b.out}, Match: MatchSerial,
-		Disks:    func(context.Context) ([]machine.Disk, error) { return disks, nil },
+		Client: c, Limits: quick, Reboots: true, Console: &Console{Out: b.out},
+		Disks:    func(context.Context) ([]disk.Device, error) { return disks, nil },
 		Hardware: func() (json.RawMessage, error) { return json.RawMessage(`{"id":"host","class":"system"}`), nil },
-		Flash: func(_ context.Context, job Job, report func(wire.Progress)) error {
+		Flash: func(_ context.Context, job flash.Request, report func(flash.Progress)) (flash.Result, error) {
 			b.jobs = append(b.jobs, job)
 			for i, stage := range []string{"open", "write", "write", "sync", "table"} {
-				report(wire.Progress{Stage: stage, Bytes: int64(25 * i), Total: 100})
+				report(flash.Progress{Stage: stage, Bytes: int64(25 * i), Total: 100})
 			}
-			return nil
+			return flash.Result{}, nil
 		},
 	}
 	return b
@@ -98,16 +96,16 @@ func (b *bench) wantConsole(t *testing.T, lines ...string) {
 }
 
 func TestFlash(t *testing.T) {
-	b := newBench(t, &peer.Web{Plan: flashPlan}, disk("/dev/sda", ""), disk("/dev/sdb", "S1  "))
+	b := newBench(t, &peer.Web{Plan: flashPlan}, dev("/dev/sda", ""), dev("/dev/sdb", "S1  "))
 	got, err := b.agent.Run(t.Context())
-	if err != nil || got.Result != Flashed || got.Told != nil || got.Disk.Path != "/dev/sdb" {
+	if err != nil || got.Result != Flashed || got.Told != nil || b.jobs[0].Target != "/dev/sdb" {
 		t.Fatalf("%+v, %v\n%s", got, err, b.out)
 	}
 	if len(b.jobs) != 1 {
 		t.Fatalf("%d flashes", len(b.jobs))
 	}
 	job := b.jobs[0]
-	if job.Image != flashPlan.Image || job.Format != catalog.Zstd || job.Digest.String() != flashPlan.DiskImageSHA || job.Size != 1234 {
+	if job.Source != flashPlan.Image || job.Format != catalog.Zstd || job.Digest.String() != flashPlan.DiskImageSHA || job.Size != 1234 {
 		t.Errorf("%+v", job)
 	}
 	b.wantConsole(t, "bty: auto-flash starting\n", "bty: write 25%\n", "bty: flash complete; rebooting\n")
@@ -131,7 +129,7 @@ func TestFlash(t *testing.T) {
 
 // client.md 7.4 b: done was posted twice for one flash.
 func TestDoneIsPostedOnce(t *testing.T) {
-	b := newBench(t, &peer.Web{Plan: flashPlan}, disk("/dev/sdb", "S1"))
+	b := newBench(t, &peer.Web{Plan: flashPlan}, dev("/dev/sdb", "S1"))
 	if _, err := b.agent.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +152,7 @@ func TestDoneSurvivesTheServersRestart(t *testing.T) {
 		}
 		return peer.Fault{Code: 503}
 	}}
-	b := newBench(t, web, disk("/dev/sdb", "S1"))
+	b := newBench(t, web, dev("/dev/sdb", "S1"))
 	got, err := b.agent.Run(t.Context())
 	if err != nil || got.Result != Flashed || got.Told != nil {
 		t.Fatalf("%+v, %v", got, err)
@@ -177,7 +175,7 @@ func TestDoneThatCannotBeToldIsStillDone(t *testing.T) {
 			}
 			return peer.Fault{}
 		}}
-		b := newBench(t, web, disk("/dev/sdb", "S1"))
+		b := newBench(t, web, dev("/dev/sdb", "S1"))
 		b.agent.Limits.Status.For = 50 * time.Millisecond
 		got, err := b.agent.Run(t.Context())
 		if err != nil || got.Result != Flashed || got.Told == nil {
@@ -205,27 +203,30 @@ func TestFailuresAreReported(t *testing.T) {
 	boom := errors.New("write /dev/sdb at 4 MiB: input/output error")
 	for name, tc := range map[string]struct {
 		plan    wire.Plan
-		disks   []machine.Disk
+		disks   []disk.Device
 		flash   error
 		flashes int
 		says    string
 		is      error
 	}{
-		"no disk":        {plan: flashPlan, disks: []machine.Disk{disk("/dev/sda", "S2")}, says: `serial "S1" (/dev/sda S2)`, is: ErrNoSuchDisk},
-		"no disks":       {plan: flashPlan, says: "there is none", is: ErrNoSuchDisk},
-		"two disks":      {plan: flashPlan, disks: []machine.Disk{disk("/dev/sda", "S1"), disk("/dev/sdb", "S1 ")}, says: "nothing was written", is: ErrAmbiguousDisk},
-		"write error":    {plan: flashPlan, disks: []machine.Disk{disk("/dev/sdb", "S1")}, flash: boom, flashes: 1, says: boom.Error(), is: boom},
-		"broken digest":  {plan: broken, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "disk_image_sha"},
-		"unknown format": {plan: odd, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: `format "tar.gz" is not known`},
-		"no image":       {plan: noImage, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "it names no image"},
-		"standard input": {plan: keyboard, disks: []machine.Disk{disk("/dev/sdb", "S1")}, says: "neither a URL nor an absolute path"},
-		"no serial":      {plan: noSerial, disks: []machine.Disk{disk("/dev/sdb", "")}, says: "it names no target disk"},
-		"signed URL": {plan: signed, disks: []machine.Disk{disk("/dev/sdb", "S1")}, flash: fmt.Errorf("GET %s: 403", signed.Image), flashes: 1,
+		"no disk":        {plan: flashPlan, disks: []disk.Device{dev("/dev/sda", "S2")}, says: `serial number "S1"; present: /dev/sda (serial S2`, is: disk.ErrNoDisk},
+		"no disks":       {plan: flashPlan, says: "no disk is present", is: disk.ErrNoDisk},
+		"two disks":      {plan: flashPlan, disks: []disk.Device{dev("/dev/sda", "S1"), dev("/dev/sdb", "S1 ")}, says: "2 disks have the serial number", is: disk.ErrAmbiguous},
+		"write error":    {plan: flashPlan, disks: []disk.Device{dev("/dev/sdb", "S1")}, flash: boom, flashes: 1, says: boom.Error(), is: boom},
+		"broken digest":  {plan: broken, disks: []disk.Device{dev("/dev/sdb", "S1")}, says: "disk_image_sha"},
+		"unknown format": {plan: odd, disks: []disk.Device{dev("/dev/sdb", "S1")}, says: `format "tar.gz" is not known`},
+		"no image":       {plan: noImage, disks: []disk.Device{dev("/dev/sdb", "S1")}, says: "it names no image"},
+		"standard input": {plan: keyboard, disks: []disk.Device{dev("/dev/sdb", "S1")}, says: "neither a URL nor an absolute path"},
+		"no serial":      {plan: noSerial, disks: []disk.Device{dev("/dev/sdb", "")}, says: "it names no target disk"},
+		"signed URL": {plan: signed, disks: []disk.Device{dev("/dev/sdb", "S1")}, flash: fmt.Errorf("GET %s: 403", signed.Image), flashes: 1,
 			says: "403"},
 	} {
 		b := newBench(t, &peer.Web{Plan: tc.plan}, tc.disks...)
 		flashes := 0
-		b.agent.Flash = func(context.Context, Job, func(wire.Progress)) error { flashes++; return tc.flash }
+		b.agent.Flash = func(context.Context, flash.Request, func(flash.Progress)) (flash.Result, error) {
+			flashes++
+			return flash.Result{}, tc.flash
+		}
 		_, err := b.agent.Run(t.Context())
 		if err == nil || (tc.is != nil && !errors.Is(err, tc.is)) {
 			t.Errorf("%s: %v", name, err)
@@ -246,16 +247,16 @@ func TestFailuresAreReported(t *testing.T) {
 
 func TestLateDiskIsAwaited(t *testing.T) {
 	b := newBench(t, &peer.Web{Plan: flashPlan})
-	begun, late := time.Now(), []machine.Disk{disk("/dev/sdz", "S1")}
+	begun, late := time.Now(), []disk.Device{dev("/dev/sdz", "S1")}
 	b.agent.Limits.LateDisks = 5 * time.Second
-	b.agent.Disks = func(context.Context) ([]machine.Disk, error) {
+	b.agent.Disks = func(context.Context) ([]disk.Device, error) {
 		if time.Since(begun) < 60*time.Millisecond {
 			return nil, nil
 		}
 		return late, nil
 	}
 	got, err := b.agent.Run(t.Context())
-	if err != nil || got.Disk.Path != "/dev/sdz" {
+	if err != nil || b.jobs[0].Target != "/dev/sdz" {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	b.wantConsole(t, "waiting up to 5s for the disk")
@@ -288,7 +289,7 @@ func TestPlanThatNeverComes(t *testing.T) {
 		"a captive portal": {peer.Fault{Code: 200, Body: "<html>"}, false, "names a bty-web"},
 	} {
 		web := &peer.Web{Fault: func(string, int) peer.Fault { return tc.fault }}
-		b := newBench(t, web, disk("/dev/sda", "S1"))
+		b := newBench(t, web, dev("/dev/sda", "S1"))
 		b.agent.Limits.Plan.For = 50 * time.Millisecond
 		_, err := b.agent.Run(t.Context())
 		var server *ServerError
@@ -303,7 +304,7 @@ func TestPlanThatNeverComes(t *testing.T) {
 
 // client.md 7.4 j: in mode inventory the report was sent twice, or lost in a fast reboot.
 func TestInventoryIsSentOnce(t *testing.T) {
-	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, disk("/dev/sda", " S1 "))
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, dev("/dev/sda", " S1 "))
 	got, err := b.agent.Run(t.Context())
 	if err != nil || got.Result != Inventoried {
 		t.Fatalf("%+v, %v", got, err)
@@ -327,7 +328,7 @@ func TestInventoryOfAnUnknownMachine(t *testing.T) {
 		}
 		return peer.Fault{}
 	}}
-	b := newBench(t, web, disk("/dev/sda", "S1"))
+	b := newBench(t, web, dev("/dev/sda", "S1"))
 	if _, err := b.agent.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +353,7 @@ func TestInventoryThatCannotBeDelivered(t *testing.T) {
 
 // The run ends with the inventory sent, or with a bounded wait for it; never with a lost thread.
 func TestExitWaitsForTheInventory(t *testing.T) {
-	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "exit", Reason: "flashed already"}}, disk("/dev/sda", "S1"))
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "exit", Reason: "flashed already"}}, dev("/dev/sda", "S1"))
 	got, err := b.agent.Run(t.Context())
 	if err != nil || got.Result != Exit || len(b.web.Requests("inventory")) != 1 {
 		t.Fatalf("%+v, %v, %v", got, err, b.web.Routes())
@@ -367,7 +368,7 @@ func TestExitDoesNotWaitForEver(t *testing.T) {
 		}
 		return peer.Fault{}
 	}}
-	b := newBench(t, web, disk("/dev/sda", "S1"))
+	b := newBench(t, web, dev("/dev/sda", "S1"))
 	b.agent.Limits.Join = 20 * time.Millisecond
 	if got, err := b.agent.Run(t.Context()); err != nil || got.Result != Exit {
 		t.Fatalf("%+v, %v", got, err)
@@ -375,7 +376,7 @@ func TestExitDoesNotWaitForEver(t *testing.T) {
 }
 
 func TestHardwareThatHangs(t *testing.T) {
-	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, disk("/dev/sda", "S1"))
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, dev("/dev/sda", "S1"))
 	release := make(chan struct{})
 	defer close(release)
 	b.agent.Limits.Hardware = time.Millisecond
@@ -394,7 +395,7 @@ func TestInteractive(t *testing.T) {
 		"unknown mode":    wire.Plan{Mode: "dance", Catalog: "http://other/catalog.toml"},
 		"no mode":         `{"catalog":"http://other/catalog.toml"}`,
 	} {
-		b := newBench(t, &peer.Web{Plan: plan}, disk("/dev/sda", "S1"))
+		b := newBench(t, &peer.Web{Plan: plan}, dev("/dev/sda", "S1"))
 		got, err := b.agent.Run(t.Context())
 		if err != nil || got.Result != Interactive || len(b.jobs) != 0 || len(b.web.Statuses()) != 0 {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -405,15 +406,15 @@ func TestInteractive(t *testing.T) {
 
 // Old servers have no route for progress: it is asked once, never again, and the flash goes on.
 func TestProgressIsSilencedByAnOldServer(t *testing.T) {
-	b := newBench(t, &peer.Web{Plan: flashPlan, Old: true}, disk("/dev/sdb", "S1"))
-	b.agent.Flash = func(ctx context.Context, _ Job, report func(wire.Progress)) error {
+	b := newBench(t, &peer.Web{Plan: flashPlan, Old: true}, dev("/dev/sdb", "S1"))
+	b.agent.Flash = func(ctx context.Context, _ flash.Request, report func(flash.Progress)) (flash.Result, error) {
 		for i := range 50 {
-			report(wire.Progress{Stage: fmt.Sprint("s", i/10), Bytes: int64(i)})
+			report(flash.Progress{Stage: fmt.Sprint("s", i/10), Bytes: int64(i)})
 			if err := sleep(ctx, time.Millisecond); err != nil {
-				return err
+				return flash.Result{}, err
 			}
 		}
-		return nil
+		return flash.Result{}, nil
 	}
 	if _, err := b.agent.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -431,15 +432,15 @@ func TestProgressNeverSlowsTheFlash(t *testing.T) {
 		}
 		return peer.Fault{}
 	}}
-	b := newBench(t, web, disk("/dev/sdb", "S1"))
+	b := newBench(t, web, dev("/dev/sdb", "S1"))
 	var flashing time.Duration
-	b.agent.Flash = func(_ context.Context, _ Job, report func(wire.Progress)) error {
+	b.agent.Flash = func(_ context.Context, _ flash.Request, report func(flash.Progress)) (flash.Result, error) {
 		begun := time.Now()
 		for i := range 10_000 {
-			report(wire.Progress{Stage: fmt.Sprint("s", i%3), Bytes: int64(i)})
+			report(flash.Progress{Stage: fmt.Sprint("s", i%3), Bytes: int64(i)})
 		}
 		flashing = time.Since(begun)
-		return nil
+		return flash.Result{}, nil
 	}
 	if _, err := b.agent.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -452,12 +453,12 @@ func TestProgressNeverSlowsTheFlash(t *testing.T) {
 // Ctrl-C in the middle: the disk is partial, and the server learns of it.
 func TestCancelledFlashIsReported(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := newBench(t, &peer.Web{Plan: flashPlan}, disk("/dev/sdb", "S1"))
-	b.agent.Flash = func(ctx context.Context, _ Job, report func(wire.Progress)) error {
-		report(wire.Progress{Stage: "write", Bytes: 1})
+	b := newBench(t, &peer.Web{Plan: flashPlan}, dev("/dev/sdb", "S1"))
+	b.agent.Flash = func(ctx context.Context, _ flash.Request, report func(flash.Progress)) (flash.Result, error) {
+		report(flash.Progress{Stage: "write", Bytes: 1})
 		cancel()
 		<-ctx.Done()
-		return fmt.Errorf("write /dev/sdb: %w", ctx.Err())
+		return flash.Result{}, &flash.Error{Kind: flash.ErrCancelled, Disk: "/dev/sdb", Touched: true, Err: ctx.Err()}
 	}
 	_, err := b.agent.Run(ctx)
 	if !errors.Is(err, context.Canceled) {
@@ -483,7 +484,7 @@ func TestCancelledWhileAskingForThePlan(t *testing.T) {
 func TestConsoleIsNotObeyed(t *testing.T) {
 	plan := flashPlan
 	plan.Name = "nice\x1b[2J\nbty: flash complete"
-	b := newBench(t, &peer.Web{Plan: plan}, disk("/dev/sdb", "S1"))
+	b := newBench(t, &peer.Web{Plan: plan}, dev("/dev/sdb", "S1"))
 	if _, err := b.agent.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode"
 
-	"bty/internal/wire"
+	"bty/internal/flash"
 )
 
 // Console is the one writer of a run to its console: whole lines that begin with "bty: ", and
@@ -42,7 +42,7 @@ func (c *Console) line(text string) {
 }
 
 // Progress shows where a flash is.
-func (c *Console) Progress(p wire.Progress) {
+func (c *Console) Progress(p flash.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.Stage != c.stage {
@@ -62,7 +62,7 @@ const firstMark = 64 << 20
 // redraw is how often a terminal's line is written over at most.
 const redraw = 200 * time.Millisecond
 
-func (c *Console) milestones(p wire.Progress) {
+func (c *Console) milestones(p flash.Progress) {
 	if p.Total > 0 {
 		for done := min(p.Bytes, p.Total) / ((p.Total + 3) / 4); c.quarters < done; {
 			c.quarters++
@@ -80,7 +80,7 @@ func (c *Console) milestones(p wire.Progress) {
 	}
 }
 
-func (c *Console) overwrite(p wire.Progress) {
+func (c *Console) overwrite(p flash.Progress) {
 	if now := time.Now(); now.Sub(c.shown) >= redraw || p.Bytes == p.Total {
 		c.shown = now
 		io.WriteString(c.Out, "\r\x1b[K"+progressText(p))
@@ -88,7 +88,7 @@ func (c *Console) overwrite(p wire.Progress) {
 	}
 }
 
-func progressText(p wire.Progress) string {
+func progressText(p flash.Progress) string {
 	text := fmt.Sprintf("%-6s %s", Printable(p.Stage), Bytes(p.Bytes))
 	if p.Total > 0 {
 		text += fmt.Sprintf(" of %s  %3d%%", Bytes(p.Total), int(100*(float64(p.Bytes)/float64(p.Total))))

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"bty/internal/catalog"
+	"bty/internal/flash"
 	"bty/internal/wire"
 )
 
@@ -14,9 +15,9 @@ func TestMilestones(t *testing.T) {
 	out := &output{}
 	c := &Console{Out: out}
 	for n := int64(0); n <= 1000; n++ {
-		c.Progress(wire.Progress{Stage: "write", Bytes: n, Total: 999})
+		c.Progress(flash.Progress{Stage: "write", Bytes: n, Total: 999})
 	}
-	c.Progress(wire.Progress{Stage: "sync"})
+	c.Progress(flash.Progress{Stage: "sync"})
 	want := "bty: write 25%\nbty: write 50%\nbty: write 75%\nbty: write 100%\n"
 	if out.String() != want {
 		t.Fatalf("%q", out)
@@ -28,7 +29,7 @@ func TestMilestonesOfTinyImages(t *testing.T) {
 		out := &output{}
 		c := &Console{Out: out}
 		for n := int64(0); n <= total+2; n++ {
-			c.Progress(wire.Progress{Stage: "write", Bytes: n, Total: total})
+			c.Progress(flash.Progress{Stage: "write", Bytes: n, Total: total})
 		}
 		if n := strings.Count(out.String(), "\n"); n > 4 || strings.Count(out.String(), "100%") != 1 {
 			t.Errorf("%d bytes: %q", total, out)
@@ -40,7 +41,7 @@ func TestMilestonesWithoutTotal(t *testing.T) {
 	out := &output{}
 	c := &Console{Out: out}
 	for n := int64(0); n <= 300<<20; n += 1 << 20 {
-		c.Progress(wire.Progress{Stage: "write", Bytes: n})
+		c.Progress(flash.Progress{Stage: "write", Bytes: n})
 	}
 	if want := "bty: write 64.0 MiB\nbty: write 128.0 MiB\nbty: write 256.0 MiB\n"; out.String() != want {
 		t.Fatalf("%q", out)
@@ -50,9 +51,9 @@ func TestMilestonesWithoutTotal(t *testing.T) {
 func TestTerminalHasOneLine(t *testing.T) {
 	out := &output{}
 	c := &Console{Out: out, Terminal: true}
-	c.Progress(wire.Progress{Stage: "write", Bytes: 512 << 20, Total: 1 << 30, Rate: 64 << 20})
+	c.Progress(flash.Progress{Stage: "write", Bytes: 512 << 20, Total: 1 << 30, Rate: 64 << 20})
 	c.Line("a message")
-	c.Progress(wire.Progress{Stage: "sync", Bytes: 1 << 30, Total: 1 << 30})
+	c.Progress(flash.Progress{Stage: "sync", Bytes: 1 << 30, Total: 1 << 30})
 	c.End()
 	want := "\r\x1b[Kwrite  512.0 MiB of 1.0 GiB   50%  64.0 MiB/s  8s left" + "\r\x1b[Kbty: a message\n" +
 		"\r\x1b[Ksync   1.0 GiB of 1.0 GiB  100%\n"
@@ -95,12 +96,12 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
-func FuzzJobOf(f *testing.F) {
+func FuzzRequestOf(f *testing.F) {
 	f.Add("http://h/i.img", "S1", "img.gz", "ab", int64(1))
 	f.Fuzz(func(t *testing.T, image, serial, format, digest string, size int64) {
-		job, err := jobOf(wire.Plan{Image: image, TargetDiskSerial: serial, Format: format, DiskImageSHA: digest, SizeBytes: size})
-		if err == nil && (job.Image == "" || strings.TrimSpace(serial) == "" || job.Size < 0) {
-			t.Fatalf("%+v", job)
+		req, err := requestOf(wire.Plan{Image: image, TargetDiskSerial: serial, Format: format, DiskImageSHA: digest, SizeBytes: size})
+		if err == nil && (req.Source == "" || strings.TrimSpace(serial) == "" || req.Size < 0) {
+			t.Fatalf("%+v", req)
 		}
 	})
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"bty/internal/client"
-	"bty/internal/machine"
+	"bty/internal/disk"
+	"bty/internal/flash"
 	"bty/internal/wire"
 )
 
@@ -16,64 +17,68 @@ import (
 // server learns of a failure before any person is asked anything.
 func (r *run) flash(ctx context.Context, plan wire.Plan) (Outcome, error) {
 	r.Console.Line("auto-flash starting")
-	target, err := r.write(ctx, plan)
+	done, err := r.write(ctx, plan)
 	if err != nil {
 		reason := reasonOf(err, plan.Image)
 		r.Console.Line("flash failed: %s", reason)
 		told := r.tell(ctx, wire.Status{Status: wire.StatusFailed, Reason: reason})
-		return Outcome{Disk: target, Told: told}, err
+		return Outcome{Flash: done, Told: told}, err
 	}
 	told := r.tell(ctx, wire.Status{Status: wire.StatusDone})
 	if r.Reboots {
 		r.Console.Line("flash complete; rebooting")
 	} else {
-		r.Console.Line("flash complete; reboot to run from %s", target.Path)
+		r.Console.Line("flash complete; reboot to run from %s", done.Disk.Path)
 	}
-	return Outcome{Result: Flashed, Disk: target, Told: told}, nil
+	return Outcome{Result: Flashed, Flash: done, Told: told}, nil
 }
 
-func (r *run) write(ctx context.Context, plan wire.Plan) (machine.Disk, error) {
-	job, err := jobOf(plan)
+func (r *run) write(ctx context.Context, plan wire.Plan) (flash.Result, error) {
+	req, err := requestOf(plan)
 	if err != nil {
-		return machine.Disk{}, err
+		return flash.Result{}, err
 	}
-	job.Disk, err = r.target(ctx, plan.TargetDiskSerial)
+	target, err := r.target(ctx, plan.TargetDiskSerial)
 	if err != nil {
-		return machine.Disk{}, err
+		return flash.Result{}, err
 	}
+	req.Target, req.Log = target.Path, r.Console.Logger()
 	r.Console.Line("image %s (%s)", either(plan.Name, "without a name"), Redact(plan.Image))
-	r.Console.Line("disk %s (%s)", job.Disk.Path, Describe(job.Disk))
+	r.Console.Line("disk %s", target)
 
 	reports := startReporter(ctx, r.Client, r.limits.Beat)
 	defer reports.stop()
-	err = r.Flash(ctx, job, func(p wire.Progress) {
+	done, err := r.Flash(ctx, req, func(p flash.Progress) {
 		r.Console.Progress(p)
-		reports.report(p)
+		reports.report(wire.Progress(p))
 	})
 	r.Console.End()
-	return job.Disk, err
+	for _, note := range done.Notes {
+		r.Console.Line("%s", note)
+	}
+	return done, err
 }
 
 // target finds the disk with that serial, and waits for one that the kernel has not found yet.
-func (r *run) target(ctx context.Context, serial string) (machine.Disk, error) {
+func (r *run) target(ctx context.Context, serial string) (disk.Device, error) {
 	deadline := time.Now().Add(r.limits.LateDisks)
 	for waiting := false; ; waiting = true {
 		disks, err := r.Disks(ctx)
 		if err == nil {
-			var found machine.Disk
-			if found, err = r.Match(disks, serial); err == nil {
+			var found disk.Device
+			if found, err = disk.Match(disks, serial); err == nil {
 				return found, nil
 			}
 		}
 		// Two disks with one serial stay two: waiting cannot make the choice safe.
-		if !errors.Is(err, ErrNoSuchDisk) || time.Now().After(deadline) {
-			return machine.Disk{}, err
+		if !errors.Is(err, disk.ErrNoDisk) || time.Now().After(deadline) {
+			return disk.Device{}, err
 		}
 		if !waiting {
 			r.Console.Line("waiting up to %v for the disk with serial %q", r.limits.LateDisks, serial)
 		}
 		if sleep(ctx, r.limits.Rescan) != nil {
-			return machine.Disk{}, ctx.Err()
+			return disk.Device{}, ctx.Err()
 		}
 	}
 }

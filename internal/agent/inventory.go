@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"bty/internal/client"
-	"bty/internal/machine"
+	"bty/internal/disk"
 	"bty/internal/wire"
 )
 
@@ -86,7 +86,10 @@ func (r *run) gather(ctx context.Context) wire.Inventory {
 		}
 		hardware <- tree
 	}()
-	inv := wire.Inventory{Disks: r.settledDisks(ctx)}
+	var inv wire.Inventory
+	for _, d := range r.settledDisks(ctx) {
+		inv.Disks = append(inv.Disks, d.ToMachineDisk())
+	}
 	limit := time.NewTimer(r.limits.Hardware)
 	defer limit.Stop()
 	select {
@@ -100,7 +103,7 @@ func (r *run) gather(ctx context.Context) wire.Inventory {
 
 // settledDisks waits until the list of disks stays the same: the kernel finds disks in the
 // background, and one that is missing here cannot be chosen by the operator.
-func (r *run) settledDisks(ctx context.Context) []machine.Disk {
+func (r *run) settledDisks(ctx context.Context) []disk.Device {
 	begun := time.Now()
 	last, since := r.listed(ctx), time.Now()
 	for time.Since(begun) < r.limits.LateDisks {
@@ -120,7 +123,7 @@ func (r *run) settledDisks(ctx context.Context) []machine.Disk {
 	return last
 }
 
-func (r *run) listed(ctx context.Context) []machine.Disk {
+func (r *run) listed(ctx context.Context) []disk.Device {
 	disks, err := r.Disks(ctx)
 	if err != nil {
 		return nil

@@ -2,13 +2,13 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"bty/internal/catalog"
 	"bty/internal/client"
+	"bty/internal/flash"
 	"bty/internal/wire"
 )
 
@@ -63,35 +63,35 @@ func (e *PlanError) Error() string {
 	return "the server's plan cannot be followed: " + e.Problem
 }
 
-// jobOf reads a flash plan strictly: a digest or a format that is not understood is an error,
+// requestOf reads a flash plan strictly: a digest or a format that is not understood is an error,
 // never "not given".
-func jobOf(plan wire.Plan) (Job, error) {
-	job := Job{Image: plan.Image, Size: plan.SizeBytes}
+func requestOf(plan wire.Plan) (flash.Request, error) {
+	req := flash.Request{Source: plan.Image, Size: plan.SizeBytes}
 	switch {
 	case plan.Image == "":
-		return job, &PlanError{"it names no image"}
+		return req, &PlanError{"it names no image"}
 	case !strings.Contains(plan.Image, "://") && !strings.HasPrefix(plan.Image, "/"):
 		// "-" would read this machine's keyboard, a relative path whatever folder init is in.
-		return job, &PlanError{"its image is neither a URL nor an absolute path"}
+		return req, &PlanError{"its image is neither a URL nor an absolute path"}
 	case strings.TrimSpace(plan.TargetDiskSerial) == "":
 		// Disks without a serial must never match a plan without one.
-		return job, &PlanError{"it names no target disk (target_disk_serial is empty)"}
+		return req, &PlanError{"it names no target disk (target_disk_serial is empty)"}
 	case plan.SizeBytes < 0:
-		return job, &PlanError{"its size_bytes is negative"}
+		return req, &PlanError{"its size_bytes is negative"}
 	}
 	if plan.DiskImageSHA != "" {
 		digest, err := catalog.ParseDigest(plan.DiskImageSHA)
 		if err != nil {
-			return job, &PlanError{"disk_image_sha: " + err.Error()}
+			return req, &PlanError{"disk_image_sha: " + err.Error()}
 		}
-		job.Digest = digest
+		req.Digest = digest
 	}
 	format, err := ParseFormat(plan.Format)
 	if err != nil {
-		return job, &PlanError{err.Error()}
+		return req, &PlanError{err.Error()}
 	}
-	job.Format = format
-	return job, nil
+	req.Format = format
+	return req, nil
 }
 
 // ParseFormat accepts the formats by their names; "" is not known yet.
@@ -134,10 +134,10 @@ func Redact(image string) string {
 
 // reasonOf is an error for the server and the console: nothing secret in it.
 func reasonOf(err error, image string) string {
-	if errors.Is(err, context.Canceled) {
-		return "cancelled at the machine's console: " + err.Error()
-	}
 	text := err.Error()
+	if err == context.Canceled {
+		text = "cancelled before anything was written"
+	}
 	if image != "" {
 		text = strings.ReplaceAll(text, image, Redact(image))
 	}

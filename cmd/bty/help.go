@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+const helpHead = `bty puts a disk image on a disk of this machine.
+
+Usage:
+  bty --server URL --mac MAC [--reboot[=false]]
+         do what the server says for this machine: flash, report the hardware, or nothing
+`
+
+const helpFlags = `
+Options of the server-driven run:
+  --server URL   base URL or host of bty-web; a bare host means http:// and port 80
+                 (default bty-server)
+  --mac MAC      the machine, by the address of the NIC it boots from; any usual spelling
+  --reboot       reboot when the work is done. Without it only a machine that was booted for
+                 this (bty.mac=MAC on its kernel command line) reboots; --reboot=false: never
+
+Options of flash:
+  --image I      http(s) URL, path, or - for standard input (which needs --yes)
+  --disk D       serial number as "bty disks" prints it, or a path like /dev/sda
+  --sha256 HEX   digest that the image's bytes must have as they are transferred
+  --format F     img, img.gz, img.zst, img.xz, img.bz2, qcow2 (default: by name and content)
+  --yes          do not ask; without it the word "yes" must be typed on a terminal
+  --json         progress and result as JSON, one object a line
+
+  bty --version  print the version
+  bty --help     print this
+
+Exit status:
+`
+
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, helpHead)
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  bty %s %s\n         %s\n", c.name, c.args, c.does)
+	}
+	fmt.Fprint(w, helpFlags)
+	printCodes(w)
+}

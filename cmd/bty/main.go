@@ -1,0 +1,29 @@
+// Command bty puts disk images on the disks of the machine it runs on: as a server tells it, as
+// a person or a script asks, or as the init of the live environment.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"bty/internal/build"
+	"bty/internal/liveenv"
+)
+
+func main() {
+	if liveenv.IsInit() { // before any argument is read: the kernel passes words of its own
+		liveenv.Main(context.Background(), build.Version, live)
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// The first Ctrl-C ends the work in good order, the second one ends the program.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, host())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bty: "+complaint(err))
+	}
+	os.Exit(int(codeOf(err)))
+}
