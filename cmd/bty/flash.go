@@ -13,6 +13,7 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/disk"
 	"bty/internal/flash"
+	"bty/internal/origin"
 	"bty/internal/wire"
 )
 
@@ -87,6 +88,7 @@ func (e env) flashOrder(ctx context.Context, o order, console *agent.Console) (f
 		}
 	}
 	o.req.Target, o.req.Log = target.Path, console.Logger()
+	o.req.Origin = origin.Options{Stdin: e.stdin}
 	done, err := e.flash(ctx, o.req, e.reporter(o, console))
 	console.End()
 	for _, note := range done.Notes {
