@@ -59,22 +59,3 @@ func initialise(db *bolt.DB, version string) error {
 	}
 	return migrate(db)
 }
-
-// refuseNewer looks at a file without writing to it.
-func refuseNewer(path string) error {
-	db, err := openFile(path, true)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return db.View(func(tx *bolt.Tx) error {
-		have, err := (&Tx{tx: tx}).schema()
-		if err != nil {
-			return fmt.Errorf("open %s: %w", path, err)
-		}
-		if int(have) > len(migrations) {
-			return fmt.Errorf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or restore a backup made by this one", path, have, len(migrations))
-		}
-		return nil
-	})
-}

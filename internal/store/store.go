@@ -54,7 +54,7 @@ func Open(path, version string) (*Store, error) {
 	if err := create(path, version); err != nil {
 		return nil, err
 	}
-	if err := refuseNewer(path); err != nil {
+	if err := inspect(path); err != nil {
 		return nil, err
 	}
 	db, err := openFile(path, false)
@@ -101,25 +101,36 @@ func (s *Store) Size() int64 {
 }
 
 func openFile(path string, readOnly bool) (db *bolt.DB, err error) {
+	var file *os.File
 	defer func() {
-		if r := recover(); r != nil { // bbolt panics on some corrupt files
-			err = fmt.Errorf("open %s: the database is corrupt: %v; keep the file and restore a backup in its place", path, r)
+		if r := recover(); r != nil { // bbolt panics on some corrupt files, and keeps them mapped and so locked
+			err = errors.Join(corrupt(path, r), syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 		}
 	}()
 	db, err = bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: lockWait, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
 		InitialMmapSize: 1 << 30, // so that a long reader never stalls writers while the map grows
 		MaxSize:         maxSize,
+		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fault.New(fault.Unavailable, "open %s: held by %s; stop it, or give this one its own [paths] state_dir", path, holder(path))
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("open %s: not a bty database, or a corrupt one: %w; keep the file and restore a backup in its place", path, err)
-	case err != nil:
+	case isOfTheSystem(err):
 		return nil, fmt.Errorf("open %s: %w", path, err)
+	case err != nil: // bbolt itself does not like what it reads
+		return nil, corrupt(path, err)
 	}
 	return db, nil
+}
+
+// isOfTheSystem tells a file that cannot be used (permission, no space, a folder) from bad content.
+func isOfTheSystem(err error) bool {
+	_, isErrno := errors.AsType[syscall.Errno](err)
+	return isErrno
 }
 
 // create makes the first database under another name and renames it when it is whole, because a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -74,7 +75,7 @@ func decode(bucket, key, raw []byte, value any) error {
 func (t *Tx) schema() (uint32, error) {
 	meta := t.tx.Bucket(bucketMeta)
 	if meta == nil {
-		return 0, nil
+		return 0, errors.New("it has no bucket meta")
 	}
 	raw := meta.Get(keySchema)
 	if len(raw) != 4 {

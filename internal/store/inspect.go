@@ -1,0 +1,97 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// inspect looks at a file from end to end without writing to it, before bbolt does: what bbolt
+// finds wrong when it opens a file for writing may end the process in a goroutine of its own, and
+// a file that was cut short ends it with a bus error.
+func inspect(path string) (err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	if info.Size() == 0 {
+		return corrupt(path, "it is empty")
+	}
+	db, err := openFile(path, true)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page that cannot be read is no reason to crash
+	defer func() {
+		if r := recover(); r != nil {
+			err = corrupt(path, r)
+		}
+	}()
+	return db.View(func(tx *bolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return corrupt(path, fmt.Sprintf("it was cut short: %d of %d bytes are there", info.Size(), tx.Size()))
+		}
+		have, err := (&Tx{tx: tx}).schema()
+		if err != nil {
+			return corrupt(path, err)
+		}
+		if int(have) > len(migrations) {
+			return fmt.Errorf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or restore a backup made by this one", path, have, len(migrations))
+		}
+		if int(have) == len(migrations) {
+			if err := complete(tx); err != nil {
+				return corrupt(path, err)
+			}
+		}
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			if err := walk(b); err != nil {
+				return corrupt(path, fmt.Errorf("bucket %q: %w", name, err))
+			}
+			return nil
+		})
+	})
+}
+
+// walk touches every page of a bucket. None of ours has a bucket in it.
+func walk(b *bolt.Bucket) error {
+	if b == nil {
+		return errors.New("it is no bucket")
+	}
+	var last []byte
+	cursor := b.Cursor()
+	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
+		switch {
+		case value == nil:
+			return fmt.Errorf("key %x holds a bucket", key)
+		case last != nil && bytes.Compare(key, last) <= 0:
+			return fmt.Errorf("key %x is out of order", key)
+		}
+		last = key
+		_ = bytes.IndexByte(value, 0) // reads it: a value that goes beyond the file faults here
+	}
+	return nil
+}
+
+// complete reports a bucket that a file of this schema must have, and this one lacks.
+func complete(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketMachines, bucketHardware, bucketImages, bucketEvents} {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("it has no bucket %s", name)
+		}
+	}
+	return nil
+}
+
+// corrupt says what is wrong with the file and what to do about it. The file is never changed.
+func corrupt(path string, cause any) error {
+	err, ok := cause.(error)
+	if !ok {
+		err = fmt.Errorf("%v", cause)
+	}
+	return fmt.Errorf("open %s: not a bty database, or a damaged one: %w. The file was left as it is; move it aside and restore a backup in its place", path, err)
+}
