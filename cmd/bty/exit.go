@@ -45,7 +45,7 @@ var codes = [...]struct {
 	{codeImage, "image", "the image cannot be reached, read or decoded"},
 	{codeMismatch, "mismatch", "the image has another length or SHA-256 than declared; the disk is not bootable"},
 	{codeWrite, "write", "the disk cannot take the image: too small, read-only, or failing"},
-	{codeServer, "server", "the server cannot be reached, refused, or is no bty-web"},
+	{codeServer, "server", "the server cannot be reached, refused, or sent no usable plan"},
 	{codePerson, "person", "the server wants a person to choose; nothing was written"},
 	{codeUnconfirmed, "unconfirmed", "nobody confirmed; nothing was written"},
 	{codeCancelled, "cancelled", "cancelled; a disk that was being written is partial and not bootable"},

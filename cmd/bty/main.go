@@ -18,7 +18,7 @@ func main() {
 		liveenv.Main(context.Background(), build.Version, live)
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), stopping()...)
 	// The first Ctrl-C ends the work in good order, the second one ends the program.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, host())
@@ -26,4 +26,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bty: "+complaint(err))
 	}
 	os.Exit(int(codeOf(err)))
+}
+
+// stopping are the signals that cancel. Under nohup a hang-up stays ignored.
+func stopping() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

@@ -17,6 +17,7 @@ import (
 	"bty/internal/client/peer"
 	"bty/internal/disk"
 	"bty/internal/flash"
+	"bty/internal/liveenv"
 	"bty/internal/machine"
 	"bty/internal/wire"
 )
@@ -304,4 +305,51 @@ func FuzzBootedFor(f *testing.F) {
 func FuzzFormatOf(f *testing.F) {
 	f.Add([]byte("LUKS\xba\xbe"))
 	f.Fuzz(func(t *testing.T, head []byte) { formatOf(head) })
+}
+
+// client.md 7.4 d: what a person types is case-sensitive and is passed on as it stands.
+func TestCaseIsKept(t *testing.T) {
+	s := newStage(disk.Device{Path: "/dev/null", Serial: "WD-Abc"})
+	var got flash.Request
+	s.flash = func(_ context.Context, req flash.Request, _ func(flash.Progress)) (flash.Result, error) {
+		got = req
+		return flash.Result{}, nil
+	}
+	const source = "http://Host/Images/Debian%20A.IMG.zst?Key=V"
+	if err := s.run(t.Context(), "flash", "--image", source, "--disk", "WD-Abc", "--yes"); err != nil || got.Source != source || got.Target != "/dev/null" {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if err := s.run(t.Context(), "flash", "--image", source, "--disk", "wd-abc", "--yes"); codeOf(err) != codeNoDisk {
+		t.Error(err)
+	}
+}
+
+// The live environment does the same work; what it returns as an error is shown before the reboot.
+func TestLive(t *testing.T) {
+	for name, tc := range map[string]struct {
+		plan any
+		says string
+	}{
+		"exit":        {plan: wire.Plan{Mode: "exit"}},
+		"inventory":   {plan: wire.Plan{Mode: "inventory"}},
+		"interactive": {plan: wire.Plan{Mode: "interactive"}, says: "waits for its image and disk"},
+	} {
+		out, settled := &output{}, 0
+		web := &peer.Web{Plan: tc.plan}
+		next, err := live(t.Context(), liveenv.Boot{
+			Server: web.Start(t), MAC: machine.MAC{2}, Console: out, Settle: func(context.Context) { settled++ },
+		})
+		if next != liveenv.Reboot || (err == nil) != (tc.says == "") || (err != nil && !strings.Contains(err.Error(), tc.says)) {
+			t.Errorf("%s: %v, %v", name, next, err)
+		}
+		if settled == 0 || len(web.Requests("inventory")) != 1 {
+			t.Errorf("%s: settled %d times, %d inventories", name, settled, len(web.Requests("inventory")))
+		}
+		if !strings.HasPrefix(out.String(), "bty: entered v") || !strings.Contains(out.String(), "bty: exiting v") {
+			t.Errorf("%s: %q", name, out)
+		}
+	}
+	if _, err := live(t.Context(), liveenv.Boot{Console: &output{}}); err == nil || !strings.Contains(err.Error(), "bty.server=") {
+		t.Error(err)
+	}
 }

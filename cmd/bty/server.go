@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"bty/internal/agent"
@@ -67,11 +66,10 @@ func (e env) agent(server client.Server, mac machine.MAC, console *agent.Console
 	}
 }
 
-// complaint is an error as its last line on the terminal: what and, for a cancelled write, what
-// became of the disk.
+// complaint is an error as the last line on the terminal.
 func complaint(err error) string {
-	if codeOf(err) == codeCancelled {
-		return fmt.Sprintf("cancelled: %v", err)
+	if err == context.Canceled {
+		return "cancelled; nothing was written"
 	}
 	return agent.Printable(err.Error())
 }

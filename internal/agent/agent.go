@@ -81,11 +81,11 @@ func (l Limits) filled() Limits {
 func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 	r := &run{Agent: a, limits: a.Limits.filled()}
 	inventory := r.startInventory(ctx)
-	defer inventory.join(r.limits.Join)
+	defer r.endInventory(ctx, inventory)
 
 	plan, err := r.plan(ctx)
 	if err != nil {
-		inventory.abandon()
+		inventory.abandon() // there is no server to send it to
 		return Outcome{}, err
 	}
 	inventory.machineIsKnown()

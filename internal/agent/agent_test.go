@@ -351,6 +351,21 @@ func TestInventoryThatCannotBeDelivered(t *testing.T) {
 	}
 }
 
+// The same while a flash succeeds: it is said, and changes nothing.
+func TestFailingInventoryIsSaid(t *testing.T) {
+	web := &peer.Web{Plan: flashPlan, Fault: func(route string, _ int) peer.Fault {
+		if route == "inventory" {
+			return peer.Fault{Code: 422, Body: `{"detail":"disks"}`}
+		}
+		return peer.Fault{}
+	}}
+	b := newBench(t, web, dev("/dev/sdb", "S1"))
+	if got, err := b.agent.Run(t.Context()); err != nil || got.Result != Flashed {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	b.wantConsole(t, "the inventory was not delivered: ")
+}
+
 // The run ends with the inventory sent, or with a bounded wait for it; never with a lost thread.
 func TestExitWaitsForTheInventory(t *testing.T) {
 	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "exit", Reason: "flashed already"}}, dev("/dev/sda", "S1"))

@@ -19,6 +19,8 @@ type inventory struct {
 	done   chan struct{} // closed when err is final
 	err    error
 	cancel context.CancelFunc
+
+	abandoned bool // the run has said why, or says it with its error
 }
 
 func (r *run) startInventory(ctx context.Context) *inventory {
@@ -35,8 +37,11 @@ func (r *run) startInventory(ctx context.Context) *inventory {
 // never seen, and an inventory refused with 404 before may be sent again.
 func (inv *inventory) machineIsKnown() { close(inv.known) }
 
-// abandon stops without waiting for an answer: there is no server.
-func (inv *inventory) abandon() { inv.cancel() }
+// abandon stops without waiting for an answer.
+func (inv *inventory) abandon() {
+	inv.abandoned = true
+	inv.cancel()
+}
 
 // join waits for the report for at most limit, then gives it up.
 func (inv *inventory) join(limit time.Duration) {
@@ -46,11 +51,21 @@ func (inv *inventory) join(limit time.Duration) {
 	inv.cancel()
 }
 
+// endInventory ends the report with the run. One that failed is said: without it the operator
+// looks at old disks and does not know it.
+func (r *run) endInventory(ctx context.Context, inv *inventory) {
+	inv.join(r.limits.Join)
+	if inv.err != nil && !inv.abandoned && ctx.Err() == nil {
+		r.Console.Line("the inventory was not delivered: %v", inv.err)
+	}
+}
+
 // inventoried is the plan "inventory": the report from the background is the one that was
 // asked for, so it is awaited, not sent a second time.
 func (r *run) inventoried(inv *inventory) (Outcome, error) {
 	<-inv.done
 	if inv.err != nil {
+		inv.abandoned = true
 		return Outcome{}, fmt.Errorf("inventory was not delivered to %s: %w", r.Client.Server(), inv.err)
 	}
 	r.Console.Line("inventory delivered to %s", r.Client.Server())
