@@ -30,24 +30,23 @@ func Apply(link Link, lease Lease, resolvConf string) error {
 	return os.WriteFile(resolvConf, []byte(resolver(lease)), 0o644)
 }
 
-// setAddress makes address the only IPv4 address of the NIC.
+// setAddress makes address the only IPv4 address of the NIC. Old ones go first: a new one in the
+// same subnet would be secondary to an old one, and vanish with it.
 func setAddress(nic netlink.Link, address netip.Prefix) error {
 	wanted := &netlink.Addr{IPNet: ipNet(address)}
-	if err := netlink.AddrReplace(nic, wanted); err != nil {
-		return err
-	}
 	have, err := netlink.AddrList(nic, netlink.FAMILY_V4)
 	if err != nil {
 		return err
 	}
 	for _, a := range have {
-		if !a.IPNet.IP.Equal(wanted.IP) || a.Mask.String() != wanted.Mask.String() {
-			if err := netlink.AddrDel(nic, &a); err != nil {
-				return err
-			}
+		if a.IPNet.String() == wanted.IPNet.String() {
+			continue
+		}
+		if err := netlink.AddrDel(nic, &a); err != nil {
+			return err
 		}
 	}
-	return nil
+	return netlink.AddrReplace(nic, wanted)
 }
 
 // setRoutes: with option 121 the router of option 3 is not used (RFC 3442).

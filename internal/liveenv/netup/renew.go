@@ -58,9 +58,10 @@ func extend(ctx context.Context, link Link, lease Lease, log *slog.Logger) (Leas
 }
 
 // renew asks by unicast from the leased address, as RFC 2131 wants it and relays need it. An
-// ordinary socket also keeps the image's packets away from us.
+// ordinary socket keeps the image's packets away from us. It is bound to no address, because a
+// NAK comes as a broadcast (section 4.3.2).
 func renew(ctx context.Context, link Link, lease Lease, server net.UDPAddr) (Lease, error) {
-	local := &net.UDPAddr{IP: lease.Address.Addr().AsSlice(), Port: nclient4.ClientPort}
+	local := &net.UDPAddr{Port: nclient4.ClientPort}
 	client, err := nclient4.New(link.Name, nclient4.WithUnicast(local), nclient4.WithServerAddr(&server),
 		nclient4.WithHWAddr(link.MAC[:]), nclient4.WithTimeout(4*time.Second), nclient4.WithRetry(2))
 	if err != nil {
