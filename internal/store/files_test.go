@@ -29,10 +29,14 @@ func filled(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bty.db")
 	s := open(t, path)
-	for i := range 200 {
-		if err := s.Update(context.Background(), putMachine(i)); err != nil {
-			t.Fatal(err)
+	err := s.Update(context.Background(), func(tx *Tx) (err error) {
+		for i := 0; i < 200 && err == nil; i++ {
+			err = putMachine(i)(tx)
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	fillEvents(t, s, 500)
 	if err := s.Close(); err != nil {

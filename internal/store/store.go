@@ -144,12 +144,11 @@ func create(path, version string) error {
 		return fmt.Errorf("remove what an interrupted start left: %w", err)
 	}
 	db, err := openFile(partial, false)
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(initialise(db, version), db.Sync(), db.Close())
 	}
-	err = errors.Join(initialise(db, version), db.Sync(), db.Close())
 	if err != nil {
-		os.Remove(partial)
+		_ = os.Remove(partial) // err is what matters
 		return fmt.Errorf("make %s: %w", path, err)
 	}
 	if err := os.Rename(partial, path); err != nil {
