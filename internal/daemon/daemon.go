@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"bty/internal/systemd"
@@ -162,6 +163,9 @@ func (d *Daemon) say(err error) {
 func Exit(name string, err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
+	}
+	if systemd.IsJournal(os.Getenv, stderr) {
+		fmt.Fprint(stderr, "<3>") // sd-daemon(3): an error, so that `journalctl -p err` has it
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	if coded, ok := errors.AsType[interface {

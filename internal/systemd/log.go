@@ -35,7 +35,7 @@ func NewHandler(getenv func(string) string, stderr io.Writer, format string) slo
 		level = slog.LevelInfo
 	}
 	opts := &slog.HandlerOptions{Level: level}
-	if format == "" && isJournal(getenv("JOURNAL_STREAM"), stderr) {
+	if format == "" && IsJournal(getenv, stderr) {
 		if h, err := DialJournal(JournalSocket, level); err == nil {
 			return h
 		}
@@ -46,10 +46,12 @@ func NewHandler(getenv func(string) string, stderr io.Writer, format string) slo
 	return slog.NewTextHandler(stderr, opts)
 }
 
-// isJournal compares JOURNAL_STREAM ("device:inode", systemd.exec(5)) with w: the variable alone
-// says nothing, since a child whose stderr was redirected inherits it too.
-func isJournal(stream string, w io.Writer) bool {
+// IsJournal reports whether w is the stream that leads to the journal. It compares JOURNAL_STREAM
+// ("device:inode", systemd.exec(5)) with w: the variable alone says nothing, since a child whose
+// stderr was redirected inherits it too.
+func IsJournal(getenv func(string) string, w io.Writer) bool {
 	f, ok := w.(*os.File)
+	stream := getenv("JOURNAL_STREAM")
 	if !ok || stream == "" {
 		return false
 	}
