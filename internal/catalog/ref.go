@@ -88,10 +88,12 @@ func canonicalHTTP(scheme, rest string) (string, error) {
 	if host == "" {
 		return "", errors.New("source has no host")
 	}
-	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 0 || n > 65535) {
+	n, err := strconv.ParseUint("0"+port, 10, 16) // no sign, and an empty port is none
+	if err != nil {
 		return "", fmt.Errorf("source has port %q; want 0 to 65535", port)
-	} else if port != "" && n != map[string]int{"http": 80, "https": 443}[scheme] {
-		host += ":" + strconv.Itoa(n)
+	}
+	if port != "" && n != map[string]uint64{"http": 80, "https": 443}[scheme] {
+		host += ":" + strconv.FormatUint(n, 10)
 	}
 	return scheme + "://" + host + dropEmptyMarkers(tail), nil
 }
@@ -113,7 +115,9 @@ func splitAuthority(authority string) (host, port string, err error) {
 // dropEmptyMarkers removes a '?' with no query and a '#' with no fragment behind it.
 func dropEmptyMarkers(tail string) string {
 	body, fragment, hasFragment := strings.Cut(tail, "#")
-	body = strings.TrimSuffix(body, "?")
+	if path, query, _ := strings.Cut(body, "?"); query == "" {
+		body = path
+	}
 	if hasFragment && fragment != "" {
 		return body + "#" + fragment
 	}

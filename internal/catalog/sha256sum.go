@@ -3,9 +3,13 @@ package catalog
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 )
+
+// maxShown is how many names of a file, and how many bytes of a line, a message shows.
+const maxShown = 10
 
 // FindDigest returns the digest that a sha256sum file lists for a base name. A file with a line
 // that is not sha256sum's is refused whole.
@@ -17,12 +21,10 @@ func FindDigest(file []byte, name string) (Digest, error) {
 		if line == "" {
 			continue
 		}
-		hexed, rest, _ := strings.Cut(line, " ")
-		digest, err := ParseDigest(hexed)
+		digest, listed, err := sumLine(line)
 		if err != nil {
-			return Digest{}, fmt.Errorf("malformed sha256sum line %q: %w", line, err)
+			return Digest{}, err
 		}
-		listed := strings.TrimLeft(rest, " \t*./")
 		if listed == name {
 			return digest, nil
 		}
@@ -31,5 +33,28 @@ func FindDigest(file []byte, name string) (Digest, error) {
 	if err := lines.Err(); err != nil {
 		return Digest{}, fmt.Errorf("malformed sha256sum file: %w", err)
 	}
-	return Digest{}, fmt.Errorf("the sha256sum file does not list %q; it lists %q", name, names)
+	return Digest{}, notListed(name, names)
+}
+
+// sumLine reads one line: a digest, white space, and a name that may carry the mark of binary
+// mode and a leading "./".
+func sumLine(line string) (d Digest, name string, err error) {
+	hexed, rest := line, ""
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		hexed, rest = line[:i], line[i:]
+	}
+	if d, err = ParseDigest(hexed); err != nil {
+		return d, "", fmt.Errorf("malformed sha256sum line %.*q: want 64 hex digits and a name", 8*maxShown, line)
+	}
+	return d, strings.TrimLeft(rest, " \t*./"), nil
+}
+
+func notListed(name string, names []string) error {
+	switch {
+	case len(names) == 0:
+		return errors.New("the sha256sum file lists nothing")
+	case len(names) > maxShown:
+		return fmt.Errorf("the sha256sum file does not list %q; it lists %q and %d more", name, names[:maxShown], len(names)-maxShown)
+	}
+	return fmt.Errorf("the sha256sum file does not list %q; it lists %q", name, names)
 }

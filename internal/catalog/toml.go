@@ -34,9 +34,13 @@ func EncodeTOML(entries []Entry) []byte {
 }
 
 func unique(used map[string]bool, e Entry) string {
-	name := e.Name
-	if used[name] {
-		name = fmt.Sprintf("%s (%s)", e.Name, e.Ref.Short())
+	plain := strings.ToValidUTF8(e.Name, "\uFFFD") // as it will read
+	name := plain
+	for n := 1; used[name]; n++ {
+		name = fmt.Sprintf("%s (%s)", plain, e.Ref.Short())
+		if n > 1 {
+			name = fmt.Sprintf("%s (%s %d)", plain, e.Ref.Short(), n)
+		}
 	}
 	used[name] = true
 	return name
@@ -50,7 +54,7 @@ func field(b *strings.Builder, key, value string) {
 func quoteTOML(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
-	for _, r := range s {
+	for _, r := range s { // what is no UTF-8 comes as U+FFFD
 		switch {
 		case r == '"' || r == '\\':
 			b.WriteByte('\\')
