@@ -6,18 +6,15 @@ import (
 	"fmt"
 
 	"bty/internal/agent"
-	"bty/internal/build"
 	"bty/internal/client"
 	"bty/internal/disk"
 	"bty/internal/liveenv"
 )
 
-// live is the work of the live environment. What it returns as an error is shown on every
+// live is the work of the live environment, which says itself when it is entered and left. What it returns as an error is shown on every
 // console for a while; then the machine reboots and asks the server again.
 func live(ctx context.Context, b liveenv.Boot) (liveenv.Next, error) {
 	console := &agent.Console{Out: b.Console}
-	console.Line("entered v%s", build.Version)
-	defer console.Line("exiting v%s", build.Version)
 	server, err := client.ParseServer(b.Server)
 	if err != nil {
 		return liveenv.Reboot, fmt.Errorf("bty.server= on the kernel command line: %w", err)

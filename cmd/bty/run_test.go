@@ -345,7 +345,8 @@ func TestLive(t *testing.T) {
 		if settled == 0 || len(web.Requests("inventory")) != 1 {
 			t.Errorf("%s: settled %d times, %d inventories", name, settled, len(web.Requests("inventory")))
 		}
-		if !strings.HasPrefix(out.String(), "bty: entered v") || !strings.Contains(out.String(), "bty: exiting v") {
+		// liveenv.Main says these, and whoever counts them must count one boot.
+		if strings.Contains(out.String(), "entered v") || strings.Contains(out.String(), "exiting v") {
 			t.Errorf("%s: %q", name, out)
 		}
 	}

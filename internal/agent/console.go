@@ -46,14 +46,22 @@ func (c *Console) Progress(p flash.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.Stage != c.stage {
-		c.stage, c.quarters, c.next = p.Stage, 0, firstMark
-		c.shown = time.Time{}
+		c.begin(p)
 	}
 	if c.Terminal {
 		c.overwrite(p)
 		return
 	}
 	c.milestones(p)
+}
+
+// begin starts a stage. What comes after the transfer is named once: sync is where a machine
+// with a failing disk stands for minutes.
+func (c *Console) begin(p flash.Progress) {
+	c.stage, c.quarters, c.next, c.shown = p.Stage, 0, firstMark, time.Time{}
+	if !c.Terminal && p.Stage != flash.StageOpen && p.Stage != flash.StageWrite {
+		c.line(p.Stage)
+	}
 }
 
 // firstMark is where the first line stands while the total is not known; each next at double.
@@ -63,19 +71,22 @@ const firstMark = 64 << 20
 const redraw = 200 * time.Millisecond
 
 func (c *Console) milestones(p flash.Progress) {
+	if p.Stage != flash.StageWrite {
+		return
+	}
 	if p.Total > 0 {
 		for done := min(p.Bytes, p.Total) / ((p.Total + 3) / 4); c.quarters < done; {
 			c.quarters++
-			c.line(fmt.Sprintf("%s %d%%", p.Stage, 25*c.quarters))
+			c.line(fmt.Sprintf("write %d%%", 25*c.quarters))
 		}
 		if p.Bytes >= p.Total && c.quarters < 4 {
 			c.quarters = 4
-			c.line(p.Stage + " 100%")
+			c.line("write 100%")
 		}
 		return
 	}
 	for c.next > 0 && p.Bytes >= c.next {
-		c.line(fmt.Sprintf("%s %s", p.Stage, Bytes(c.next)))
+		c.line("write " + Bytes(c.next))
 		c.next *= 2
 	}
 }

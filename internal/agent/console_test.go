@@ -17,8 +17,10 @@ func TestMilestones(t *testing.T) {
 	for n := int64(0); n <= 1000; n++ {
 		c.Progress(flash.Progress{Stage: "write", Bytes: n, Total: 999})
 	}
-	c.Progress(flash.Progress{Stage: "sync"})
-	want := "bty: write 25%\nbty: write 50%\nbty: write 75%\nbty: write 100%\n"
+	c.Progress(flash.Progress{Stage: "sync", Bytes: 999, Total: 999})
+	c.Progress(flash.Progress{Stage: "sync", Bytes: 999, Total: 999})
+	c.Progress(flash.Progress{Stage: "table", Bytes: 999, Total: 999})
+	want := "bty: write 25%\nbty: write 50%\nbty: write 75%\nbty: write 100%\nbty: sync\nbty: table\n"
 	if out.String() != want {
 		t.Fatalf("%q", out)
 	}
