@@ -10,5 +10,9 @@
 //   - It has no limits: slots.go.
 //   - It loops for ever over a socket that died: alive.go.
 //   - It answers broadcasts: broadcast.go.
-//   - In single-port mode a large or late packet panics: recover in Run and in handlers.
+//   - In single-port mode a large or late packet panics: recover in serveOnce and in read.
+//
+// What stays: in multi-port mode a request to an IPv6 link-local address is not answered (it binds
+// the reply's socket without the zone) and is logged; every refusal has error code 1; option names
+// and modes are matched in lower case, as all firmware sends them; windowsize is not granted.
 package tftp
