@@ -17,7 +17,14 @@ type settings struct {
 	mac      *machine.MAC  // nil: the first NIC with a link
 	loglevel bool          // the operator chose what the kernel prints
 	hold     time.Duration // how long a failure stays on the screen
+	consoles []console     // console=, in its order
 	modules  kmod.Params
+}
+
+// console is a terminal that the command line names.
+type console struct {
+	name  string // "ttyS0"
+	speed uint32 // of a serial port; 0 when not given
 }
 
 // parseCmdline reads /proc/cmdline. An error is worth a person's attention, but the settings
@@ -37,6 +44,8 @@ func parseCmdline(text string) (settings, error) {
 			failed = keep(failed, s.setHold(value))
 		case "BOOTIF":
 			bootif = value
+		case "console":
+			s.addConsole(value)
 		case "loglevel", "debug", "ignore_loglevel", "quiet":
 			s.loglevel = true
 		case "modprobe.blacklist":
@@ -110,6 +119,17 @@ func (s *settings) setBootif(value string) error {
 	}
 	s.mac = &mac
 	return nil
+}
+
+// addConsole reads "ttyS0,115200n8r".
+func (s *settings) addConsole(value string) {
+	name, options, _ := strings.Cut(value, ",")
+	digits := strings.IndexFunc(options, func(r rune) bool { return r < '0' || r > '9' })
+	if digits < 0 {
+		digits = len(options)
+	}
+	speed, _ := strconv.ParseUint(options[:digits], 10, 32) // without digits: as the port is
+	s.consoles = append(s.consoles, console{name, uint32(speed)})
 }
 
 // moduleOption keeps "module.parameter=value", as modprobe does: operators tame hardware so.

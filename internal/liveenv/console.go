@@ -5,8 +5,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // consoleBacklog is how many writes may wait for one console: at 115,200 baud a few seconds.
@@ -74,33 +77,60 @@ func (c *consoles) close(ctx context.Context) {
 	}
 }
 
-// openConsoles opens the kernel's consoles. The kernel lists those that are registered, the
-// one behind /dev/console last: better than the command line, which may name ports that the
-// machine lacks, or none.
-func openConsoles(active, dev string) (writers []io.Writer, last *os.File) {
+// openConsoles opens the kernel's consoles and those that the command line names, and returns
+// the last one as well. Neither list is enough: the command line may name none, and the kernel
+// takes one console per driver: with console=ttyS1 before console=ttyS0 that is ttyS1, even if
+// the machine has only ttyS0.
+func openConsoles(active, dev string, asked []console) (writers []io.Writer, last *os.File) {
 	list, _ := os.ReadFile(active)
-	for _, name := range consoleNames(string(list)) {
-		// O_NOCTTY: a control-C on a noisy serial line must not signal init.
-		f, err := os.OpenFile(filepath.Join(dev, name), os.O_RDWR|openNoTTY, 0)
-		if err != nil {
-			continue
+	for _, c := range mergeConsoles(string(list), asked) {
+		if f := c.open(dev); f != nil {
+			writers = append(writers, f)
+			last = f
 		}
-		writers = append(writers, f)
-		last = f
 	}
 	return writers, last
 }
 
-// consoleNames: tty0 stands for the virtual terminal in the foreground.
-func consoleNames(active string) []string {
-	var names []string
-	for _, name := range strings.Fields(active) {
-		if filepath.Base(name) == name && name != "." && name != ".." {
-			names = append(names, name)
+// open returns nil for a console that does not exist.
+func (c console) open(dev string) *os.File {
+	// O_NOCTTY: a control-C on a noisy serial line must not signal init.
+	f, err := os.OpenFile(filepath.Join(dev, c.name), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil
+	}
+	// A serial port without hardware opens well, and then answers everything with EIO.
+	mode, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS2)
+	if err != nil {
+		f.Close()
+		return nil
+	}
+	if c.speed > 0 {
+		// Only the kernel's own console has the right speed already; others begin with 9600.
+		mode.Cflag = mode.Cflag&^unix.CBAUD | unix.BOTHER
+		mode.Ispeed, mode.Ospeed = c.speed, c.speed
+		_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS2, mode) // at worst it is unreadable
+	}
+	return f
+}
+
+// mergeConsoles is each console once: the kernel's, then the command line's, where people put
+// the one that they look at last.
+func mergeConsoles(active string, asked []console) []console {
+	var all []console
+	for name := range strings.FieldsSeq(active) {
+		all = append(all, console{name: name})
+	}
+	all = append(all, asked...)
+	var list []console
+	for i, c := range all {
+		comesAgain := slices.ContainsFunc(all[i+1:], func(later console) bool { return later.name == c.name })
+		if !comesAgain && filepath.Base(c.name) == c.name && c.name != "." && c.name != ".." {
+			list = append(list, c)
 		}
 	}
-	if len(names) == 0 {
-		names = []string{"console"}
+	if len(list) == 0 {
+		return []console{{name: "console"}}
 	}
-	return names
+	return list
 }

@@ -60,7 +60,7 @@ func open(version string) *live {
 }
 
 func (l *live) openLog() {
-	writers, last := openConsoles("/sys/class/tty/console/active", "/dev")
+	writers, last := openConsoles("/sys/class/tty/console/active", "/dev", l.settings.consoles)
 	l.consoles, l.input = newConsoles(writers), last
 	var kmsg io.Writer = io.Discard
 	if f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {

@@ -8,8 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const openNoTTY = unix.O_NOCTTY
-
 type mount struct {
 	kind, target, data string
 	flags              uintptr

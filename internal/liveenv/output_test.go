@@ -12,14 +12,25 @@ import (
 	"time"
 )
 
-func TestConsoleNames(t *testing.T) {
-	for active, want := range map[string][]string{
-		"tty0 ttyS1 ttyS0\n": {"tty0", "ttyS1", "ttyS0"},
-		"":                   {"console"},
-		"../../etc/passwd":   {"console"},
+// The kernel takes ttyS1, which is first, and people look at ttyS0.
+func TestMergeConsoles(t *testing.T) {
+	asked, err := parseCmdline("console=tty0 console=ttyS1,115200 console=ttyS0,9600n8r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		active string
+		asked  []console
+		want   []console
+	}{
+		{"tty0 ttyS1\n", asked.consoles, []console{{"tty0", 0}, {"ttyS1", 115200}, {"ttyS0", 9600}}},
+		{"tty0 ttyS0\n", nil, []console{{"tty0", 0}, {"ttyS0", 0}}},
+		{"tty0 hvc0", []console{{"ttyS0", 0}}, []console{{"tty0", 0}, {"hvc0", 0}, {"ttyS0", 0}}},
+		{"", []console{{"", 0}}, []console{{"console", 0}}}, // console= asks for silence
+		{"../../etc/passwd", []console{{"..", 0}}, []console{{"console", 0}}},
 	} {
-		if got := consoleNames(active); !slices.Equal(got, want) {
-			t.Errorf("consoleNames(%q) = %q", active, got)
+		if got := mergeConsoles(c.active, c.asked); !slices.Equal(got, c.want) {
+			t.Errorf("mergeConsoles(%q, %v) = %v; want %v", c.active, c.asked, got, c.want)
 		}
 	}
 }
