@@ -56,7 +56,7 @@ func (a *activity) contact(mac machine.MAC, from netip.Addr, at time.Time, isFir
 }
 
 // advance records progress and reports whether it began another stage.
-func (a *activity) advance(mac machine.MAC, p wire.Progress, at time.Time) (begins bool) {
+func (a *activity) advance(mac machine.MAC, from netip.Addr, p wire.Progress, at time.Time) (begins bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.byMAC[mac]
@@ -65,9 +65,20 @@ func (a *activity) advance(mac machine.MAC, p wire.Progress, at time.Time) (begi
 	if !begins {
 		next.StageAt = now.Progress.StageAt
 	}
-	now.SeenAt, now.Progress = at, &next
+	now.SeenAt, now.SeenFrom, now.Progress = at, from, &next
 	a.byMAC[mac] = now
 	return begins
+}
+
+// retract makes a stage unknown again whose beginning could not be stored, so that the next
+// report of it tries once more.
+func (a *activity) retract(mac machine.MAC, stage string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.byMAC[mac]; now.Progress != nil && now.Progress.Stage == stage {
+		now.Progress = nil
+		a.byMAC[mac] = now
+	}
 }
 
 // finish forgets the progress of a machine whose work has ended.
@@ -93,11 +104,22 @@ func (a *activity) rebuild(tx Tx) error {
 		if _, known, err := tx.Machine(mac); err != nil || !known {
 			return read < rebuildDepth, err
 		}
-		if _, isOlder := a.byMAC[mac]; !isOlder {
-			a.byMAC[mac] = Activity{SeenAt: e.At, SeenFrom: e.SourceIP, Progress: stageOf(e)}
-		}
+		a.older(mac, e)
 		return read < rebuildDepth, nil
 	})
+}
+
+// older takes in an event, newest first: the newest says when the machine was seen, and the newest
+// that has an address where.
+func (a *activity) older(mac machine.MAC, e event.Event) {
+	known, isKnown := a.byMAC[mac]
+	switch {
+	case !isKnown:
+		a.byMAC[mac] = Activity{SeenAt: e.At, SeenFrom: e.SourceIP, Progress: stageOf(e)}
+	case !known.SeenFrom.IsValid():
+		known.SeenFrom = e.SourceIP
+		a.byMAC[mac] = known
+	}
 }
 
 func stageOf(e event.Event) *Progress {

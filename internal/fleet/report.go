@@ -60,7 +60,7 @@ func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr,
 	now := f.Now()
 	lshw := inv.LSHW
 	carried := inventoried{Count: len(inv.Disks), Serials: serials(inv.Disks), LSHW: lshw != nil && len(lshw) <= maxLSHW}
-	err := f.report(ctx, mac, from, "inventory", func(tx Tx, m *machine.Machine) (event.Event, error) {
+	err := f.report(ctx, mac, from, orphan{"inventory", &carried.Count}, func(tx Tx, m *machine.Machine) (event.Event, error) {
 		hardware, _, err := tx.Hardware(mac)
 		if err != nil {
 			return event.Event{}, err
@@ -101,7 +101,7 @@ func serials(disks []machine.Disk) []string {
 // Status records how a live environment's work ended.
 func (f *Fleet) Status(ctx context.Context, mac machine.MAC, from netip.Addr, s wire.Status) error {
 	now := f.Now()
-	err := f.report(ctx, mac, from, s.Status, func(_ Tx, m *machine.Machine) (event.Event, error) {
+	err := f.report(ctx, mac, from, orphan{Signal: s.Status}, func(_ Tx, m *machine.Machine) (event.Event, error) {
 		if s.Status == wire.StatusDone {
 			m.Done(now)
 			return machineEvent(event.MachineFlashed, mac, event.Client, from, now, fmt.Sprintf("%s has been flashed", mac), nil), nil
@@ -132,7 +132,7 @@ func reasonOr(reason string) string {
 
 // report runs one report of a known machine. An unknown one is an orphan: that is recorded, and
 // the machine is told.
-func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, signal string, fn func(Tx, *machine.Machine) (event.Event, error)) error {
+func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, lost orphan, fn func(Tx, *machine.Machine) (event.Event, error)) error {
 	var known bool
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
 		m, found, err := tx.Machine(mac)
@@ -141,7 +141,7 @@ func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, si
 		}
 		if !found {
 			return []event.Event{machineEvent(event.ClientOrphan, mac, event.Client, from, f.Now(),
-				fmt.Sprintf("%s sent %q but has no record", mac, signal), orphan{signal})}, nil
+				fmt.Sprintf("%s sent %q but has no record", mac, lost.Signal), lost)}, nil
 		}
 		e, err := fn(tx, &m)
 		if err != nil {
@@ -155,8 +155,10 @@ func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, si
 	return err
 }
 
+// orphan is what the event of a report without a machine carries.
 type orphan struct {
-	Signal string `json:"signal"`
+	Signal    string `json:"signal"`
+	DiskCount *int   `json:"disk_count,omitempty"` // of an inventory
 }
 
 // Progress records how far a live environment is. The start of a stage is committed; what
@@ -168,12 +170,16 @@ func (f *Fleet) Progress(ctx context.Context, mac machine.MAC, from netip.Addr, 
 		return unknownMachine(mac)
 	}
 	now := f.Now()
-	begins := f.activity.advance(mac, p, now)
+	begins := f.activity.advance(mac, from, p, now)
 	f.Ledger.Progress(mac, p)
 	if !begins {
 		return nil
 	}
-	return f.commit(ctx, func(Tx) ([]event.Event, error) {
+	err := f.commit(ctx, func(Tx) ([]event.Event, error) {
 		return []event.Event{machineEvent(event.MachineStage, mac, event.Client, from, now, fmt.Sprintf("%s: stage %s", mac, p.Stage), p)}, nil
 	})
+	if err != nil {
+		f.activity.retract(mac, p.Stage)
+	}
+	return err
 }
