@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,11 +45,12 @@ func (p *Plug) Run(ctx context.Context) error {
 		return events.close()
 	})
 	g.Go(func() error { return p.follow(ctx, events) })
-	p.coldplug()
 	// A driver's probe mostly waits for its hardware: some go on at once even on one processor.
 	for range min(8, max(2, runtime.NumCPU())) {
 		g.Go(func() error { return p.work(ctx) })
 	}
+	p.coldplug()
+	p.queue.done(scan)
 	err = g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -88,19 +90,36 @@ func (p *Plug) follow(ctx context.Context, events *socket) error {
 	}
 }
 
-// coldplug looks at the devices of all buses. One that has a driver needs no other.
+// coldplug looks at the devices of all buses, those of NICs first. One that has a driver needs
+// no other.
 func (p *Plug) coldplug() {
-	files, _ := filepath.Glob(filepath.Join(p.sys, "bus/*/devices/*/uevent"))
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			continue // gone in the meantime
-		}
-		if e := parseFile(string(text)); e.driver == "" {
-			p.see(e)
+	for _, bus := range p.buses() {
+		dir := filepath.Join(p.sys, "bus", bus, "devices")
+		devices, _ := os.ReadDir(dir)
+		for _, d := range devices {
+			text, err := os.ReadFile(filepath.Join(dir, d.Name(), "uevent"))
+			if err != nil {
+				continue // gone in the meantime
+			}
+			if e := parseFile(string(text)); e.driver == "" {
+				p.see(e)
+			}
 		}
 	}
 	p.queue.note()
+}
+
+// buses lists the kernel's buses, beginning with those that NICs are on.
+func (p *Plug) buses() []string {
+	first := []string{"pci", "virtio", "vmbus", "xen"}
+	entries, _ := os.ReadDir(filepath.Join(p.sys, "bus"))
+	names := slices.Clone(first)
+	for _, e := range entries {
+		if !slices.Contains(first, e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
 
 // work loads modules. A driver that fails is told of and does not stop the others.

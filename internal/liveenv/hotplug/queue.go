@@ -19,8 +19,12 @@ type queue struct {
 	changed  chan struct{} // closed and replaced at each change
 }
 
+// scan stands among the modules for the first look at all devices, so that nothing counts as
+// finished before it.
+const scan = "(looking for devices)"
+
 func newQueue() *queue {
-	return &queue{known: map[string]bool{}, busy: map[string]bool{}, activity: time.Now(), changed: make(chan struct{})}
+	return &queue{known: map[string]bool{}, busy: map[string]bool{scan: true}, activity: time.Now(), changed: make(chan struct{})}
 }
 
 // touch must be called with mu held.
