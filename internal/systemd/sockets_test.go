@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 func run(t *testing.T, files []activate.NamedFile, env ...string) (string, int) {
 	t.Helper()
-	p := activate.Start(t, os.Args[0], files, nil, append(env, "BTY_TEST_DAEMON=1"))
+	p := activate.Start(t, os.Args[0], files, nil, append(env, "BTY_TEST_DAEMON=1", "GOCOVERDIR="+t.TempDir()))
 	code := p.ExitCode()
 	return p.Output(), code
 }
