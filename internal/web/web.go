@@ -4,6 +4,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"bty/internal/web/api"
@@ -26,12 +27,27 @@ type Config struct {
 // Public is what the LAN reaches.
 func Public(c Config) http.Handler {
 	mux := http.NewServeMux()
+	public(mux, c)
+	return router{mux, c.Serve}
+}
+
+func public(mux serve.Mux, c Config) {
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
 	ui.Register(mux, c.UI)
 	mux.Handle("GET /metrics", c.Metrics)
-	return router{mux, c.Serve}
 }
+
+// Patterns lists the routes of Public as http.ServeMux spells them.
+func Patterns(c Config) []string {
+	var list patterns
+	public(&list, c)
+	return list
+}
+
+type patterns []string
+
+func (p *patterns) Handle(pattern string, _ http.Handler) { *p = append(*p, pattern) }
 
 // Control is what the control socket reaches: whoever can open its file is the administrator.
 func Control(c Config) http.Handler {
@@ -58,15 +74,50 @@ type router struct {
 }
 
 func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, ok := plainPath(r)
+	if !ok {
+		serve.JSON(w, http.StatusNotFound, detail{"Not Found"})
+		return
+	}
 	_, pattern := t.mux.Handler(r)
 	switch {
 	case pattern == "":
 		t.noRoute(w, r)
 	case r.Method == http.MethodHead && !answersHEAD(pattern):
-		notAllowed(w, "GET")
+		notAllowed(w, strings.Join(t.allowed(r), ", "))
 	default:
 		t.mux.ServeHTTP(w, r)
 	}
+}
+
+// plainPath takes several slashes for one, as a bootfile URL put together from parts has them. It
+// refuses "." and ".." as segments. http.ServeMux would redirect both, which firmware may not follow.
+func plainPath(r *http.Request) (*http.Request, bool) {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, "/") && !strings.Contains(path, "//") && !strings.Contains(path, "/.") {
+		return r, true
+	}
+	var kept []string
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		switch segment {
+		case ".", "..":
+			return r, false
+		case "":
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	plain := "/" + strings.Join(kept, "/")
+	if len(kept) > 0 && strings.HasSuffix(path, "/") {
+		plain += "/"
+	}
+	unescaped, err := url.PathUnescape(plain)
+	if err != nil || path == "" || path == "*" {
+		return r, false
+	}
+	clone := r.Clone(r.Context())
+	clone.URL.Path, clone.URL.RawPath = unescaped, plain
+	return clone, true
 }
 
 func answersHEAD(pattern string) bool {
@@ -76,7 +127,7 @@ func answersHEAD(pattern string) bool {
 // noRoute says whether it is the path or the method that nobody answers to.
 func (t router) noRoute(w http.ResponseWriter, r *http.Request) {
 	if trimmed := strings.TrimRight(r.URL.Path, "/"); trimmed != r.URL.Path && trimmed != "" && t.knows(r, trimmed) {
-		target := "http://" + serve.Host(r) + trimmed
+		target := "http://" + serve.Host(r) + strings.TrimRight(r.URL.EscapedPath(), "/")
 		if r.URL.RawQuery != "" {
 			target += "?" + r.URL.RawQuery
 		}

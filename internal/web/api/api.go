@@ -37,9 +37,10 @@ type Config struct {
 const maxBody = 256 << 10
 
 // Register adds the routes.
-func Register(mux *http.ServeMux, c Config) {
+func Register(mux serve.Mux, c Config) {
 	open := func(h serve.Handler) http.Handler { return c.Serve.Do(serve.Open, h) }
-	own := func(h serve.Handler) http.Handler { return c.Serve.Do(c.Guard, h) }
+	own := func(h serve.Handler) http.Handler { return vary(c.Serve.Do(c.Guard, h)) }
+	ownBody := func(h serve.BodyHandler) http.Handler { return vary(c.Serve.WithBody(maxBody, c.Guard, h)) }
 
 	mux.Handle("GET /healthz", open(c.healthz))
 	mux.Handle("GET /readyz", open(c.readyz))
@@ -48,12 +49,12 @@ func Register(mux *http.ServeMux, c Config) {
 	mux.Handle("GET /catalog.toml", open(c.catalogTOML))
 
 	mux.Handle("GET /catalog/entries", own(c.listEntries))
-	mux.Handle("POST /catalog/entries", c.Serve.WithBody(maxBody, c.Guard, c.addEntry))
+	mux.Handle("POST /catalog/entries", ownBody(c.addEntry))
 	mux.Handle("DELETE /catalog/entries", own(c.deleteEntry))
 
 	mux.Handle("GET /machines", own(c.listMachines))
 	mux.Handle("GET /machines/{mac}", own(c.getMachine))
-	mux.Handle("PUT /machines/{mac}", c.Serve.WithBody(maxBody, c.Guard, c.putMachine))
+	mux.Handle("PUT /machines/{mac}", ownBody(c.putMachine))
 	mux.Handle("DELETE /machines/{mac}", own(c.deleteMachine))
 	mux.Handle("GET /machines/{mac}/lshw.json", own(c.lshw))
 	mux.Handle("GET /machines/{mac}/disks.json", own(c.disks))
@@ -62,6 +63,14 @@ func Register(mux *http.ServeMux, c Config) {
 	mux.Handle("GET /events", own(c.listEvents))
 	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))
 	mux.Handle("GET /api/v1/stream", own(c.stream))
+}
+
+// vary marks an answer that depends on who asks.
+func vary(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "Cookie")
+		h.ServeHTTP(w, r)
+	})
 }
 
 type health struct {

@@ -49,7 +49,7 @@ func (c Config) record(r *http.Request) (fleet.Record, error) {
 
 func pathMAC(r *http.Request) (machine.MAC, error) {
 	raw := r.PathValue("mac")
-	mac, err := machine.ParseTypedMAC(raw)
+	mac, err := machine.ParseMAC(raw)
 	if err != nil {
 		return mac, fault.New(fault.Invalid, "invalid MAC: '%s'", raw)
 	}

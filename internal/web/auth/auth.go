@@ -83,7 +83,7 @@ func (a *Auth) SignIn(w http.ResponseWriter) {
 
 // SignOut takes the cookie back.
 func (a *Auth) SignOut(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: "null", Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: "null", Path: "/", MaxAge: -1, Expires: time.Unix(0, 0), HttpOnly: true, SameSite: http.SameSiteStrictMode})
 }
 
 func (a *Auth) sign(message []byte) []byte {

@@ -31,7 +31,7 @@ type Config struct {
 }
 
 // Register adds the routes.
-func Register(mux *http.ServeMux, c Config) {
+func Register(mux serve.Mux, c Config) {
 	do := func(h serve.Handler) http.Handler { return c.Serve.Do(serve.Open, h) }
 	mux.Handle("GET /pxe-bootstrap.ipxe", do(c.bootstrap))
 	mux.Handle("GET /pxe/{mac}", do(c.script))

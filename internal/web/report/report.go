@@ -28,7 +28,7 @@ type Config struct {
 }
 
 // Register adds the routes.
-func Register(mux *http.ServeMux, c Config) {
+func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /transfers", c.Serve.WithBody(maxBody, serve.Open, c.transfer))
 	mux.Handle("GET /clients/{address}", c.Serve.Do(serve.Open, c.client))
 }

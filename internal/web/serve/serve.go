@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"bty/internal/fault"
 	"bty/internal/web/body"
@@ -18,11 +20,19 @@ import (
 // Handler answers a request or returns why it cannot.
 type Handler func(http.ResponseWriter, *http.Request) error
 
+// BodyHandler answers a request with a JSON body.
+type BodyHandler func(http.ResponseWriter, *http.Request, body.Value) error
+
 // Guard lets a request pass or returns why not.
 type Guard func(*http.Request) error
 
 // Open lets everybody pass.
 func Open(*http.Request) error { return nil }
+
+// Mux takes routes; an *http.ServeMux is one.
+type Mux interface {
+	Handle(pattern string, h http.Handler)
+}
 
 // Adapter turns Handlers into http.Handlers.
 type Adapter struct {
@@ -32,6 +42,7 @@ type Adapter struct {
 // Do runs h behind guard.
 func (a Adapter) Do(guard Guard, h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer a.recover(w, r)
 		err := guard(r)
 		if err == nil {
 			err = h(w, r)
@@ -42,11 +53,29 @@ func (a Adapter) Do(guard Guard, h Handler) http.Handler {
 	})
 }
 
+// recover answers a request whose handler panicked, and keeps where it did for the journal.
+func (a Adapter) recover(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p) // net/http cuts the connection
+	}
+	a.Fail(w, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+}
+
+// bodyTime is how long a client may take to send a JSON body.
+const bodyTime = 30 * time.Second
+
 // WithBody reads a JSON body of at most limit bytes before it asks guard: a body that is not JSON
 // is said to be so even to an anonymous caller.
-func (a Adapter) WithBody(limit int64, guard Guard, h func(http.ResponseWriter, *http.Request, body.Value) error) http.Handler {
+func (a Adapter) WithBody(limit int64, guard Guard, h BodyHandler) http.Handler {
 	return a.Do(Open, func(w http.ResponseWriter, r *http.Request) error {
+		deadline := http.NewResponseController(w)
+		_ = deadline.SetReadDeadline(time.Now().Add(bodyTime)) // a server that has none reads without
 		value, err := body.Read(w, r, limit)
+		_ = deadline.SetReadDeadline(time.Time{})
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package ui
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/web/auth"
+	"bty/internal/web/body"
 	"bty/internal/web/serve"
 )
 
@@ -47,7 +49,7 @@ type surface struct {
 }
 
 // Register adds the routes.
-func Register(mux *http.ServeMux, c Config) {
+func Register(mux serve.Mux, c Config) {
 	s := surface{c, template.Must(template.New("").Funcs(functions).ParseFS(pageFiles, "pages/*.html"))}
 	open := func(h serve.Handler) http.Handler { return c.Serve.Do(serve.Open, h) }
 	own := func(h serve.Handler) http.Handler { return open(s.signedIn(h)) }
@@ -67,7 +69,7 @@ func Register(mux *http.ServeMux, c Config) {
 	if err != nil {
 		panic(err) // the folder ships in the binary
 	}
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(assets)))
+	mux.Handle("GET /static/{name}", http.StripPrefix("/static/", http.FileServerFS(assets)))
 }
 
 // signedIn leads everybody else to the sign-in page.
@@ -121,14 +123,14 @@ func (s surface) loginPage(w http.ResponseWriter, r *http.Request) error {
 const maxForm = 64 << 10
 
 func (s surface) login(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	password := r.FormValue("password")
-	if password == "" {
-		return fault.New(fault.Rejected, "the form field password is required")
+	password, err := formPassword(w, r)
+	if err != nil {
+		return err
 	}
 	ok := s.Auth.Check(password)
 	if err := s.record(r, ok); err != nil {
-		return err
+		// On a full disk, too, somebody must get in and see what is wrong.
+		s.Serve.Log.Warn("a sign-in could not be recorded", "remote", r.RemoteAddr, "ok", ok, "err", err)
 	}
 	if !ok {
 		return s.render(w, r, "login.html", "Log in", nil, "Invalid password")
@@ -136,6 +138,19 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	s.Auth.SignIn(w)
 	http.Redirect(w, r, "/ui/dashboard", http.StatusSeeOther)
 	return nil
+}
+
+// formPassword reads the field from the body and from nowhere else: a URL ends up in logs.
+func formPassword(w http.ResponseWriter, r *http.Request) (string, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	err := errors.Join(r.ParseForm(), r.ParseMultipartForm(maxForm)) // the second hides the first
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return "", fault.New(fault.TooLarge, "the form is larger than %d bytes", maxForm)
+	}
+	if password := r.PostForm.Get("password"); password != "" {
+		return password, nil
+	}
+	return "", body.Problems{{Type: "missing", Loc: []any{"body", "password"}, Message: "Field required"}}
 }
 
 func (s surface) record(r *http.Request, ok bool) error {
