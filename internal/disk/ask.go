@@ -26,20 +26,14 @@ func parseUnitSerial(page []byte) string {
 
 type ataIdentity struct{ serial, model string }
 
-// parseATA reads IDENTIFY DEVICE data (ACS-3 section 7.12.7): strings of words whose bytes are
-// swapped.
+// parseATA reads IDENTIFY DEVICE data (ACS-3 section 7.12.7) as HDIO_GET_IDENTITY gives them:
+// the kernel has put the bytes of the strings, which a drive swaps in pairs, in order already.
 func parseATA(id []byte) (ataIdentity, bool) {
 	if len(id) < 512 {
 		return ataIdentity{}, false
 	}
-	words := func(from, to int) string {
-		b := make([]byte, 0, 2*(to-from+1))
-		for w := from; w <= to; w++ {
-			b = append(b, id[2*w+1], id[2*w])
-		}
-		return printable(b)
-	}
-	a := ataIdentity{serial: words(10, 19), model: words(27, 46)}
+	const word = 2
+	a := ataIdentity{serial: printable(id[10*word : 20*word]), model: printable(id[27*word : 47*word])}
 	return a, a.serial != ""
 }
 

@@ -135,11 +135,7 @@ func TestListOfThisMachineHasNoLoops(t *testing.T) {
 
 func TestParseIdentity(t *testing.T) {
 	id := make([]byte, 512)
-	put := func(word int, s string) {
-		for i := 0; i < len(s); i += 2 {
-			id[2*word+i], id[2*word+i+1] = s[i+1], s[i]
-		}
-	}
+	put := func(word int, s string) { copy(id[2*word:], s) }
 	put(10, "      S3Z9NB0KA12345")
 	put(27, "Samsung SSD 860 EVO 1TB                 ")
 	if got, ok := parseATA(id); !ok || got.serial != "S3Z9NB0KA12345" || got.model != "Samsung SSD 860 EVO 1TB" {

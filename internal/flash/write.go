@@ -23,7 +23,6 @@ const (
 	tailSize = 1 << 20
 
 	granule = 64 << 10 // zeros are looked for in units of this
-	minHole = granule  // shorter runs of zeros are written: a request costs more
 )
 
 // edges are the beginning and the end of the disk, kept in memory until the end.
