@@ -111,5 +111,10 @@ func withoutMAC(t *testing.T, v vm, h *host) {
 	asked := h.asked()
 	if len(asked) != 2 || !strings.Contains(asked[1].body, "mac="+vmMAC) || !strings.Contains(asked[1].body, "disks=\n") {
 		t.Errorf("the server was asked %+v\n%s", asked, tail(console))
+		return
+	}
+	// The kernel's helper loads a module that no device here has asked for.
+	if !strings.Contains(asked[1].body, "helper=/sbin/modprobe loaded=true") {
+		t.Errorf("the helper that loads modules does not work:\n%s", asked[1].body)
 	}
 }

@@ -22,10 +22,10 @@ type Link struct {
 	MAC   machine.MAC
 }
 
-// Bounds on waiting for hardware. Drivers load in this time too; 10GBASE-T and switches with
-// energy saving need up to ten seconds for a link.
+// Bounds on waiting for hardware. Some cards load firmware for most of a minute before they are
+// there; 10GBASE-T and switches with energy saving need up to ten seconds for a link.
 const (
-	appearBound  = 30 * time.Second
+	appearBound  = 60 * time.Second
 	carrierBound = 30 * time.Second
 )
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -44,10 +45,16 @@ func work(ctx context.Context, b liveenv.Boot) (liveenv.Next, error) {
 	for i, d := range disks {
 		disks[i] = filepath.Base(d)
 	}
+	// As the kernel does for a module that no device announces. Init's children are buried by
+	// the kernel, so there is no exit status to wait for: the module has to appear.
+	asked := exec.Command("/sbin/modprobe", "-q", "--", "usb-storage").Run()
+	_, module := os.Stat("/sys/module/usb_storage")
+	helper, _ := os.ReadFile("/proc/sys/kernel/modprobe")
 	resolv, _ := os.ReadFile("/etc/resolv.conf")
 	mounts, _ := os.ReadFile("/proc/mounts")
-	report := fmt.Sprintf("mac=%s\nif=%s\naddr=%s\ntime=%d\ndisks=%s\nresolv=%q\nmounts=%q\n",
-		b.MAC, b.Interface, b.Address, time.Now().Unix(), strings.Join(disks, " "), resolv, mounts)
+	report := fmt.Sprintf("mac=%s\nif=%s\naddr=%s\ntime=%d\ndisks=%s\nresolv=%q\nmounts=%q\nhelper=%s loaded=%v asked=%v\n",
+		b.MAC, b.Interface, b.Address, time.Now().Unix(), strings.Join(disks, " "), resolv, mounts,
+		strings.TrimSpace(string(helper)), module == nil, asked)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.Server+"/report", bytes.NewReader([]byte(report)))
 	if err != nil {
 		return liveenv.Reboot, err

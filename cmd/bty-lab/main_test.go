@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bty/internal/liveenv/builder"
+)
+
+func call(args ...string) (stdout, stderr string, err error) {
+	var out, errs bytes.Buffer
+	err = run(context.Background(), env{args: args, stdout: &out, stderr: &errs, getenv: func(string) string { return "" }})
+	return out.String(), errs.String(), err
+}
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want string // on either output or in the error
+		code int
+	}{
+		{"", "name a command", 2},
+		{"--help", "liveenv", 0},
+		{"liveenv --help", "build", 0},
+		{"liveenv build --help", "bty-live-ARCH.vmlinuz", 0},
+		{"liveenv", "liveenv: name a command", 2},
+		{"nonsense", `no command "nonsense"; see bty-lab --help`, 2},
+		{"liveenv nonsense", "see bty-lab liveenv --help", 2},
+		{"liveenv build", "--kernel, --modules and --out are needed", 2},
+		{"liveenv build --wrong", "wrong", 2},
+		{"liveenv build --kernel a --modules b --out c d", `unexpected "d"`, 2},
+		{"liveenv build --kernel a --modules b --out c --arch mips", "want x86_64 or arm64", 2},
+		{"liveenv build --kernel /nonexistent --modules b --out c --bty /nonexistent", "the kernel: open /nonexistent", 1},
+		{"version", "bty-lab ", 0},
+		{"--version", "bty-lab ", 0},
+	} {
+		stdout, stderr, err := call(strings.Fields(c.args)...)
+		text := stdout + stderr
+		code := 0
+		if err != nil && !errors.Is(err, flag.ErrHelp) {
+			text += err.Error()
+			code = 1
+			if errors.As(err, new(usageError)) {
+				code = 2
+			}
+		}
+		if !strings.Contains(text, c.want) || code != c.code {
+			t.Errorf("bty-lab %s: code %d, %q; want code %d and %q", c.args, code, text, c.code, c.want)
+		}
+	}
+}
+
+func TestSourceDate(t *testing.T) {
+	for in, want := range map[string]int64{"": 0, "1700000000": 1700000000} {
+		if got, err := sourceDate(in); err != nil || got.Unix() != want {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+	for _, bad := range []string{"-1", "x", "99999999999"} {
+		if got, err := sourceDate(bad); err == nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	o := builder.Options{}
+	if err := complete(&o, "amd64", env{getenv: func(string) string { return "5" }}); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Arch != builder.X86_64 || !o.ModTime.Equal(time.Unix(5, 0)) || o.BTY != filepath.Join(filepath.Dir(self), "bty") {
+		t.Errorf("%+v", o)
+	}
+}
