@@ -78,7 +78,7 @@ func isJSON(contentType string) bool {
 func syntaxProblem(err error) Problems {
 	offset := int64(0)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		offset = syntax.Offset
+		offset = max(0, syntax.Offset-1) // of the character that does not fit
 	}
 	return Problems{{Type: "json_invalid", Loc: []any{"body", offset}, Message: "JSON decode error: " + err.Error(),
 		Input: map[string]any{}, Context: map[string]any{"error": err.Error()}}}

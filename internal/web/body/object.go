@@ -56,8 +56,31 @@ func (o *Object) finish() {
 
 func (o *Object) at(step any) []any { return append(slices.Clone(o.loc), step) }
 
+// maxProblems bounds an answer: a body may have as many problems as it has bytes.
+const maxProblems = 100
+
 func (o *Object) add(loc []any, kind, message string, input any, ctx map[string]any) {
-	*o.problems = append(*o.problems, Problem{kind, loc, message, input, ctx})
+	if len(*o.problems) < maxProblems {
+		*o.problems = append(*o.problems, Problem{kind, loc, message, shown(input), ctx})
+	}
+}
+
+// maxShown is the longest text that an answer repeats, in characters.
+const maxShown = 200
+
+// shown is what an answer repeats of a value: it must help to find it, not send it all back.
+func shown(v any) any {
+	switch v := v.(type) {
+	case string:
+		if utf8.RuneCountInString(v) > maxShown {
+			return string([]rune(v)[:maxShown]) + "..."
+		}
+	case map[string]any:
+		return map[string]any{}
+	case []any:
+		return []any{}
+	}
+	return v
 }
 
 func (o *Object) take(key string) (any, bool) {

@@ -116,7 +116,7 @@ func (s surface) arm(w http.ResponseWriter, r *http.Request) error {
 // functions are what the pages call to show values.
 var functions = template.FuncMap{
 	"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-	"percent": func(p *fleet.Progress) int64 { return min(100, p.Bytes*100/max(1, p.Total)) },
+	"percent": func(p *fleet.Progress) int64 { return int64(min(100, 100*float64(p.Bytes)/float64(max(1, p.Total)))) },
 	"size":    size,
 }
 
