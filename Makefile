@@ -56,8 +56,8 @@ live: build kernel ## the live environment, into build/live
 ## --- running
 
 .PHONY: demo run
-demo: setup build ipxe live ## the main job: a QEMU machine from power-on to a flashed disk (KEEP=1: leave the appliance up)
-	@KEEP=$(KEEP) $(GO) run $(GOFLAGS_) ./internal/testenv/demo -build $(BUILD)
+demo: setup build ipxe live ## the main job: a QEMU machine from power-on to a flashed disk (FIRMWARE=bios|uefi|http, KEEP=1)
+	@KEEP=$(KEEP) FIRMWARE=$(FIRMWARE) $(GO) run $(GOFLAGS_) ./internal/testenv/demo -build $(BUILD)
 
 run: build ## the appliance alone in the foreground, for a workstation
 	@mkdir -p $(BUILD)/run

@@ -39,6 +39,9 @@ func NewLog(name string) *Log {
 // terminal matches what firmware writes to move a cursor about and to change colours.
 var terminal = regexp.MustCompile(`\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x00-\x08\x0b-\x0c\x0e-\x1a\x1c-\x1f]`)
 
+// percentage is how OVMF counts while it downloads: a hundred lines that say nothing.
+var percentage = regexp.MustCompile(`^ *Downloading\.\.\.\d+%$`)
+
 // Write takes any part of a stream of lines. Cursor movements are dropped, and one to the start
 // of a line counts as its end.
 func (l *Log) Write(p []byte) (int, error) {
@@ -61,7 +64,7 @@ func (l *Log) Write(p []byte) (int, error) {
 
 func (l *Log) append(text string) {
 	text = strings.TrimRight(terminal.ReplaceAllString(text, ""), " \t")
-	if text == "" {
+	if text == "" || percentage.MatchString(text) {
 		return
 	}
 	l.lines = append(l.lines, Line{time.Now(), text})

@@ -4,8 +4,10 @@ package boots
 
 import (
 	"context"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ func parallel(t *testing.T) context.Context {
 	t.Parallel()
 	slots <- struct{}{}
 	t.Cleanup(func() { <-slots })
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -76,10 +78,18 @@ func powerOn(ctx context.Context, t *testing.T, lan *testenv.LAN, cfg testenv.Ma
 	return m
 }
 
+// reportOnFailure makes the end of a log part of a failure. With BTY_LOGS the whole log of every
+// test goes to a file in that folder.
 func reportOnFailure(t *testing.T, log *testenv.Log) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(log.Tail(60))
+		}
+		if dir := os.Getenv("BTY_LOGS"); dir != "" {
+			name := strings.NewReplacer("/", "-", " ", "-", "'", "").Replace(t.Name() + "-" + log.Name + ".log")
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(log.Tail(math.MaxInt)), 0o644); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -23,9 +23,9 @@ func TestFlashOnce(t *testing.T) {
 		bus      testenv.Bus
 		bootfile string // in dnsmasq's log
 	}{
-		"BIOS over TFTP": {testenv.BIOS, "e1000", testenv.AHCI, `bootfile name: undionly.kpxe`},
-		"UEFI over TFTP": {testenv.UEFI, "virtio-net-pci", testenv.NVMe, `bootfile name: ipxe.efi`},
-		"UEFI HTTP Boot": {testenv.UEFIHTTP, "virtio-net-pci", testenv.VirtIO, `bootfile name: http://.*/boot/ipxe.efi`},
+		"BIOS over TFTP": {testenv.BIOS, "virtio-net-pci", testenv.AHCI, `bootfile-name  undionly\.kpxe$`},
+		"UEFI over TFTP": {testenv.UEFI, "virtio-net-pci", testenv.NVMe, `bootfile-name  ipxe\.efi$`},
+		"UEFI HTTP Boot": {testenv.UEFIHTTP, "virtio-net-pci", testenv.VirtIO, `bootfile-name  http://.*/boot/ipxe\.efi$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := parallel(t)
@@ -38,7 +38,7 @@ func TestFlashOnce(t *testing.T) {
 			m := powerOn(ctx, t, s.lan, testenv.MachineConfig{
 				Name: "m", MAC: mac, Firmware: c.firmware, NIC: c.nic, Disks: []testenv.Disk{disk},
 			})
-			expect(ctx, t, m.Console, 2*time.Minute, `flash complete`)
+			expect(ctx, t, m.Console, 3*time.Minute, `^bty: flash complete`)
 			expect(ctx, t, m.Console, 2*time.Minute, newLine)
 			s.checkDisk(disk, raw)
 			if len(s.dhcp.Find(c.bootfile)) == 0 {
