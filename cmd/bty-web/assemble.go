@@ -47,6 +47,9 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, fmt.Errorf("open the boot folder: %w", err)
 	}
+	if err := pxe.Sweep(root); err != nil {
+		log.Warn("what interrupted uploads left in the boot folder could not be removed", "path", cfg.Paths.BootDir, "err", err)
+	}
 	books := ledger.New(log)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,

@@ -3,12 +3,11 @@ package pxe
 import (
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -45,7 +44,7 @@ func (c Config) getBoot(w http.ResponseWriter, r *http.Request) error {
 	}
 	header := w.Header()
 	header.Set("Content-Type", contentType(name))
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	header.Set("Content-Disposition", attachment(name))
 	header.Set("ETag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
 	r.Header.Del("If-None-Match") // firmware takes a 304 for a failure
 	r.Header.Del("If-Modified-Since")
@@ -61,13 +60,34 @@ func (c Config) isChainLoop(r *http.Request, name string) bool {
 
 func (c Config) open(name string) (*os.File, error) {
 	file, err := c.Files.Open(name)
-	if fault.KindOf(err) == fault.NotFound {
-		return nil, noSuchFile(name)
+	switch {
+	case err == nil || fault.KindOf(err) != fault.NotFound:
+		return file, err
+	case c.leadsOut(name):
+		return nil, fault.New(fault.Invalid, "invalid name '%s': it resolves outside the allowed directory %s", name, c.Files.Boot)
 	}
-	return file, err
+	return nil, noSuchFile(name)
+}
+
+// leadsOut reports whether a name in the boot folder is a link to somewhere else, which nobody gets.
+func (c Config) leadsOut(name string) bool {
+	link, err := c.Boot.Lstat(name)
+	if err != nil || link.Mode()&fs.ModeSymlink == 0 {
+		return false
+	}
+	_, err = c.Boot.Stat(name)
+	return err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ELOOP)
 }
 
 func noSuchFile(name string) error { return fault.New(fault.NotFound, "no such file: %s", name) }
+
+// attachment names the file in quotes, as clients have always seen it (RFC 6266, section 4.1).
+func attachment(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return mime.FormatMediaType("attachment", map[string]string{"filename": name})
+	}
+	return `attachment; filename="` + name + `"`
+}
 
 func bareName(r *http.Request) (string, error) {
 	name := r.PathValue("name")
@@ -76,6 +96,8 @@ func bareName(r *http.Request) (string, error) {
 		return "", fault.New(fault.NotFound, "Not Found")
 	case name == "", name == ".", name == "..", strings.ContainsAny(name, "\\\x00"):
 		return "", fault.New(fault.Invalid, "invalid name '%s': must be a bare filename without folders", name)
+	case isPartial(name):
+		return "", noSuchFile(name)
 	}
 	return name, nil
 }
@@ -90,51 +112,4 @@ func contentType(name string) string {
 	default:
 		return "application/octet-stream"
 	}
-}
-
-type stored struct {
-	Name string `json:"name"`
-	Size int64  `json:"size_bytes"`
-	Path string `json:"path"`
-}
-
-// putBoot stores a boot file. It appears under its name when it is whole and on the disk.
-func (c Config) putBoot(w http.ResponseWriter, r *http.Request) error {
-	name, err := bareName(r)
-	if err != nil {
-		return err
-	}
-	partial := name + ".partial"
-	size, err := c.receive(http.MaxBytesReader(w, r.Body, c.MaxUpload), partial)
-	if err == nil {
-		err = c.Boot.Rename(partial, name)
-	}
-	if err != nil {
-		_ = c.Boot.Remove(partial) // it may not have been made
-		return c.uploadFault(err, name, size)
-	}
-	serve.JSON(w, http.StatusOK, stored{name, size, filepath.Join(c.Files.Boot, name)})
-	return nil
-}
-
-func (c Config) receive(from io.Reader, partial string) (int64, error) {
-	file, err := c.Boot.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return 0, err
-	}
-	size, err := io.Copy(file, from)
-	return size, errors.Join(err, file.Sync(), file.Close())
-}
-
-func (c Config) uploadFault(err error, name string, size int64) error {
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case tooLarge:
-		return fault.New(fault.TooLarge, "upload exceeded %d bytes (BTY_TUNING_MAX_UPLOAD_BYTES). Aborted at %d bytes.", c.MaxUpload, size)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Wrap(fault.Full, err, "the disk of the boot folder is full; %s was not stored. Free space in %s and repeat the upload", name, c.Files.Boot)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fault.Wrap(fault.Invalid, err, "the upload of %s ended early after %d bytes; nothing was stored", name, size)
-	}
-	return fmt.Errorf("store boot file %s: %w", name, err)
 }
