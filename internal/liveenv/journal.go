@@ -76,13 +76,12 @@ func printable(s string) string {
 	}, s)
 }
 
-// kernelLevel is the number of syslog(2).
+// kernelLevel is the number of syslog(2). Warnings and errors are notices there: the kernel
+// would print them on the consoles, which have them already.
 func kernelLevel(l slog.Level) int {
 	switch {
-	case l >= slog.LevelError:
-		return 3
 	case l >= slog.LevelWarn:
-		return 4
+		return 5
 	case l >= slog.LevelInfo:
 		return 6
 	}

@@ -73,7 +73,7 @@ func TestJournal(t *testing.T) {
 	if want := "bty: no lease [2J yet interface=eth0 err=\"two words\"\n"; console.String() != want {
 		t.Errorf("console %q, want %q", console.String(), want)
 	}
-	want := "<7>bty: driver loaded module=e1000e dur=1ms\n<4>bty: no lease [2J yet interface=eth0 err=\"two words\"\n"
+	want := "<7>bty: driver loaded module=e1000e dur=1ms\n<5>bty: no lease [2J yet interface=eth0 err=\"two words\"\n"
 	if kmsg.String() != want {
 		t.Errorf("kernel's log %q, want %q", kmsg.String(), want)
 	}

@@ -58,11 +58,19 @@ func Acquire(ctx context.Context, link Link, log *slog.Logger) (Lease, error) {
 		if ctx.Err() != nil {
 			return Lease{}, context.Cause(ctx)
 		}
-		log.Warn("no lease yet", "interface", link.Name, "err", err)
+		logRetry(log, link, err)
 		if err := pause(ctx, err, wait); err != nil {
 			return Lease{}, context.Cause(ctx)
 		}
 	}
+}
+
+func logRetry(log *slog.Logger, link Link, err error) {
+	if errors.Is(err, nclient4.ErrNoResponse) {
+		log.Warn("no answer from a DHCP server yet, asking again", "interface", link.Name)
+		return
+	}
+	log.Warn("no lease yet, asking again", "interface", link.Name, "err", err)
 }
 
 // pause: a missing answer has taken its time already; any other failure (NAK, a socket that
