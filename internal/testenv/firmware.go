@@ -54,13 +54,16 @@ func (f Firmware) args(dir string) ([]string, error) {
 const NoNIC = "none"
 
 // nic is the network card. UEFI gets it without QEMU's ROM, which is an iPXE of its own and
-// would take the place of OVMF's driver.
-func (f Firmware) nic(model, tap, mac string) []string {
+// would take the place of OVMF's driver; a kernel that is started directly needs no ROM at all.
+func (f Firmware) nic(model, tap, mac string, isDirect bool) []string {
 	if model == NoNIC {
 		return nil
 	}
-	device := fmt.Sprintf("%s,netdev=net0,mac=%s,bootindex=0", model, mac)
-	if f != BIOS {
+	device := fmt.Sprintf("%s,netdev=net0,mac=%s", model, mac)
+	if !isDirect {
+		device += ",bootindex=0" // the place that QEMU gives to a kernel of its own
+	}
+	if isDirect || f != BIOS {
 		device += ",romfile="
 	}
 	return []string{"-netdev", "tap,id=net0,script=no,downscript=no,ifname=" + tap, "-device", device}

@@ -67,7 +67,7 @@ func (m *Machine) args() ([]string, error) {
 		"-qmp", "unix:" + m.qmpPath() + ",server=on,wait=off",
 	}
 	args = append(args, firmware...)
-	args = append(args, m.cfg.Firmware.nic(cmp.Or(m.cfg.NIC, "virtio-net-pci"), m.tap, m.cfg.MAC)...)
+	args = append(args, m.cfg.Firmware.nic(cmp.Or(m.cfg.NIC, "virtio-net-pci"), m.tap, m.cfg.MAC, m.cfg.Direct != nil)...)
 	for i, d := range m.cfg.Disks {
 		args = append(args, d.args(i)...)
 	}
