@@ -148,6 +148,13 @@ func (j *job) openDisk() error {
 		return diskError(err)
 	}
 	j.disk, j.res.Disk = d, d.Device
+	if j.req.Serial == "" {
+		return nil
+	}
+	// The path may have gone to another disk since the list was read; what is open now stays.
+	if _, err := disk.Match([]disk.Device{d.Device}, j.req.Serial); err != nil {
+		return kind(ErrNoDisk, fmt.Errorf("%s became another disk while it was opened: %w", path, err))
+	}
 	return nil
 }
 
