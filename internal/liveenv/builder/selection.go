@@ -30,6 +30,7 @@ var wanted = []string{
 	"drivers/input/keyboard/atkbd", "drivers/input/serio/i8042",
 
 	"drivers/char/virtio_console", "fs/efivarfs/",
+	"drivers/char/hw_random/", // TLS waits for randomness where the processor has none
 }
 
 // wantedARM64 are the parts that x86 firmware sets up by itself: clocks, regulators, resets and
