@@ -146,9 +146,19 @@ func TestSerial(t *testing.T) {
 			}
 		}
 	}
-	// The devices' numbers lead back to the kernel's own tree.
-	os.Symlink("/sys/dev", filepath.Join(root, "dev"))
-	os.Symlink("/sys/block/"+filepath.Base(path), filepath.Join(root, "block", filepath.Base(path)))
+	// The loop device's number leads to the disk of the tree that it stands for.
+	behind := func(name string) {
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		number := filepath.Join(root, "dev/block", fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev)))
+		os.MkdirAll(filepath.Dir(number), 0o755)
+		os.Remove(number)
+		if err := os.Symlink(filepath.Join(root, "block", name), number); err != nil {
+			t.Fatal(err)
+		}
+	}
 	dev := t.TempDir()
 	host := &disk.Host{Sys: root, Proc: "/proc", Dev: dev, Udev: "/nowhere"}
 	add("vda", "ONE")
@@ -161,7 +171,10 @@ func TestSerial(t *testing.T) {
 	for serial, says := range map[string]string{"THREE": "no disk has the serial number", "TWO": "2 disks have the serial number", " ": "no serial number was given", "one": "no disk has"} {
 		fails(t, errOf(Run(t.Context(), Request{Source: source, Serial: serial, Host: host}, nil)), ErrNoDisk, says)
 	}
+	behind("vdb") // hot-plugged in between: the path is another disk by now
+	fails(t, errOf(Run(t.Context(), Request{Source: source, Serial: "ONE", Host: host}, nil)), ErrNoDisk, "became another disk")
 	untouched(t, file)
+	behind("vda")
 	if _, err := Run(t.Context(), Request{Source: source, Serial: "ONE", Host: host}, nil); err != nil {
 		t.Fatal(err)
 	}
