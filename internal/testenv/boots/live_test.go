@@ -58,7 +58,7 @@ func (s *site) order(ctx context.Context, mode string) diskimg.Image {
 // middle waits until a throttled flash has written a part of the image, and is not near its end.
 func (s *site) middle(ctx context.Context, m *testenv.Machine) {
 	s.t.Helper()
-	if err := m.WaitWritten(ctx, 0, 4<<20, waitFlash); err != nil {
+	if err := m.WaitWritten(ctx, 0, 12<<20, waitFlash); err != nil {
 		s.t.Fatal(err)
 	}
 	if n := len(s.events(ctx, mac, "machine.flashed")); n > 0 {
