@@ -174,7 +174,7 @@ func TestMethodsAndPaths(t *testing.T) {
 			t.Errorf("%s leads to %q", path, got)
 		}
 	}
-	for _, path := range []string{"/x", "/pxe", "/pxe/", "/boot", "/boot/", "/machines/a/b", "/ui/nothing", "/static/../healthz/x", "/machines/../healthz", "/static/nothing"} {
+	for _, path := range []string{"/x", "/pxe", "/pxe/", "/boot", "/boot/", "/machines/a/b", "/ui/nothing", "/static/../healthz/x", "/machines/../healthz", "/static/nothing", "/healthz%2F", "/boot/a.bin%2F"} {
 		a.anonymous("GET", path, nil).is(t, 404)
 	}
 	// A boot path is never redirected: firmware does not follow.

@@ -126,8 +126,9 @@ func answersHEAD(pattern string) bool {
 
 // noRoute says whether it is the path or the method that nobody answers to.
 func (t router) noRoute(w http.ResponseWriter, r *http.Request) {
-	if trimmed := strings.TrimRight(r.URL.Path, "/"); trimmed != r.URL.Path && trimmed != "" && t.knows(r, trimmed) {
-		target := "http://" + serve.Host(r) + strings.TrimRight(r.URL.EscapedPath(), "/")
+	path := r.URL.EscapedPath()
+	if trimmed := strings.TrimSuffix(path, "/"); trimmed != path && trimmed != "" && t.knows(r, trimmed) {
+		target := "http://" + serve.Host(r) + trimmed
 		if r.URL.RawQuery != "" {
 			target += "?" + r.URL.RawQuery
 		}
@@ -151,8 +152,12 @@ func notAllowed(w http.ResponseWriter, allowed string) {
 }
 
 func (t router) knows(r *http.Request, path string) bool {
+	unescaped, err := url.PathUnescape(path)
+	if err != nil {
+		return false
+	}
 	probe := r.Clone(r.Context())
-	probe.URL.Path, probe.URL.RawPath = path, ""
+	probe.URL.Path, probe.URL.RawPath = unescaped, path
 	_, pattern := t.mux.Handler(probe)
 	return pattern != "" || len(t.allowed(probe)) > 0
 }
