@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
@@ -75,6 +76,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 func (s *Store) gather(first *request) []*request {
 	batch := []*request{first}
+	runtime.Gosched() // whoever the last commit woke comes along instead of waiting for the next one
 	for len(batch) < batchLength {
 		select {
 		case r := <-s.queue:
@@ -112,7 +114,7 @@ func (s *Store) commit(batch []*request) {
 		err := s.db.Update(func(tx *bolt.Tx) error {
 			nothing := errNothing
 			for i, r := range batch {
-				wrote := r.run(tx)
+				wrote := r.run(&Tx{tx: tx, store: s})
 				if wrote && r.err != nil {
 					spoiler = i
 					return errSpoiled
@@ -150,8 +152,7 @@ func (s *Store) finish(batch []*request, err error) {
 }
 
 // run carries the update out. A use case that panics fails alone: the committer serves everybody.
-func (r *request) run(tx *bolt.Tx) (wrote bool) {
-	t := &Tx{tx: tx}
+func (r *request) run(t *Tx) (wrote bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.err, wrote = fmt.Errorf("panic in an update: %v\n%s", p, debug.Stack()), true

@@ -9,8 +9,7 @@ import (
 
 // Image returns the catalog entry with this identity, and whether there is one.
 func (t *Tx) Image(ref catalog.ImageRef) (e catalog.Entry, found bool, err error) {
-	found, err = t.get(bucketImages, ref[:], &e)
-	return e, found, err
+	return recall(t, &t.store.images, bucketImages, ref, ref[:])
 }
 
 // PutImage stores e in place of what was there.

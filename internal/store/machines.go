@@ -4,8 +4,7 @@ import "bty/internal/machine"
 
 // Machine returns the machine with this MAC, and whether there is one.
 func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
-	found, err = t.get(bucketMachines, mac[:], &m)
-	return m, found, err
+	return recall(t, &t.store.machines, bucketMachines, mac, mac[:])
 }
 
 // PutMachine stores m in place of what was there.

@@ -28,7 +28,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"bty/internal/catalog"
 	"bty/internal/fault"
+	"bty/internal/machine"
 )
 
 // lockWait is how long Open waits for another process to let go of the file.
@@ -45,7 +47,9 @@ type Store struct {
 	done  chan struct{}
 	once  sync.Once
 
-	commits atomic.Int64
+	commits  atomic.Int64
+	machines memo[machine.MAC, machine.Machine]
+	images   memo[catalog.ImageRef, catalog.Entry]
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
@@ -83,7 +87,7 @@ func (s *Store) Commits() int64 { return s.commits.Load() }
 
 // View runs fn on a consistent snapshot.
 func (s *Store) View(fn func(*Tx) error) error {
-	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx: tx}) })
+	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx: tx, store: s}) })
 }
 
 // Check reports whether the database answers; it is what readiness and the watchdog ask.

@@ -13,6 +13,7 @@ import (
 // Tx is one transaction. What it returns stays valid after it ends.
 type Tx struct {
 	tx    *bolt.Tx
+	store *Store
 	wrote bool
 }
 

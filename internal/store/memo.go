@@ -1,0 +1,55 @@
+package store
+
+import (
+	"bytes"
+	"sync"
+)
+
+// maxMemo bounds the values that are kept decoded; a machine takes about a kilobyte.
+const maxMemo = 16 << 10
+
+// memo keeps values decoded, beside the bytes that they were decoded from. A value counts only
+// while the transaction that asks holds the same bytes, so nothing ever has to be invalidated:
+// not after a rollback, not for a reader on an older snapshot. Who gets a value must not change
+// what its slices point at.
+type memo[K comparable, V any] struct {
+	mu     sync.RWMutex
+	values map[K]decoded[V]
+}
+
+type decoded[V any] struct {
+	raw   []byte
+	value V
+}
+
+func (m *memo[K, V]) get(key K, raw []byte) (V, bool) {
+	m.mu.RLock()
+	known, ok := m.values[key]
+	m.mu.RUnlock()
+	return known.value, ok && bytes.Equal(known.raw, raw)
+}
+
+func (m *memo[K, V]) put(key K, raw []byte, value V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.values == nil || len(m.values) >= maxMemo {
+		m.values = map[K]decoded[V]{}
+	}
+	m.values[key] = decoded[V]{bytes.Clone(raw), value}
+}
+
+// recall returns the value under key, from the memo if it has it.
+func recall[K comparable, V any](t *Tx, m *memo[K, V], bucket []byte, key K, keyBytes []byte) (v V, found bool, err error) {
+	raw := t.tx.Bucket(bucket).Get(keyBytes)
+	if raw == nil {
+		return v, false, nil
+	}
+	if v, ok := m.get(key, raw); ok {
+		return v, true, nil
+	}
+	if err := decode(bucket, keyBytes, raw, &v); err != nil {
+		return v, true, err
+	}
+	m.put(key, raw, v)
+	return v, true, nil
+}
