@@ -65,7 +65,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")
 	}
 	client := func(r *http.Request) netip.Addr { return serve.Client(r, cfg.Server.TrustedProxy != "") }
-	adapter := serve.Adapter{Log: log}
+	adapter := serve.Adapter{Log: log, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,

@@ -346,3 +346,41 @@ func TestHostileConnections(t *testing.T) {
 	says(t, string(raw), "chain --replace --autofree http://"+a.host+"/pxe/")
 	a.alive()
 }
+
+// Large bodies wait for each other, so that a crowd of them does not take all the memory; small
+// ones do not wait for them.
+func TestLargeBodies(t *testing.T) {
+	a := start(t, nil)
+	a.anonymous("GET", "/pxe/"+mac1, nil)
+	for range 6 { // more than may be held at one time, and they stall
+		conn, err := net.Dial("tcp", a.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /pxe/%s/inventory HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n{", mac1)
+	}
+	for range 20 {
+		a.anonymous("POST", "/pxe/"+mac1+"/inventory", jsonText(`{"disks":[]}`)).is(t, 204)
+	}
+	a.alive()
+}
+
+// A crowd of large inventories is served, all of them.
+func TestLargeInventories(t *testing.T) {
+	a := start(t, nil)
+	body := `{"lshw":{"x":"` + strings.Repeat("y", 3<<20) + `"}}`
+	var work sync.WaitGroup
+	for i := range 12 {
+		work.Go(func() {
+			mac := fmt.Sprintf("52:54:00:00:03:%02x", i)
+			if r, err := a.try("GET", "/pxe/"+mac, nil, nil, ""); err != nil || r.StatusCode != 200 {
+				t.Errorf("%v", err)
+			}
+			if r, err := a.try("POST", "/pxe/"+mac+"/inventory", jsonText(body), nil, ""); err != nil || r.StatusCode != 204 {
+				t.Errorf("%v %v", err, r.body)
+			}
+		})
+	}
+	work.Wait()
+}

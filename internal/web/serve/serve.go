@@ -37,7 +37,12 @@ type Mux interface {
 // Adapter turns Handlers into http.Handlers.
 type Adapter struct {
 	Log *slog.Logger
+	// Large bounds how many large bodies are held in memory at one time, all decoded; nil does not.
+	Large chan struct{}
 }
+
+// largeBody is from how many bytes on a body counts as large.
+const largeBody = 1 << 20
 
 // Do runs h behind guard.
 func (a Adapter) Do(guard Guard, h Handler) http.Handler {
@@ -72,6 +77,11 @@ const bodyTime = 30 * time.Second
 // is said to be so even to an anonymous caller.
 func (a Adapter) WithBody(limit int64, guard Guard, h BodyHandler) http.Handler {
 	return a.Do(Open, func(w http.ResponseWriter, r *http.Request) error {
+		leave, err := a.enter(r, limit)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		deadline := http.NewResponseController(w)
 		_ = deadline.SetReadDeadline(time.Now().Add(bodyTime)) // a server that has none reads without
 		value, err := body.Read(w, r, limit)
@@ -84,6 +94,21 @@ func (a Adapter) WithBody(limit int64, guard Guard, h BodyHandler) http.Handler 
 		}
 		return h(w, r, value)
 	})
+}
+
+// enter waits for its turn to hold a large body.
+func (a Adapter) enter(r *http.Request, limit int64) (leave func(), err error) {
+	isSmall := limit <= largeBody || r.ContentLength >= 0 && r.ContentLength <= largeBody
+	if a.Large == nil || isSmall {
+		return func() {}, nil
+	}
+	select {
+	case a.Large <- struct{}{}:
+		return func() { <-a.Large }, nil
+	case <-r.Context().Done():
+	case <-time.After(bodyTime):
+	}
+	return nil, fault.New(fault.Unavailable, "too many large requests at one time; repeat this one in a moment")
 }
 
 // Fail answers with err in the shape of the wire. What is not meant for the caller goes to the journal.
