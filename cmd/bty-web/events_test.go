@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -252,5 +253,23 @@ func TestStreamEndsWithTheServer(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("the server took %s to stop", took)
+	}
+}
+
+// Silence is broken, so that a proxy does not take it for death. It takes 15 s to see.
+func TestStreamHeartbeat(t *testing.T) {
+	if os.Getenv("BTY_TEST_LONG") != "1" {
+		t.Skip("BTY_TEST_LONG=1 waits for it")
+	}
+	a := start(t, nil)
+	messages, _ := a.stream(t.Context(), "")
+	next(t, messages)
+	select {
+	case m := <-messages:
+		if m.comment != ": still here" {
+			t.Errorf("%+v", m)
+		}
+	case <-time.After(time.Minute):
+		t.Error("no sign of life")
 	}
 }

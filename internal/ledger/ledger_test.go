@@ -1,0 +1,86 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"bty/internal/event"
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// list is a transaction that keeps what is appended.
+type list struct{ events []event.Event }
+
+func (l *list) AppendEvent(e *event.Event) error {
+	e.ID = event.ID(len(l.events) + 1)
+	l.events = append(l.events, *e)
+	return nil
+}
+
+func TestOnlyTheLastRunCounts(t *testing.T) {
+	var journal bytes.Buffer
+	l := New(slog.New(slog.NewTextHandler(&journal, nil)))
+	changes := l.Subscribe(t.Context())
+	runs := 0
+	twice := func(_ context.Context, fn func(*list) error) error {
+		return errors.Join(fn(new(list)), fn(new(list)))
+	}
+	err := Commit(context.Background(), l, twice, func(*list) ([]event.Event, error) {
+		runs++
+		return []event.Event{{Kind: event.MachineStuck, SubjectKind: event.Machine, SubjectID: "52:54:00:00:00:01", SourceIP: netip.MustParseAddr("::ffff:192.0.2.1"), Summary: "stuck"}}, nil
+	})
+	if err != nil || runs != 2 || len(changes) != 1 {
+		t.Errorf("%d runs, %d announced: %v", runs, len(changes), err)
+	}
+	for _, want := range []string{"level=WARN", "msg=stuck", "mac=52:54:00:00:00:01", "remote=192.0.2.1", "event=machine.stuck", "event_id=1"} {
+		if !strings.Contains(journal.String(), want) {
+			t.Errorf("the journal lacks %s: %s", want, &journal)
+		}
+	}
+}
+
+func TestWhatFailedIsNotTold(t *testing.T) {
+	l := New(slog.New(slog.DiscardHandler))
+	changes := l.Subscribe(t.Context())
+	failing := func(_ context.Context, fn func(*list) error) error {
+		_ = fn(new(list))
+		return errors.New("the disk is full")
+	}
+	err := Commit(context.Background(), l, failing, func(*list) ([]event.Event, error) { return []event.Event{{}}, nil })
+	if err == nil || len(changes) != 0 {
+		t.Errorf("%v, %d announced", err, len(changes))
+	}
+}
+
+// A subscriber that does not keep up holds nobody up, and is told that it missed something.
+func TestSlowSubscriber(t *testing.T) {
+	l := New(slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	slow := l.Subscribe(ctx)
+	for range subscriberQueue + 10 {
+		l.Progress(machine.MAC{1}, wire.Progress{Stage: "write"})
+	}
+	for range subscriberQueue {
+		if c := <-slow; c.Lost {
+			t.Fatal("these came in time")
+		}
+	}
+	l.Progress(machine.MAC{1}, wire.Progress{})
+	if c := <-slow; !c.Lost {
+		t.Error("it is not told")
+	}
+	l.Progress(machine.MAC{1}, wire.Progress{})
+	if c := <-slow; c.Lost {
+		t.Error("it is told twice")
+	}
+	cancel()
+	for range slow { // ends
+	}
+	l.Progress(machine.MAC{1}, wire.Progress{}) // reaches nobody and harms nobody
+}
