@@ -35,7 +35,7 @@ func TestCatalog(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	a.do("POST", "/catalog/entries", map[string]any{"image_url": url}).is(t, 409, "catalog entry with src="+url+" already exists")
-	a.do("POST", "/catalog/entries", map[string]any{"image_url": strings.Replace(url, "http://", "http://user@", 1)}).is(t, 409, "already exists") // one canonical form
+	a.do("POST", "/catalog/entries", map[string]any{"image_url": url + "#"}).is(t, 409, "already exists") // one canonical form
 	if n := a.count("kind=catalog.entry.add.failed"); n != 0 {
 		t.Error("a duplicate is no event")
 	}
@@ -53,6 +53,8 @@ func TestCatalog(t *testing.T) {
 		{"sums are HTML", map[string]any{"image_url": src + "/x.img", "sha_url": src + "/bad"}, 400, "malformed"},
 		{"sums are too large", map[string]any{"image_url": src + "/x.img", "sha_url": src + "/large"}, 400, "larger than"},
 		{"oras", map[string]any{"image_url": "oras://ghcr.io/a/b:t"}, 400, "could not resolve oras ref"},
+		{"password in the URL", map[string]any{"image_url": "http://u:secret@h/x.img"}, 422, "carries a user name or password"},
+		{"password in the sums' URL", map[string]any{"image_url": src + "/x.img", "sha_url": "http://u:secret@h/sums"}, 422, "carries a user name or password"},
 		{"bad port", map[string]any{"image_url": "http://h:99999/x.img"}, 400, "invalid image_url"},
 		{"dead origin", map[string]any{"image_url": "http://" + closedPort(t) + "/x.qcow2"}, 201, `"size_bytes":null`},
 		{"no format", map[string]any{"image_url": src + "/foo/"}, 201, `"name":"foo","sha_url":null,"format":null`},

@@ -98,6 +98,15 @@ func canonicalHTTP(scheme, rest string) (string, error) {
 	return scheme + "://" + host + dropEmptyMarkers(tail), nil
 }
 
+// HasUserInfo reports whether a source carries a user name or password before its host.
+func HasUserInfo(src string) bool {
+	_, rest, _ := strings.Cut(src, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return strings.Contains(rest, "@")
+}
+
 // splitAuthority separates host and port, without user information.
 func splitAuthority(authority string) (host, port string, err error) {
 	authority = authority[strings.LastIndexByte(authority, '@')+1:]

@@ -54,8 +54,8 @@ func Render(offer boot.Offer, host string) []byte {
 // script is what the templates see. Every string in it is safe inside a script.
 type script struct {
 	Host, Via, MAC, Mode, Because, Notice, Ref, ShortRef, Serial, Labels, Drive, Arguments string
-	Live                                                                              boot.LiveFiles
-	Pause                                                                             int // seconds, long enough to read the notice
+	Live                                                                                   boot.LiveFiles
+	Pause                                                                                  int // seconds, long enough to read the notice
 }
 
 func newScript(offer boot.Offer, host string) script {

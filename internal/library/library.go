@@ -70,6 +70,9 @@ func (l *Library) Add(ctx context.Context, r Request, from netip.Addr) (catalog.
 
 // describe finds out what can be known of an image without fetching it.
 func (l *Library) describe(ctx context.Context, r Request) (catalog.Entry, error) {
+	if catalog.HasUserInfo(r.URL) || catalog.HasUserInfo(r.DigestURL) {
+		return catalog.Entry{}, fault.New(fault.Rejected, "the URL carries a user name or password, which every machine and page would show; publish the image where none is needed")
+	}
 	ref, err := catalog.RefOf(r.URL)
 	if err != nil {
 		return catalog.Entry{}, fault.New(fault.Invalid, "invalid image_url: %v", err)
