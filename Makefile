@@ -5,7 +5,10 @@ ARCH    := x86_64
 BUILD   := build
 HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
+ROUNDS  := 5
 TIMED   := $(HOST)/timed.sh
+
+SHELL   := /bin/bash
 
 # bty is pure Go. A distribution's Go that defaults to its own toolchain may still fetch ours,
 # unless the caller's environment says otherwise.
@@ -79,15 +82,22 @@ test-unit: setup-test ## all tests but the boots
 	$(GO) vet ./... && \
 	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v /internal/testenv/boots)
 
-test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance
-	@BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 20m $(BOOTS)
+test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (BTY_LOGS=folder keeps every log)
+	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 20m -v $(BOOTS) 2>&1 | \
+		{ grep --line-buffered -v '^=== ' || true; }
 
 test-long: setup-test build ipxe live ## what takes too long for every change: kills, restarts, soak
 	@BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
 .PHONY: bench
-bench: setup-bench build ## ratios measured side by side, for docs/benchmarks.md
+bench: setup-bench build kernel ## ratios measured side by side, for docs/benchmarks.md
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/bench -build $(BUILD)
+	@echo; echo "## a flash against the shell pipeline, side by side"; echo
+	@$(GO) test -run '^$$' -bench BenchmarkFlash -benchtime $(ROUNDS)x -timeout 60m ./internal/flash
+	@echo; echo "## the live environment against an init that prints one line, side by side"; echo
+	@$(GO) test -run '^$$' -bench BenchmarkBoot -benchtime $(ROUNDS)x -timeout 20m ./internal/liveenv
+	@echo; echo "## one contact, durable before it is answered, without HTTP"; echo
+	@$(GO) test -run '^$$' -bench BenchmarkContact -timeout 20m ./internal/fleet
 
 .PHONY: lint
 lint: ## formatting and go vet

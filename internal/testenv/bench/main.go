@@ -14,7 +14,7 @@ import (
 func main() {
 	build := flag.String("build", "build", "the `folder` with bin/bty-web")
 	each := flag.Duration("each", 2*time.Second, "how long each load runs")
-	only := flag.String("only", "", "run one of: contacts, storm, files, rest")
+	only := flag.String("only", "", "run one of: rest, cold, contacts, storm, files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -28,7 +28,7 @@ func run(ctx context.Context, build string, each time.Duration, only string) err
 	parts := []struct {
 		name string
 		run  func(context.Context, string, time.Duration) error
-	}{{"rest", atRest}, {"contacts", contacts}, {"storm", storm}, {"files", files}}
+	}{{"rest", atRest}, {"cold", cold}, {"contacts", contacts}, {"storm", storm}, {"files", files}}
 	for _, p := range parts {
 		if only != "" && only != p.name {
 			continue

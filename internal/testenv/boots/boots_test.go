@@ -19,7 +19,9 @@ import (
 var slots = make(chan struct{}, 2)
 
 // parallel waits for a slot. Every boot test starts with it.
-func parallel(t *testing.T) context.Context {
+func parallel(t *testing.T) context.Context { return parallelFor(t, 6*time.Minute) }
+
+func parallelFor(t *testing.T, bound time.Duration) context.Context {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots take minutes; run without -short")
@@ -27,7 +29,7 @@ func parallel(t *testing.T) context.Context {
 	t.Parallel()
 	slots <- struct{}{}
 	t.Cleanup(func() { <-slots })
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -196,7 +196,12 @@ func (s *site) digest(d testenv.Disk) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	sum, err := d.Digest(info.Size())
+	return s.digestOf(d, info.Size())
+}
+
+func (s *site) digestOf(d testenv.Disk, size int64) string {
+	s.t.Helper()
+	sum, err := d.Digest(size)
 	if err != nil {
 		s.t.Fatal(err)
 	}
