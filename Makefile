@@ -62,9 +62,13 @@ live: build kernel ## the live environment, into build/live
 demo: setup build ipxe live ## the main job: a QEMU machine from power-on to a flashed disk (FIRMWARE=bios|uefi|http, KEEP=1)
 	@KEEP=$(KEEP) FIRMWARE=$(FIRMWARE) $(GO) run $(GOFLAGS_) ./internal/testenv/demo -build $(BUILD)
 
-run: build ## the appliance alone in the foreground, for a workstation
-	@mkdir -p $(BUILD)/run
-	BTY_PATHS_STATE_DIR=$(BUILD)/run BTY_PATHS_RUN_DIR=$(BUILD)/run $(BUILD)/bin/bty-web
+run: build ## the appliance alone in the foreground, for a workstation (TFTP on port 6969)
+	@mkdir -p $(BUILD)/run/boot
+	@for f in $(wildcard $(BUILD)/ipxe/*.*pxe $(BUILD)/ipxe/*.efi $(BUILD)/live/bty-live-*); do ln -f $$f $(BUILD)/run/boot/ || exit 1; done
+	@echo "pages: http://localhost:8080   password bty-lab   state: $(BUILD)/run   Ctrl-C ends it"
+	@export BTY_PATHS_STATE_DIR=$(CURDIR)/$(BUILD)/run BTY_PATHS_RUN_DIR=$(CURDIR)/$(BUILD)/run BTY_TFTP_PORT=6969; \
+	$(BUILD)/bin/bty-web & web=$$!; $(BUILD)/bin/bty-tftp & tftp=$$!; \
+	trap "kill $$web $$tftp" INT TERM; wait $$web; status=$$?; kill $$tftp; wait; exit $$status
 
 ## --- testing
 
