@@ -74,7 +74,9 @@ func (l *LAN) start(p Program, stdout *Log) (*Process, error) {
 	}
 	proc.cmd.WaitDelay = 2 * time.Second // a grandchild may hold the pipe
 	proc.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := l.Inside(proc.cmd.Start); err != nil {
+	if err := l.Inside(proc.cmd.Start); errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("starting %s: %w; as root run: internal/testenv/host/setup.sh demo test", name, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	go func() {
