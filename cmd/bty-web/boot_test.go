@@ -154,7 +154,7 @@ func TestBootNames(t *testing.T) {
 	a.alive()
 }
 
-func TestBootPrograms(t *testing.T) { // wire.md 13.32
+func TestBootPrograms(t *testing.T) {
 	a := start(t, nil)
 	a.file("ipxe.efi", bytes.Repeat([]byte("MZ"), 500))
 	for _, method := range []string{"GET", "HEAD"} {

@@ -108,7 +108,7 @@ func TestDeleteEntry(t *testing.T) {
 	}
 }
 
-func TestCatalogTOML(t *testing.T) { // wire.md 13.19
+func TestCatalogTOML(t *testing.T) {
 	a := start(t, nil)
 	if r := a.anonymous("GET", "/catalog.toml", nil).is(t, 200); r.body != "version = 1\n" || r.Header.Get("Content-Type") != "application/toml" {
 		t.Errorf("%q %v", r.body, r.Header)

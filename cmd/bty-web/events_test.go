@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestEvents(t *testing.T) { // wire.md 13.25, 13.26
+func TestEvents(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	for i := range 60 {

@@ -52,7 +52,7 @@ func (a *appliance) offered(kind string) map[string]any {
 	return a.events("limit=1&kind=" + kind)[0]["details"].(map[string]any)
 }
 
-func TestDiscovery(t *testing.T) { // wire.md 13.12
+func TestDiscovery(t *testing.T) {
 	a := start(t, nil)
 	var work sync.WaitGroup
 	for i := range 8 {
@@ -79,7 +79,7 @@ func TestDiscovery(t *testing.T) { // wire.md 13.12
 	}
 }
 
-func TestScripts(t *testing.T) { // wire.md 13.15-17
+func TestScripts(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	bootstrap := a.anonymous("GET", "/pxe-bootstrap.ipxe", nil, "Host", "10.1.2.3:8081").is(t, 200, "http://10.1.2.3:8081/pxe/${mac:hexhyp}").body
@@ -124,7 +124,7 @@ func TestSerialInAScript(t *testing.T) {
 	}
 }
 
-func TestFlashPlan(t *testing.T) { // wire.md 13.20, 13.21
+func TestFlashPlan(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	entry := bind(a, "bty-flash-once")
@@ -149,7 +149,7 @@ func TestFlashPlan(t *testing.T) { // wire.md 13.20, 13.21
 	}
 }
 
-func TestUnresolvedPlans(t *testing.T) { // wire.md 13.13, 13.14
+func TestUnresolvedPlans(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	entry := bind(a, "bty-flash-once")
@@ -184,7 +184,7 @@ func TestUnresolvedPlans(t *testing.T) { // wire.md 13.13, 13.14
 	}
 }
 
-func TestArmedOnce(t *testing.T) { // wire.md 13.6, 13.7, 13.9
+func TestArmedOnce(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	bind(a, "bty-flash-once")
@@ -218,7 +218,7 @@ func TestArmedOnce(t *testing.T) { // wire.md 13.6, 13.7, 13.9
 	}
 }
 
-func TestModesAlternateOrStay(t *testing.T) { // wire.md 13.8
+func TestModesAlternateOrStay(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	bind(a, "bty-flash-always")
@@ -264,7 +264,7 @@ func TestModesAlternateOrStay(t *testing.T) { // wire.md 13.8
 	}
 }
 
-func TestStatus(t *testing.T) { // wire.md 13.10, 13.11
+func TestStatus(t *testing.T) {
 	a := start(t, nil)
 	a.live()
 	bind(a, "bty-flash-once")
@@ -304,7 +304,7 @@ func TestStatus(t *testing.T) { // wire.md 13.10, 13.11
 	a.do("GET", "/machines/"+mac2, nil).is(t, 404)
 }
 
-func TestInventory(t *testing.T) { // wire.md 13.4, 13.22, 13.23
+func TestInventory(t *testing.T) {
 	a := start(t, nil)
 	a.anonymous("GET", "/pxe/"+mac1, nil)
 	post := func(body any, status int) reply {

@@ -74,6 +74,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 	err = d.Run(ctx,
 		daemon.Func("state", state.Run),
 		daemon.Func("event trimming", app.book.Trim),
+		daemon.Func("last seen", app.fleet.Remember),
 		daemon.NewHTTP("report socket", web.Report(app.web), log, listeners.report...),
 		daemon.NewHTTP("control socket", web.Control(app.web), log, listeners.control...),
 		daemon.NewHTTP("http", web.Public(app.web), log, listeners.http...),

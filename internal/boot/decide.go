@@ -80,11 +80,16 @@ func cycleRule(m machine.Machine, know Knowledge, q Question, first, again, done
 // powerOn is how long firmware may take from one boot option to the next.
 const powerOn = 3 * time.Minute
 
-// isSamePowerOn reports whether firmware asks once more although it was just given the disk: a
-// UEFI whose PXE boot option returned tries HTTP Boot next, or the other way round, before it
-// comes to the disk. A reboot begins with the same boot option as the last one.
+// isSamePowerOn reports whether firmware asks once more although it was just given the disk: the
+// answer was lost on its way, or a UEFI whose PXE boot option returned tries HTTP Boot next (or the
+// other way round) before it comes to the disk. A reboot begins with the same boot option as the
+// last one.
 func isSamePowerOn(f machine.Facts, q Question) bool {
-	return q.Asker == Firmware && !f.Armed() && !f.DiskAt.IsZero() && q.Via != f.DiskVia && q.Now.Sub(f.DiskAt) < powerOn
+	if q.Asker != Firmware || f.Armed() || f.DiskAt.IsZero() {
+		return false
+	}
+	since := q.Now.Sub(f.DiskAt)
+	return (q.Again || q.Via != f.DiskVia) && since >= 0 && since < powerOn
 }
 
 // isDone reports whether a completed cycle has nothing left for the asker. A live environment in

@@ -21,6 +21,7 @@ const (
 type Question struct {
 	Asker Asker
 	Via   machine.Via // how firmware loaded what asks
+	Again bool        // the script before this one got no answer and asks once more
 	Now   time.Time
 }
 

@@ -124,7 +124,7 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// A server that accepts and then says nothing must not hang the machine (client.md 7.4 c).
+// A server that accepts and then says nothing must not hang the machine.
 func TestStallHasADeadline(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for a deadline")
@@ -148,7 +148,7 @@ func TestCancelledIsNotRetryable(t *testing.T) {
 
 func ptr(s string) *string { return &s }
 
-// One field over its limit makes the server refuse the whole inventory (wire.md 1.1).
+// One field over its limit makes the server refuse the whole inventory.
 func TestInventoryFitsTheWire(t *testing.T) {
 	long := strings.Repeat("ü", 400)
 	inv := wire.Inventory{LSHW: json.RawMessage(`{"id":"host"}`)}
@@ -165,7 +165,7 @@ func TestInventoryFitsTheWire(t *testing.T) {
 	}
 }
 
-// Padded serials: inventory and match must agree, so both trim (client.md 7.1, bug 5).
+// Padded serials: inventory and match must agree, so both trim.
 func TestInventoryTrims(t *testing.T) {
 	fit := client.Fit(wire.Inventory{Disks: []machine.Disk{
 		{Path: "/dev/sda", Serial: ptr("  S1 "), Model: ptr("  "), Vendor: ptr("bad\xffbyte")}, {Path: ""}}})

@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -92,11 +94,22 @@ func (a *activity) forget(mac machine.MAC) {
 	delete(a.byMAC, mac)
 }
 
-// rebuild reads the newest events, so that a restart forgets nothing that people look at.
-func (a *activity) rebuild(tx Tx) error {
+// Remember reads the newest events, so that a restart forgets nothing that people look at. It
+// works beside the requests: what they learn is newer and stays.
+func (f *Fleet) Remember(ctx context.Context) error {
+	err := f.Store.View(func(tx Tx) error { return f.activity.rebuild(ctx, tx) })
+	if err != nil {
+		return fmt.Errorf("read when machines were seen last: %w", err)
+	}
+	return nil
+}
+
+func (a *activity) rebuild(ctx context.Context, tx Tx) error {
 	read := 0
 	return tx.EachEventBack(0, func(e event.Event) (bool, error) {
-		read++
+		if read++; ctx.Err() != nil {
+			return false, nil
+		}
 		mac, err := machine.ParseMAC(e.SubjectID)
 		if err != nil || e.SubjectKind != event.Machine || e.Actor != event.Client {
 			return read < rebuildDepth, nil
@@ -112,6 +125,8 @@ func (a *activity) rebuild(tx Tx) error {
 // older takes in an event, newest first: the newest says when the machine was seen, and the newest
 // that has an address where.
 func (a *activity) older(mac machine.MAC, e event.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	known, isKnown := a.byMAC[mac]
 	switch {
 	case !isKnown:

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -114,6 +115,22 @@ func (f *Fleet) Machine(mac machine.MAC) (Record, error) {
 		return err
 	})
 	return r, err
+}
+
+// Tree returns the hardware tree of a machine as it was reported, nil if it never was.
+func (f *Fleet) Tree(mac machine.MAC) (json.RawMessage, error) {
+	var tree json.RawMessage
+	err := f.Store.View(func(tx Tx) error {
+		_, found, err := tx.Machine(mac)
+		if err == nil && !found {
+			return unknownMachine(mac)
+		}
+		if err == nil {
+			tree, _, err = tx.Tree(mac)
+		}
+		return err
+	})
+	return tree, err
 }
 
 // Machines lists all machines in the order of their MACs.

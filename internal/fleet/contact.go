@@ -21,10 +21,11 @@ type Contact struct {
 	From  netip.Addr
 	Arch  string      // iPXE's ${buildarch}, "" if the client did not say
 	Via   machine.Via // how its firmware loaded iPXE
+	Again bool        // its script asks once more, because no answer came
 }
 
 func (c Contact) question(now time.Time) boot.Question {
-	return boot.Question{Asker: c.Asker, Via: c.Via, Now: now}
+	return boot.Question{Asker: c.Asker, Via: c.Via, Again: c.Again, Now: now}
 }
 
 // Contact answers a machine. The answer is committed, with what it changes, before it is returned.

@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Tx interface {
 	EachMachine(func(machine.Machine) error) error
 	Hardware(machine.MAC) (machine.Hardware, bool, error)
 	PutHardware(machine.MAC, machine.Hardware) error
+	Tree(machine.MAC) (json.RawMessage, bool, error)
+	PutTree(machine.MAC, json.RawMessage) error
 	Image(catalog.ImageRef) (catalog.Entry, bool, error)
 	AppendEvent(*event.Event) error
 	EachEventBack(before event.ID, fn func(event.Event) (bool, error)) error
@@ -62,11 +65,7 @@ type Fleet struct {
 func New(c Config) (*Fleet, error) {
 	f := &Fleet{Config: c, activity: newActivity()}
 	err := c.Store.View(func(tx Tx) error {
-		err := tx.EachMachine(func(machine.Machine) error { f.machines.Add(1); return nil })
-		if err != nil {
-			return err
-		}
-		return f.activity.rebuild(tx)
+		return tx.EachMachine(func(machine.Machine) error { f.machines.Add(1); return nil })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the machines: %w", err)

@@ -76,6 +76,9 @@ func (s *site) start() {
 	if err != nil {
 		s.Fatal(err)
 	}
+	if err := s.Remember(ctx); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // now goes on by a second each time it is asked.

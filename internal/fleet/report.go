@@ -61,14 +61,12 @@ func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr,
 	lshw := inv.LSHW
 	carried := inventoried{Count: len(inv.Disks), Serials: serials(inv.Disks), LSHW: lshw != nil && len(lshw) <= maxLSHW}
 	err := f.report(ctx, mac, from, orphan{"inventory", &carried.Count}, func(tx Tx, m *machine.Machine) (event.Event, error) {
-		hardware, _, err := tx.Hardware(mac)
-		if err != nil {
-			return event.Event{}, err
-		}
-		hardware.Disks = append([]machine.Disk{}, inv.Disks...)
 		if carried.LSHW {
-			hardware.LSHW = lshw
+			if err := tx.PutTree(mac, lshw); err != nil {
+				return event.Event{}, err
+			}
 		}
+		hardware := machine.Hardware{Disks: append([]machine.Disk{}, inv.Disks...)}
 		m.Inventoried(now)
 		summary := fmt.Sprintf("%s reported %d disks", mac, carried.Count)
 		if len(lshw) > maxLSHW {
@@ -134,6 +132,7 @@ func reasonOr(reason string) string {
 // the machine is told.
 func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, lost orphan, fn func(Tx, *machine.Machine) (event.Event, error)) error {
 	var known bool
+	ctx = context.WithoutCancel(ctx) // what happened on the machine has happened, whoever hung up
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
 		m, found, err := tx.Machine(mac)
 		if known = found; err != nil {

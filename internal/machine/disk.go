@@ -1,9 +1,6 @@
 package machine
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "strings"
 
 // Disk is one block device as a machine reported it. The JSON names are those of the wire;
 // a nil pointer is "not known" and stays null.
@@ -29,6 +26,5 @@ func (d Disk) SerialOrEmpty() string {
 // Hardware is what a machine reported about itself last. It is kept beside the machine, because
 // it is large and no boot decision reads it.
 type Hardware struct {
-	Disks []Disk          `json:"disks"`
-	LSHW  json.RawMessage `json:"lshw,omitempty"` // canonical JSON text, as it is served
+	Disks []Disk `json:"disks"`
 }

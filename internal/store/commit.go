@@ -19,18 +19,20 @@ const (
 
 // request is one Update that waits for its commit.
 type request struct {
+	ctx  context.Context
 	fn   func(*Tx) error
 	err  error
 	done chan struct{}
 }
 
 // Update runs fn and returns once its writes are on disk. Updates run one after the other and
-// several share a commit. If fn fails, none of its writes happen. fn may run more than once.
+// several share a commit. If fn fails, none of its writes happen. fn may run more than once, and
+// does not run at all if ctx ended while it waited: a caller that gave up is not acted for.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r := &request{fn: fn, done: make(chan struct{})}
+	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
 	select {
 	case s.queue <- r:
 	case <-s.stop:
@@ -39,7 +41,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 		return context.Cause(ctx)
 	}
 	select {
-	case <-r.done: // not ctx: what is queued will be committed, and the caller must know
+	case <-r.done: // not ctx: what has begun will be committed, and the caller must know
 		return r.err
 	case <-s.done:
 	}
@@ -158,6 +160,10 @@ func (r *request) run(t *Tx) (wrote bool) {
 			r.err, wrote = fmt.Errorf("panic in an update: %v\n%s", p, debug.Stack()), true
 		}
 	}()
+	if r.ctx.Err() != nil {
+		r.err = context.Cause(r.ctx)
+		return false
+	}
 	r.err = asFault(r.fn(t))
 	return t.wrote
 }

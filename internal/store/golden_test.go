@@ -21,6 +21,7 @@ import (
 type record struct {
 	Machines []machine.Machine
 	Hardware map[machine.MAC]machine.Hardware
+	Trees    map[machine.MAC]json.RawMessage
 	Images   []catalog.Entry
 	Events   []event.Event // newest first
 }
@@ -46,9 +47,9 @@ func schema1() record {
 		},
 		Hardware: map[machine.MAC]machine.Hardware{
 			mac(2): {Disks: []machine.Disk{}},
-			mac(4): {Disks: []machine.Disk{{Path: "/dev/nvme0n1", Size: text("953.9G"), Model: text("Ünïcode"), Serial: text("S3R1AL"), Tran: text("nvme"), ReadOnly: true}},
-				LSHW: json.RawMessage(`{"id":"host","size":1}`)},
+			mac(4): {Disks: []machine.Disk{{Path: "/dev/nvme0n1", Size: text("953.9G"), Model: text("Ünïcode"), Serial: text("S3R1AL"), Tran: text("nvme"), ReadOnly: true}}},
 		},
+		Trees: map[machine.MAC]json.RawMessage{mac(4): json.RawMessage(`{"id":"host","size":1}`)},
 		Images: []catalog.Entry{{Ref: ref, Src: "https://images.example/debian.img.zst", ResolvedSrc: "https://images.example/debian.img.zst",
 			Digest: catalog.Digest{0xab, 1}, Name: "debian.img.zst", DigestURL: "https://images.example/SHA256SUMS", Format: catalog.Zstd,
 			Size: 1234567890123, Description: "two\nlines", Arch: "x86_64", AddedAt: at(3)}},
@@ -95,6 +96,11 @@ func fillWith(tx *Tx, r record) error {
 			return err
 		}
 	}
+	for mac, tree := range r.Trees {
+		if err := tx.PutTree(mac, tree); err != nil {
+			return err
+		}
+	}
 	for _, e := range r.Images {
 		if err := tx.PutImage(e); err != nil {
 			return err
@@ -133,7 +139,7 @@ func TestGoldenSchema1(t *testing.T) {
 	for _, part := range []struct {
 		name      string
 		got, want any
-	}{{"machines", got.Machines, want.Machines}, {"hardware", got.Hardware, want.Hardware}, {"images", got.Images, want.Images}, {"events", got.Events, want.Events}} {
+	}{{"machines", got.Machines, want.Machines}, {"hardware", got.Hardware, want.Hardware}, {"trees", got.Trees, want.Trees}, {"images", got.Images, want.Images}, {"events", got.Events, want.Events}} {
 		if !reflect.DeepEqual(part.got, part.want) {
 			t.Errorf("%s\ngot  %+v\nwant %+v", part.name, part.got, part.want)
 		}
@@ -149,12 +155,20 @@ func TestGoldenSchema1(t *testing.T) {
 func read(t *testing.T, s *Store) (got record) {
 	t.Helper()
 	got.Hardware = map[machine.MAC]machine.Hardware{}
+	got.Trees = map[machine.MAC]json.RawMessage{}
 	err := s.View(func(tx *Tx) error {
 		err := tx.EachMachine(func(m machine.Machine) error {
 			got.Machines = append(got.Machines, m)
 			h, found, err := tx.Hardware(m.MAC)
 			if found {
 				got.Hardware[m.MAC] = h
+			}
+			if err != nil {
+				return err
+			}
+			tree, found, err := tx.Tree(m.MAC)
+			if found {
+				got.Trees[m.MAC] = tree
 			}
 			return err
 		})

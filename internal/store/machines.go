@@ -1,6 +1,10 @@
 package store
 
-import "bty/internal/machine"
+import (
+	"encoding/json"
+
+	"bty/internal/machine"
+)
 
 // Machine returns the machine with this MAC, and whether there is one.
 func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
@@ -12,8 +16,10 @@ func (t *Tx) PutMachine(m machine.Machine) error { return t.put(bucketMachines, 
 
 // DeleteMachine removes the machine and its hardware.
 func (t *Tx) DeleteMachine(mac machine.MAC) error {
-	if err := t.delete(bucketHardware, mac[:]); err != nil {
-		return err
+	for _, bucket := range [][]byte{bucketHardware, bucketTrees} {
+		if err := t.delete(bucket, mac[:]); err != nil {
+			return err
+		}
 	}
 	return t.delete(bucketMachines, mac[:])
 }
@@ -38,4 +44,16 @@ func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err erro
 // PutHardware stores h in place of what the machine reported before.
 func (t *Tx) PutHardware(mac machine.MAC, h machine.Hardware) error {
 	return t.put(bucketHardware, mac[:], h)
+}
+
+// Tree returns the machine's hardware tree in the shape of `lshw -json`, and whether it ever
+// reported one. It is kept apart from the rest: it may be megabytes, and lists never show it.
+func (t *Tx) Tree(mac machine.MAC) (tree json.RawMessage, found bool, err error) {
+	found, err = t.get(bucketTrees, mac[:], &tree)
+	return tree, found, err
+}
+
+// PutTree stores tree, which must be canonical JSON, in place of the last one.
+func (t *Tx) PutTree(mac machine.MAC, tree json.RawMessage) error {
+	return t.put(bucketTrees, mac[:], tree)
 }

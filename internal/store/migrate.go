@@ -14,7 +14,7 @@ var migrations = []func(*bolt.Tx) error{
 }
 
 func firstBuckets(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMachines, bucketHardware, bucketImages, bucketEvents} {
+	for _, name := range [][]byte{bucketMachines, bucketHardware, bucketTrees, bucketImages, bucketEvents} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

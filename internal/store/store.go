@@ -7,6 +7,7 @@
 //	          created_by  -> version of bty-web that made the file
 //	machines  MAC (6)     -> 0x01 JSON of machine.Machine
 //	hardware  MAC (6)     -> 0x01 JSON of machine.Hardware
+//	trees     MAC (6)     -> 0x01 JSON of the hardware tree, as it is served
 //	images    ref (32)    -> 0x01 JSON of catalog.Entry
 //	events    ID (8, BE)  -> 0x01 JSON of event.Event
 //
@@ -90,9 +91,19 @@ func (s *Store) View(fn func(*Tx) error) error {
 	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx: tx, store: s}) })
 }
 
-// Check reports whether the database answers; it is what readiness and the watchdog ask.
-func (s *Store) Check(context.Context) error {
-	return s.View(func(tx *Tx) error { _, err := tx.schema(); return err })
+// Check reports whether the database answers and its committer gets through; it is what readiness
+// and the watchdog ask.
+func (s *Store) Check(ctx context.Context) error {
+	through := make(chan error, 1)
+	go func() {
+		through <- s.Update(ctx, func(tx *Tx) error { _, err := tx.schema(); return err })
+	}()
+	select {
+	case err := <-through:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the database does not get through: %w", context.Cause(ctx))
+	}
 }
 
 // Size is the length of the file in bytes.

@@ -21,6 +21,7 @@ var (
 	bucketMeta     = []byte("meta")
 	bucketMachines = []byte("machines")
 	bucketHardware = []byte("hardware")
+	bucketTrees    = []byte("trees")
 	bucketImages   = []byte("images")
 	bucketEvents   = []byte("events")
 

@@ -145,14 +145,18 @@ func (c Config) arm(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c Config) lshw(w http.ResponseWriter, r *http.Request) error {
-	record, err := c.record(r)
+	mac, err := pathMAC(r)
 	if err != nil {
 		return err
 	}
-	if record.Hardware == nil || record.Hardware.LSHW == nil {
-		return fault.New(fault.NotFound, "no lshw hardware inventory for %s", record.MAC)
+	tree, err := c.Fleet.Tree(mac)
+	if err != nil {
+		return err
 	}
-	return attach(w, record.MAC, "lshw", record.Hardware.LSHW)
+	if tree == nil {
+		return fault.New(fault.NotFound, "no lshw hardware inventory for %s", mac)
+	}
+	return attach(w, mac, "lshw", tree)
 }
 
 func (c Config) disks(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,5 @@
 // Package body reads JSON request bodies into typed values and says exactly what is wrong with
-// one: each problem names its place, its kind and the value, in the shape of the wire (wire.md
-// section 11 calls it the validation error).
+// one: each problem names its place, its kind and the value, in the shape that clients know.
 package body
 
 import (

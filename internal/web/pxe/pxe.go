@@ -67,6 +67,12 @@ func writeScript(w http.ResponseWriter, script []byte) error {
 // is on its way already, and nobody is there to read another.
 func ignoreGone(error) error { return nil }
 
+// again reports whether the script that asks has asked before in vain.
+func again(r *http.Request) bool {
+	try := r.URL.Query().Get("try")
+	return try != "" && try != "0"
+}
+
 // archName is what iPXE's ${buildarch} may be; anything else is as good as not said.
 var archName = regexp.MustCompile(`^[a-z0-9_]{1,16}$`)
 
@@ -75,7 +81,7 @@ func (c Config) script(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	contact := fleet.Contact{MAC: mac, Asker: boot.Firmware, From: c.Client(r), Via: via(r)}
+	contact := fleet.Contact{MAC: mac, Asker: boot.Firmware, From: c.Client(r), Via: via(r), Again: again(r)}
 	if arch := r.URL.Query().Get("arch"); archName.MatchString(arch) {
 		contact.Arch = arch
 	}
