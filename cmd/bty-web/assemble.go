@@ -50,6 +50,10 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err := pxe.Sweep(root); err != nil {
 		log.Warn("what interrupted uploads left in the boot folder could not be removed", "path", cfg.Paths.BootDir, "err", err)
 	}
+	proxy, err := serve.ParseProxy(cfg.Server.TrustedProxy)
+	if err != nil {
+		return nil, err
+	}
 	books := ledger.New(log)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
@@ -64,7 +68,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if operator.IsDefault() {
 		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")
 	}
-	client := func(r *http.Request) netip.Addr { return serve.Client(r, cfg.Server.TrustedProxy != "") }
+	client := func(r *http.Request) netip.Addr { return serve.Client(r, proxy) }
 	adapter := serve.Adapter{Log: log, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,

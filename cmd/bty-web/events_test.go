@@ -77,7 +77,7 @@ func TestForwardedFor(t *testing.T) {
 		t.Errorf("%v", ip)
 	}
 	proxied := start(t, map[string]string{"BTY_SERVER_TRUSTED_PROXY": "127.0.0.1"})
-	for header, want := range map[string]string{"9.9.9.9, 10.0.0.1": "9.9.9.9", "::ffff:1.2.3.4": "1.2.3.4", "2001:DB8:0:0::1": "2001:db8::1", "nonsense": "127.0.0.1"} {
+	for header, want := range map[string]string{"9.9.9.9, 10.0.0.1": "10.0.0.1", "::ffff:1.2.3.4": "1.2.3.4", "2001:DB8:0:0::1": "2001:db8::1", "nonsense": "127.0.0.1"} {
 		proxied.anonymous("GET", "/pxe/"+mac1, nil, "X-Forwarded-For", header)
 		if ip := proxied.machine(mac1)["last_seen_ip"]; ip != want {
 			t.Errorf("%s: %v", header, ip)

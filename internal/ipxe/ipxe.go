@@ -85,7 +85,9 @@ const consoles = "console=tty0 console=ttyS1,115200 console=ttyS0,115200 earlypr
 func arguments(offer boot.Offer) string {
 	tail := fmt.Sprintf("%s bty.server=${bty-base} bty.mac=%s", consoles, offer.Machine.MAC)
 	if offer.Live.Squashfs == "" {
-		return tail
+		// A kernel that does not reach init must not hang for ever. An iPXE of before 2020 leaves
+		// it to the kernel's command line to name the initrd (UEFI only; ignored elsewhere).
+		return tail + " panic=30 initrd=" + offer.Live.Initrd
 	}
 	// The squashfs URL carries no query: live-boot makes a file name of it.
 	return "boot=live fetch=${bty-base}/boot/" + offer.Live.Squashfs + " components " + tail

@@ -30,17 +30,20 @@ const (
 
 // Auth checks passwords and cookies. It is safe for concurrent use.
 type Auth struct {
-	secret   []byte
+	key      []byte // of the cookies
 	password string
 	now      func() time.Time
 }
 
-// New returns an Auth for a password; blank means the default.
+// New returns an Auth for a password; blank means the default. Who signed in with another password
+// is signed out.
 func New(secret []byte, password string, now func() time.Time) *Auth {
 	if password = strings.TrimSpace(password); password == "" {
 		password = DefaultPassword
 	}
-	return &Auth{secret: secret, password: password, now: now}
+	key := hmac.New(sha256.New, secret)
+	key.Write([]byte(password))
+	return &Auth{key: key.Sum(nil), password: password, now: now}
 }
 
 // IsDefault reports whether the well-known password is in force.
@@ -87,7 +90,7 @@ func (a *Auth) SignOut(w http.ResponseWriter) {
 }
 
 func (a *Auth) sign(message []byte) []byte {
-	mac := hmac.New(sha256.New, a.secret)
+	mac := hmac.New(sha256.New, a.key)
 	mac.Write(message)
 	return mac.Sum(nil)
 }

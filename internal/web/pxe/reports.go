@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxInventory = 16 << 20 // bytes; the hardware tree in it is kept up to 4 MiB
+	maxInventory = 12 << 20 // bytes; the hardware tree in it is kept up to 4 MiB
 	maxReport    = 16 << 10 // bytes
 	maxDisks     = 64
 )

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"bty/internal/fault"
@@ -174,22 +172,6 @@ func JSON(w http.ResponseWriter, status int, v any) {
 func NoContent(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// Client is the address that a request comes from: the peer, or the first hop that a trusted
-// proxy names. It is not valid on a unix socket.
-func Client(r *http.Request, trustProxy bool) netip.Addr {
-	if trustProxy {
-		first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
-		if addr, err := netip.ParseAddr(strings.TrimSpace(first)); err == nil {
-			return addr.Unmap()
-		}
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return peer.Addr().Unmap()
 }
 
 // Host is what the client reached us by: the Host header as it came, else the socket's address.
