@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // List returns the disks that an image may be put on, ordered by name. Memory disks, loop
@@ -44,27 +46,46 @@ func (h Host) isVirtual(name string) bool {
 // Inspect describes the block device behind a path, whatever its kind; a symbolic link such as
 // those under /dev/disk is followed. A partition is refused: it is not a disk.
 func (h Host) Inspect(path string) (Device, error) {
+	at, err := locate(path)
+	if err != nil {
+		return Device{}, err
+	}
+	return h.describe(at)
+}
+
+// node is a block device's number, and the path that led to it.
+type node struct {
+	asked, path string // as named, and without symbolic links
+	number      uint64
+}
+
+func locate(path string) (node, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return Device{}, fmt.Errorf("%w: %s: %w", ErrNoDisk, path, pathless(err))
+		return node{}, fmt.Errorf("%w: %s: %w", ErrNoDisk, path, pathless(err))
 	}
 	info, err := os.Stat(real)
 	if err != nil {
-		return Device{}, fmt.Errorf("%w: %s: %w", ErrNoDisk, path, pathless(err))
+		return node{}, fmt.Errorf("%w: %s: %w", ErrNoDisk, path, pathless(err))
 	}
 	if info.Mode()&fs.ModeDevice == 0 || info.Mode()&fs.ModeCharDevice != 0 {
-		return Device{}, fmt.Errorf("%w: %s is not a block device", ErrNoDisk, path)
+		return node{}, fmt.Errorf("%w: %s is not a block device", ErrNoDisk, path)
 	}
-	major, minor := deviceNumber(info)
-	node, err := filepath.EvalSymlinks(filepath.Join(h.Sys, "dev/block", fmt.Sprintf("%d:%d", major, minor)))
+	return node{asked: path, path: real, number: deviceNumber(info)}, nil
+}
+
+// describe says who the disk with that number is.
+func (h Host) describe(n node) (Device, error) {
+	number := fmt.Sprintf("%d:%d", unix.Major(n.number), unix.Minor(n.number))
+	dir, err := filepath.EvalSymlinks(filepath.Join(h.Sys, "dev/block", number))
 	if err != nil {
-		return Device{}, fmt.Errorf("%w: the kernel does not know the device behind %s: %w", ErrNoDisk, path, pathless(err))
+		return Device{}, fmt.Errorf("%w: the kernel does not know the device behind %s: %w", ErrNoDisk, n.asked, pathless(err))
 	}
-	if _, err := os.Stat(filepath.Join(node, "partition")); err == nil {
-		return Device{}, fmt.Errorf("%w: %s is a partition of %s; name the whole disk", ErrNoDisk, path, filepath.Base(filepath.Dir(node)))
+	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
+		return Device{}, fmt.Errorf("%w: %s is a partition of %s; name the whole disk", ErrNoDisk, n.asked, filepath.Base(filepath.Dir(dir)))
 	}
-	d := h.read(filepath.Base(node), h.uses())
-	d.Path = real
+	d := h.read(filepath.Base(dir), h.uses())
+	d.Path = n.path
 	return d, nil
 }
 

@@ -14,10 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func deviceNumber(info fs.FileInfo) (major, minor uint32) {
-	dev := uint64(info.Sys().(*syscall.Stat_t).Rdev)
-	return unix.Major(dev), unix.Minor(dev)
-}
+func deviceNumber(info fs.FileInfo) uint64 { return uint64(info.Sys().(*syscall.Stat_t).Rdev) }
 
 // Target is a disk that this program alone may write. Its reads and writes go past the page
 // cache: addresses, offsets and lengths are multiples of the logical block.
@@ -30,32 +27,63 @@ type Target struct {
 
 // Open opens the disk behind path exclusively. A disk that is mounted, used as swap, part of
 // another device, opened exclusively by somebody else, or read-only is refused.
+//
+// Who the disk is, is read again once it is open: while it is, the kernel gives its number to no
+// other one. So the Device of a Target is the disk that is written, whatever was plugged in
+// between.
 func (h Host) Open(path string) (*Target, error) {
-	d, err := h.Inspect(path)
+	at, err := locate(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Busy(); err != nil {
+	if _, err := h.writable(at); err != nil {
 		return nil, err
-	}
-	if d.ReadOnly {
-		return nil, fmt.Errorf("%w: %s; look for a write-protect switch", ErrReadOnly, path)
-	}
-	if d.Size == 0 {
-		return nil, fmt.Errorf("%w: %s has no medium", ErrNoDisk, path)
 	}
 	// O_EXCL on a block device without O_CREAT: the kernel refuses while anybody holds the disk
 	// or a part of it (mounts in other namespaces included), and holds it for us.
-	f, err := os.OpenFile(d.Path, os.O_RDWR|unix.O_EXCL|unix.O_DIRECT, 0)
+	f, err := os.OpenFile(at.path, os.O_RDWR|unix.O_EXCL|unix.O_DIRECT, 0)
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	t := &Target{Device: d, f: f}
-	if err := t.ask(); err != nil {
+	t := &Target{f: f}
+	if t.Device, err = h.opened(f, at); err == nil {
+		err = t.ask()
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return t, nil
+}
+
+// opened says which disk f is, which was opened as the one at a node.
+func (h Host) opened(f *os.File, at node) (Device, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return Device{}, fmt.Errorf("look at %s: %w", at.asked, pathless(err))
+	}
+	if deviceNumber(info) != at.number {
+		return Device{}, fmt.Errorf("%w: %s became another disk while it was opened", ErrNoDisk, at.asked)
+	}
+	return h.writable(at)
+}
+
+// writable describes a disk and refuses one that must not be written.
+func (h Host) writable(at node) (Device, error) {
+	d, err := h.describe(at)
+	if err != nil {
+		return d, err
+	}
+	if err := d.Busy(); err != nil {
+		return d, err
+	}
+	if d.ReadOnly {
+		return d, fmt.Errorf("%w: %s; look for a write-protect switch", ErrReadOnly, at.asked)
+	}
+	if d.Size == 0 {
+		return d, fmt.Errorf("%w: %s has no medium", ErrNoDisk, at.asked)
+	}
+	return d, nil
 }
 
 func openError(path string, err error) error {
