@@ -91,7 +91,7 @@ test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (B
 		{ grep --line-buffered -v '^=== ' || true; }
 
 test-long: setup-test build ipxe live ## what takes too long for every change: kills, restarts, soak
-	@BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
+	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
 .PHONY: bench
 bench: setup-bench build kernel ## ratios measured side by side, for docs/benchmarks.md

@@ -42,10 +42,23 @@ func run(ctx context.Context, env environment) error {
 		return err
 	}
 	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format))
-	for _, w := range warnings {
+	for _, w := range append(warnings, withoutEffect(cfg)...) {
 		log.Warn(w)
 	}
 	return serveUntil(ctx, env, cfg, log, sockets)
+}
+
+// withoutEffect names the settings that somebody made and this release does not act on.
+func withoutEffect(cfg *config.Config) (warnings []string) {
+	for _, k := range config.Keys() {
+		if origin := cfg.Origin(k.String()); k.Later && !origin.IsDefault() {
+			warnings = append(warnings, fmt.Sprintf("%s (from %s) has no effect in this release", k, origin))
+		}
+	}
+	if cfg.Seed.BootSeedDir != "" {
+		warnings = append(warnings, "BTY_BOOT_SEED_DIR has no effect in this release; put the boot files into the boot folder")
+	}
+	return warnings
 }
 
 // serveUntil opens the state, serves, and closes the state again.

@@ -15,6 +15,7 @@ type Key struct {
 	Secret        bool     // never shown: not in a page, an error or a log
 	Cred          string   // systemd credential that sets it, if any
 	OneOf         []string // the allowed values of a string; empty allows any
+	Later         bool     // accepted, because the previous system knows it, but without effect yet
 
 	text     func(*Config) *string // exactly one of text and number is set
 	number   func(*Config) *int
@@ -57,6 +58,7 @@ func Keys() []Key {
 	secret := func(k Key, cred string) Key { k.Secret, k.Cred = true, cred; return k }
 	oneOf := func(k Key, values ...string) Key { k.OneOf = values; return k }
 	clamp := func(k Key) Key { k.clamp = true; return k }
+	later := func(k Key) Key { k.Later, k.Help = true, k.Help+" (no effect in this release)"; return k }
 	return []Key{
 		secret(text("admin", "password", "bty-lab", "password of the pages and of the API",
 			func(c *Config) *string { return &c.Admin.Password }), "bty.admin-password"),
@@ -72,18 +74,18 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Paths.StateDir }),
 		text("paths", "boot_dir", "", "folder of boot artifacts; empty: boot in the state folder",
 			func(c *Config) *string { return &c.Paths.BootDir }),
-		text("paths", "backup_dir", "", "folder of backups; empty: backups in the state folder",
-			func(c *Config) *string { return &c.Paths.BackupDir }),
-		text("paths", "catalog_file", "", "the catalog; empty: catalog.toml in the state folder",
-			func(c *Config) *string { return &c.Paths.CatalogFile }),
+		later(text("paths", "backup_dir", "", "folder of backups; empty: backups in the state folder",
+			func(c *Config) *string { return &c.Paths.BackupDir })),
+		later(text("paths", "catalog_file", "", "the catalog; empty: catalog.toml in the state folder",
+			func(c *Config) *string { return &c.Paths.CatalogFile })),
 		text("paths", "run_dir", "/run/bty", "folder of the control and report sockets",
 			func(c *Config) *string { return &c.Paths.RunDir }),
-		text("withcache", "url", "", "cache that images are fetched through; empty: none",
-			func(c *Config) *string { return &c.Withcache.URL }),
-		text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
-			func(c *Config) *string { return &c.Nbdmux.URL }),
-		text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",
-			func(c *Config) *string { return &c.Netboot.TFTPProbeHost }),
+		later(text("withcache", "url", "", "cache that images are fetched through; empty: none",
+			func(c *Config) *string { return &c.Withcache.URL })),
+		later(text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
+			func(c *Config) *string { return &c.Nbdmux.URL })),
+		later(text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",
+			func(c *Config) *string { return &c.Netboot.TFTPProbeHost })),
 		text("netboot", "artifact_version", "0.65.4", "version of the Debian live artifacts, also meant by the tag latest",
 			func(c *Config) *string { return &c.Netboot.ArtifactVersion }),
 		number("boot", "max_attempts", 5, 1, 1000, "starts of the live environment without a completion before a machine counts as stuck",
@@ -102,8 +104,8 @@ func Keys() []Key {
 			func(c *Config) *int { return &c.Events.Keep }),
 		oneOf(text("log", "format", "", "text or json; empty: the journal if there is one, else text",
 			func(c *Config) *string { return &c.Log.Format }), "", "text", "json"),
-		clamp(number("tuning", "backup_max_parallel", 1, 1, 64, "backups made at one time",
-			func(c *Config) *int { return &c.Tuning.BackupMaxParallel })),
+		later(clamp(number("tuning", "backup_max_parallel", 1, 1, 64, "backups made at one time",
+			func(c *Config) *int { return &c.Tuning.BackupMaxParallel }))),
 		clamp(number("tuning", "max_upload_bytes", 214748364800, 1, maxInt, "largest upload to /boot",
 			func(c *Config) *int { return &c.Tuning.MaxUploadBytes })),
 	}

@@ -119,8 +119,10 @@ func (s surface) loginPage(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "login.html", "Log in", nil, "")
 }
 
-// maxForm is the largest form that is read, in bytes.
-const maxForm = 64 << 10
+const (
+	maxForm  = 64 << 10         // bytes
+	formTime = 30 * time.Second // that a form may take to come in
+)
 
 func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	password, err := formPassword(w, r)
@@ -142,6 +144,9 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 
 // formPassword reads the field from the body and from nowhere else: a URL ends up in logs.
 func formPassword(w http.ResponseWriter, r *http.Request) (string, error) {
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(formTime)) // a server that has none reads without
+	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	err := errors.Join(r.ParseForm(), r.ParseMultipartForm(maxForm)) // the second hides the first
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
