@@ -96,7 +96,7 @@ func dash(s string) string {
 
 // find is the disk that a person named: by a path, or by a serial number or WWN as it is listed.
 func (e env) find(ctx context.Context, named string) (disk.Device, error) {
-	if strings.HasPrefix(named, "/") {
+	if isPath(named) {
 		return e.inspect(named)
 	}
 	disks, err := e.disks(ctx)
@@ -105,3 +105,5 @@ func (e env) find(ctx context.Context, named string) (disk.Device, error) {
 	}
 	return disk.Match(disks, named)
 }
+
+func isPath(named string) bool { return strings.HasPrefix(named, "/") }

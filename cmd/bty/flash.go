@@ -87,7 +87,12 @@ func (e env) flashOrder(ctx context.Context, o order, console *agent.Console) (f
 			return result, err
 		}
 	}
-	o.req.Target, o.req.Log = target.Path, console.Logger()
+	if o.req.Target = target.Path; !isPath(o.disk) {
+		o.req.Target, o.req.Serial = "", o.disk
+	}
+	// While a person thinks, a disk may be unplugged and another one may get its name: what was
+	// shown must be what is opened.
+	o.req.Shown, o.req.Log = target, console.Logger()
 	o.req.Origin = origin.Options{Stdin: e.stdin}
 	done, err := e.flash(ctx, o.req, e.reporter(o, console))
 	console.End()
@@ -126,19 +131,6 @@ func (e env) confirm(ctx context.Context, o order, t disk.Device) error {
 	}
 	if answer != "yes" {
 		return failf(codeUnconfirmed, "not confirmed; %s was not written", t.Path)
-	}
-	return e.unchanged(ctx, o.disk, t)
-}
-
-// unchanged looks again after the question: while a person thought about it, a disk may have been
-// unplugged and another one got its name.
-func (e env) unchanged(ctx context.Context, named string, shown disk.Device) error {
-	now, err := e.find(ctx, named)
-	if err != nil {
-		return err
-	}
-	if now.Path != shown.Path || now.Serial != shown.Serial || now.Size != shown.Size {
-		return failf(codeNoDisk, "%s is now another disk than the one that was shown: %s; nothing was written", shown.Path, now)
 	}
 	return nil
 }

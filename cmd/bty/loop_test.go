@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -85,6 +87,46 @@ func loopDisk(t *testing.T, size int64, serial string) (disk.Device, string) {
 	}
 	d.Serial, d.Model = serial, "Loop"
 	return d, file
+}
+
+// flashOn is the real flasher on a machine with these disks. Loop devices are no disks, and have
+// no serial number: a sysfs of the test's own says otherwise.
+func flashOn(disks []disk.Device) func(context.Context, flash.Request, func(flash.Progress)) (flash.Result, error) {
+	return func(ctx context.Context, req flash.Request, report func(flash.Progress)) (flash.Result, error) {
+		root, err := os.MkdirTemp("", "bty-sysfs-")
+		if err != nil {
+			return flash.Result{}, err
+		}
+		defer os.RemoveAll(root)
+		host := disk.Host{Sys: root, Proc: "/proc", Dev: filepath.Join(root, "nodes"), Udev: "/nowhere"}
+		for _, d := range disks {
+			if err := addDisk(host, d); err != nil {
+				return flash.Result{}, err
+			}
+		}
+		req.Host = &host
+		return flash.Run(ctx, req, report)
+	}
+}
+
+func addDisk(host disk.Host, d disk.Device) error {
+	var st unix.Stat_t
+	if err := unix.Stat(d.Path, &st); err != nil {
+		return err
+	}
+	name := "x" + filepath.Base(d.Path)
+	dir := filepath.Join(host.Sys, "block", name)
+	numbers := filepath.Join(host.Sys, "dev/block")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "device"), 0o755), os.MkdirAll(numbers, 0o755), os.MkdirAll(host.Dev, 0o755)); err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "size"), fmt.Append(nil, d.Size/512), 0o600),
+		os.WriteFile(filepath.Join(dir, "serial"), []byte(d.Serial), 0o600),
+		os.WriteFile(filepath.Join(dir, "device/model"), []byte(d.Model), 0o600),
+		os.Symlink(dir, filepath.Join(numbers, fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev)))),
+		os.Symlink(d.Path, filepath.Join(host.Dev, name)),
+	)
 }
 
 func wantOnDisk(t *testing.T, file string, image []byte) {
@@ -316,19 +358,16 @@ func TestCtrlCInTheMiddle(t *testing.T) {
 // While a person thinks, a disk may be unplugged and another one may get its name.
 func TestDiskChangesWhileAsking(t *testing.T) {
 	target, file := loopDisk(t, 2*mib, "S-1")
-	s := newStage(target)
-	s.terminal, s.stdin = true, strings.NewReader("yes\n")
-	looks := 0
-	s.inspect = func(string) (disk.Device, error) {
-		looks++
-		if looks > 1 {
-			target.Serial = "S-2"
+	other := target
+	other.Serial = "S-2"
+	for _, named := range []string{target.Path, "S-1"} {
+		s := newStage(target)
+		s.terminal, s.stdin = true, strings.NewReader("yes\n")
+		s.flash = flashOn([]disk.Device{other})
+		err := s.run(t.Context(), "flash", "--image", writeFile(t, image(mib)), "--disk", named)
+		if codeOf(err) != codeNoDisk || !strings.Contains(err.Error(), "S-2") || !strings.Contains(err.Error(), "nothing was written") {
+			t.Errorf("%s: %v", named, err)
 		}
-		return target, nil
-	}
-	err := s.run(t.Context(), "flash", "--image", writeFile(t, image(mib)), "--disk", target.Path)
-	if codeOf(err) != codeNoDisk || !strings.Contains(err.Error(), "another disk") {
-		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil || len(bytes.Trim(raw, "\x00")) != 0 {

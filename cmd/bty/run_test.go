@@ -63,7 +63,7 @@ func newStage(disks ...disk.Device) *stage {
 			}
 			return disk.System().Inspect(path)
 		},
-		flash:    host().flash,
+		flash:    flashOn(disks),
 		hardware: func() (json.RawMessage, error) { return json.RawMessage(`{"id":"host","class":"system"}`), nil },
 		reboot:   func(context.Context) error { s.reboots++; return nil },
 	}
@@ -316,7 +316,7 @@ func TestCaseIsKept(t *testing.T) {
 		return flash.Result{}, nil
 	}
 	const source = "http://Host/Images/Debian%20A.IMG.zst?Key=V"
-	if err := s.run(t.Context(), "flash", "--image", source, "--disk", "WD-Abc", "--yes"); err != nil || got.Source != source || got.Target != "/dev/null" {
+	if err := s.run(t.Context(), "flash", "--image", source, "--disk", "WD-Abc", "--yes"); err != nil || got.Source != source || got.Serial != "WD-Abc" || got.Target != "" {
 		t.Errorf("%v, %+v", err, got)
 	}
 	if err := s.run(t.Context(), "flash", "--image", source, "--disk", "wd-abc", "--yes"); codeOf(err) != codeNoDisk {

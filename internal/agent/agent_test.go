@@ -98,7 +98,7 @@ func (b *bench) wantConsole(t *testing.T, lines ...string) {
 func TestFlash(t *testing.T) {
 	b := newBench(t, &peer.Web{Plan: flashPlan}, dev("/dev/sda", ""), dev("/dev/sdb", "S1  "))
 	got, err := b.agent.Run(t.Context())
-	if err != nil || got.Result != Flashed || got.Told != nil || b.jobs[0].Target != "/dev/sdb" {
+	if err != nil || got.Result != Flashed || got.Told != nil || b.jobs[0].Serial != "S1" || b.jobs[0].Target != "" {
 		t.Fatalf("%+v, %v\n%s", got, err, b.out)
 	}
 	if len(b.jobs) != 1 {
@@ -256,7 +256,7 @@ func TestLateDiskIsAwaited(t *testing.T) {
 		return late, nil
 	}
 	got, err := b.agent.Run(t.Context())
-	if err != nil || b.jobs[0].Target != "/dev/sdz" {
+	if err != nil || b.jobs[0].Serial != "S1" || b.jobs[0].Target != "" {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	b.wantConsole(t, "waiting up to 5s for the disk")

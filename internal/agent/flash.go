@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bty/internal/client"
@@ -42,7 +43,9 @@ func (r *run) write(ctx context.Context, plan wire.Plan) (flash.Result, error) {
 	if err != nil {
 		return flash.Result{}, err
 	}
-	req.Target, req.Log = target.Path, r.Console.Logger()
+	// By its serial number, not by its path: the flasher proves that on the open disk, and the
+	// path may have gone to another one by then.
+	req.Serial, req.Log = strings.TrimSpace(plan.TargetDiskSerial), r.Console.Logger()
 	r.Console.Line("image %s (%s)", either(plan.Name, "without a name"), Redact(plan.Image))
 	r.Console.Line("disk %s", target)
 

@@ -32,6 +32,10 @@ type Request struct {
 	Serial string
 	Target string // path
 
+	// Shown is the disk that somebody was shown, or chose, before: the one that is opened must
+	// be that one. The zero value: nobody was shown any.
+	Shown disk.Device
+
 	Host *disk.Host   // default: this machine
 	Log  *slog.Logger // default: discarded
 }
@@ -148,12 +152,23 @@ func (j *job) openDisk() error {
 		return diskError(err)
 	}
 	j.disk, j.res.Disk = d, d.Device
-	if j.req.Serial == "" {
+	return j.isMeant()
+}
+
+// isMeant compares the disk that is open, which stays what it is, with the one that was named.
+func (j *job) isMeant() error {
+	d, shown := j.disk.Device, j.req.Shown
+	if j.req.Serial != "" {
+		// The path may have gone to another disk since the list was read.
+		if _, err := disk.Match([]disk.Device{d}, j.req.Serial); err != nil {
+			return kind(ErrNoDisk, fmt.Errorf("%s became another disk while it was opened: %w", d.Path, err))
+		}
+	}
+	if shown.Path == "" {
 		return nil
 	}
-	// The path may have gone to another disk since the list was read; what is open now stays.
-	if _, err := disk.Match([]disk.Device{d.Device}, j.req.Serial); err != nil {
-		return kind(ErrNoDisk, fmt.Errorf("%s became another disk while it was opened: %w", path, err))
+	if d.Path != shown.Path || d.Serial != shown.Serial || d.WWN != shown.WWN || d.Model != shown.Model || d.Size != shown.Size {
+		return kind(ErrNoDisk, fmt.Errorf("%s was shown, and now there is another disk: %s; look again", shown, d))
 	}
 	return nil
 }

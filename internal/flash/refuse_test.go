@@ -175,7 +175,28 @@ func TestSerial(t *testing.T) {
 	fails(t, errOf(Run(t.Context(), Request{Source: source, Serial: "ONE", Host: host}, nil)), ErrNoDisk, "became another disk")
 	untouched(t, file)
 	behind("vda")
-	if _, err := Run(t.Context(), Request{Source: source, Serial: "ONE", Host: host}, nil); err != nil {
+	shown, err := host.Inspect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, other := range map[string]func(*disk.Device){
+		"path": func(d *disk.Device) { d.Path += "1" }, "serial": func(d *disk.Device) { d.Serial = "TWO" },
+		"size": func(d *disk.Device) { d.Size++ }, "model": func(d *disk.Device) { d.Model = "X" }, "wwn": func(d *disk.Device) { d.WWN = "0x1" },
+	} {
+		was := shown
+		other(&was)
+		for _, req := range []Request{{Serial: "ONE"}, {Target: path}} {
+			req.Source, req.Host, req.Shown = source, host, was
+			if e := fails(t, errOf(Run(t.Context(), req, nil)), ErrNoDisk, "now there is another disk"); e.Touched {
+				t.Errorf("another %s: %v", what, e)
+			}
+		}
+	}
+	untouched(t, file)
+	if _, err := Run(t.Context(), Request{Source: source, Target: path, Shown: shown, Host: host}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), Request{Source: source, Serial: "ONE", Shown: shown, Host: host}, nil); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, file, img)
