@@ -381,9 +381,10 @@ func TestProgress(t *testing.T) {
 	}
 	a.anonymous("POST", "/pxe/"+mac2+"/progress", jsonText(`{"stage":"write"}`)).is(t, 404)
 	a.restart()
-	if p := a.machine(mac1)["progress"].(map[string]any); p["stage"] != "write" {
-		t.Errorf("%v", p)
-	}
+	a.eventually("the stage is known again after a restart", func() bool {
+		p, _ := a.machine(mac1)["progress"].(map[string]any)
+		return p["stage"] == "write"
+	})
 	a.script() // the machine starts over
 	if p := a.machine(mac1)["progress"]; p != nil {
 		t.Errorf("%v", p)

@@ -587,3 +587,22 @@ func TestFailedCommit(t *testing.T) {
 	s.start()
 	s.script(boot.RuleFlash)
 }
+
+// The answer that ended a cycle got lost: the script asks once more and must get the same, or the
+// machine would be flashed again without ever having booted its disk.
+func TestLostAnswer(t *testing.T) {
+	s := newSite(t)
+	s.save(machine.FlashAlways)
+	s.script(boot.RuleFlash)
+	s.live()
+	s.plan(boot.RuleFlash)
+	s.status("done", "")
+	s.script(boot.RuleFlashDone)
+	for range 2 {
+		offer, err := s.Contact(ctx, Contact{MAC: box, From: from, Again: true})
+		if err != nil || offer.Rule != boot.RuleFlashDone {
+			t.Fatalf("asked again: %s, %v", offer.Rule, err)
+		}
+	}
+	s.script(boot.RuleFlash) // a reboot
+}
