@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,6 +239,29 @@ func TestFlashForPeople(t *testing.T) {
 	}
 	wantOnDisk(t, file, data)
 	if !strings.Contains(s.err.String(), "1.0 MiB written") || strings.Contains(s.err.String(), "hidden") {
+		t.Errorf("%s", s.err)
+	}
+}
+
+// A server that is not ready yet is asked again, and a person sees why nothing happens.
+func TestFlashSaysThatItTriesAgain(t *testing.T) {
+	data := image(1 * mib)
+	target, file := loopDisk(t, 2*mib, "S-1")
+	var asks atomic.Int64
+	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		if asks.Add(1) == 1 {
+			http.Error(rw, "not yet", http.StatusServiceUnavailable)
+			return
+		}
+		http.ServeContent(rw, req, "", time.Unix(1, 0), bytes.NewReader(data))
+	}))
+	t.Cleanup(web.Close)
+	s := newStage(target)
+	if err := s.run(t.Context(), "flash", "--image", web.URL+"/i.img", "--disk", "S-1", "--yes"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnDisk(t, file, data)
+	if !strings.Contains(s.err.String(), "trying again") || !strings.Contains(s.err.String(), "503") {
 		t.Errorf("%s", s.err)
 	}
 }

@@ -23,7 +23,7 @@ import (
 // Request says which image goes on which disk.
 type Request struct {
 	Source string         // what origin.Open takes
-	Origin origin.Options // how to get it; its Size is taken from Size below
+	Origin origin.Options // how to get it; its Size and Proven follow from those below
 	Format catalog.Format // declared format; the source's name and its content have their say, too
 	Digest catalog.Digest // of the bytes as transferred; zero = not known
 	Size   int64          // length of the bytes as transferred; 0 = not known
@@ -176,7 +176,7 @@ func (j *job) isMeant() error {
 // openSource begins the transfer and looks at the first bytes of the image.
 func (j *job) openSource(ctx context.Context) error {
 	opts := j.req.Origin
-	opts.Size = j.req.Size
+	opts.Size, opts.Proven = j.req.Size, !j.req.Digest.IsZero()
 	if opts.Log == nil {
 		opts.Log = j.log
 	}

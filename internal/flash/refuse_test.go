@@ -60,6 +60,36 @@ func TestNothingIsWritten(t *testing.T) {
 	}
 }
 
+// A server that ends its body by closing the connection cannot be told from a connection that was
+// cut: nothing is written, unless a digest was declared and proves the bytes.
+func TestOpenEnd(t *testing.T) {
+	path, file := used(t, 8*mib, looptest.Options{})
+	img := picture(6*mib, 1)
+	give := len(img)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.0 200 OK\r\n\r\n")
+		conn.Write(img[:give])
+	}))
+	defer srv.Close()
+	req := Request{Source: srv.URL + "/a.img", Target: path}
+	fails(t, errOf(Run(t.Context(), req, nil)), ErrOrigin, "no Content-Length")
+	untouched(t, file)
+	req.Digest = digest(img)
+	if _, err := Run(t.Context(), req, nil); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, file, img)
+	give -= mib
+	fails(t, errOf(Run(t.Context(), req, nil)), ErrDigest, "was declared")
+	unbootable(t, file)
+}
+
 func notFound(t *testing.T) string {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(srv.Close)

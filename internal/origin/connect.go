@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func (s *stream) connect() error {
 	resp, err := s.ask(ctx)
 	if err != nil {
 		cancel(nil)
-		return cleanCause(err)
+		return s.cause(err)
 	}
 	b := &body{r: resp.Body, stall: s.opts.Stall, cancel: cancel, ctx: ctx}
 	b.delimited = len(resp.TransferEncoding) > 0
@@ -48,17 +49,26 @@ func (s *stream) ask(ctx context.Context) (*http.Response, error) {
 	return s.opts.Client.Do(req)
 }
 
+// cause is why a request failed. A name that does not exist is a mistake, unless the image was
+// already coming from there.
+func (s *stream) cause(err error) error {
+	if d, ok := errors.AsType[*net.DNSError](err); ok && d.IsNotFound && s.got == 0 {
+		return &finalError{fmt.Errorf("%w: there is no host %q", ErrSource, d.Name)}
+	}
+	return cleanCause(err)
+}
+
 // accept decides whether an answer continues the image at byte s.got.
 // A Content-Encoding is ignored on purpose: servers put "gzip" on an .img.gz, whose published
 // bytes are the compressed ones.
 func (s *stream) accept(resp *http.Response, b *body) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK && s.got == 0:
-		return s.begin(resp)
+		return s.begin(resp, b)
 	case code == http.StatusOK:
 		return s.startOver(resp, b)
 	case code == http.StatusPartialContent && s.got > 0:
-		return s.resume(resp)
+		return s.resume(resp, b)
 	case code == http.StatusRequestedRangeNotSatisfiable && s.got > 0:
 		return s.beyond(resp)
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
@@ -69,7 +79,7 @@ func (s *stream) accept(resp *http.Response, b *body) error {
 	}
 }
 
-func (s *stream) begin(resp *http.Response) error {
+func (s *stream) begin(resp *http.Response, b *body) error {
 	if n := resp.ContentLength; n >= 0 {
 		if s.opts.Size > 0 && n != s.opts.Size {
 			return &finalError{fmt.Errorf("%w: the server offers %d bytes, %d were declared", ErrLength, n, s.opts.Size)}
@@ -79,12 +89,15 @@ func (s *stream) begin(resp *http.Response) error {
 		}
 		s.total = n
 	}
+	if s.total < 0 && !b.delimited && !s.opts.Proven {
+		return errOpenEnd(0) // now, while the disk is what it was
+	}
 	s.valid = validatorsOf(resp.Header)
 	return nil
 }
 
 // resume checks a 206: the range must be the one asked for, of the same entity.
-func (s *stream) resume(resp *http.Response) error {
+func (s *stream) resume(resp *http.Response, b *body) error {
 	r, err := parseContentRange(resp.Header.Get("Content-Range"))
 	if err != nil {
 		return &finalError{fmt.Errorf("%w: %w", ErrRefused, err)}
@@ -96,6 +109,9 @@ func (s *stream) resume(resp *http.Response) error {
 		return err
 	}
 	s.total = max(s.total, r.total)
+	if s.total < 0 {
+		b.delimited = false // the end of a range need not be that of the image
+	}
 	return nil
 }
 

@@ -120,7 +120,8 @@ func (s *stream) drop() {
 	}
 }
 
-// first asks for the image, a few times if the network or the server is not ready yet.
+// first asks for the image, as often as later on if the network or the server is not ready yet:
+// a rack that is switched on has its machines up before its servers.
 func (s *stream) first() error {
 	for {
 		err := s.connect()
@@ -128,7 +129,7 @@ func (s *stream) first() error {
 			s.fails = 0
 			return nil
 		}
-		if err := s.pause(err, s.opts.OpenAttempts); err != nil {
+		if err := s.pause(err); err != nil {
 			return err
 		}
 	}
@@ -163,7 +164,7 @@ func (s *stream) read(p []byte) (int, error) {
 		if errors.Is(err, io.EOF) {
 			return 0, err
 		}
-		return 0, s.pause(err, s.opts.Attempts)
+		return 0, s.pause(err)
 	}
 	if left := s.total - s.got; s.total >= 0 && int64(len(p)) > left {
 		p = p[:left]
@@ -183,14 +184,17 @@ func (s *stream) read(p []byte) (int, error) {
 	if err == nil {
 		return 0, nil
 	}
-	return 0, s.pause(err, s.opts.Attempts)
+	return 0, s.pause(err)
 }
 
 // ended handles the end of a body before the known total, or without one.
 func (s *stream) ended() error {
-	if s.total < 0 {
+	if s.total < 0 && (s.body.delimited || s.opts.Proven) {
 		s.total = s.got
 		return nil
+	}
+	if s.total < 0 {
+		return errOpenEnd(s.got)
 	}
 	err := fmt.Errorf("%w: it ended after %d of %d bytes", ErrLength, s.got, s.total)
 	if s.body.delimited {
@@ -199,8 +203,14 @@ func (s *stream) ended() error {
 	return err
 }
 
+// errOpenEnd: the end of the connection is the only end that the server gives, and a connection
+// that was cut looks the same (RFC 9112 section 8).
+func errOpenEnd(got int64) error {
+	return &finalError{fmt.Errorf("%w: nobody can know whether it is whole after %d bytes, because the server does not say how long it is (no Content-Length); declare its SHA-256", ErrLength, got)}
+}
+
 // pause waits before the next attempt, or returns the error that ends the transfer.
-func (s *stream) pause(cause error, most int) error {
+func (s *stream) pause(cause error) error {
 	if err := context.Cause(s.ctx); err != nil {
 		return err
 	}
@@ -208,7 +218,7 @@ func (s *stream) pause(cause error, most int) error {
 		return fmt.Errorf("read %s: %w", s.shown, cause)
 	}
 	s.fails++
-	if s.fails >= most {
+	if s.fails >= s.opts.Attempts {
 		return fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, s.fails, cause)
 	}
 	wait := min(s.opts.FirstPause<<(s.fails-1), s.opts.MaxPause)
@@ -217,7 +227,11 @@ func (s *stream) pause(cause error, most int) error {
 	}
 	s.after = 0
 	s.retries.Add(1)
-	s.opts.Log.Info("image transfer interrupted", "url", s.shown, "bytes", s.got, "attempt", s.fails, "pause", wait, "err", cause)
+	what := "image transfer interrupted, trying again"
+	if s.got == 0 {
+		what = "the image is not to be had yet, trying again"
+	}
+	s.opts.Log.Info(what, "url", s.shown, "bytes", s.got, "attempt", s.fails, "pause", wait, "err", cause)
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

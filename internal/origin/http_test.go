@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -58,6 +61,10 @@ func TestResume(t *testing.T) {
 		"no validators, no range": {acts: []act{{give: 70_001, end: "close", header: noEnt}, {noRange: true, header: noEnt}}, retries: 1},
 		"unknown length":          {acts: []act{{chunked: true}}},
 		"unknown length, cut":     {acts: []act{{chunked: true, give: 5000, end: "close"}}, retries: 1},
+		"busy for long at first":  {acts: []act{{status: 503}, {end: "reset"}, {status: 429}}, retries: 3},
+		"open end, declared":      {acts: []act{{openEnd: true}}, opts: func(o *Options) { o.Size = size }},
+		"open end, cut":           {acts: []act{{openEnd: true, give: 5000}}, opts: func(o *Options) { o.Size = size }, retries: 1},
+		"open end, proven":        {acts: []act{{openEnd: true}}, opts: func(o *Options) { o.Proven = true }},
 		"weak validator":          {acts: []act{{give: 5000, end: "close", header: map[string]string{"ETag": `W/"one"`}}, {header: map[string]string{"ETag": `W/"one"`}}}, retries: 1},
 		"encoded by declaration":  {acts: []act{{header: map[string]string{"Content-Encoding": "gzip"}}}},
 
@@ -73,6 +80,11 @@ func TestResume(t *testing.T) {
 		"404 when taken up":        {acts: []act{{give: 70_001, end: "close"}, {status: 404}}, err: ErrRefused, says: "404"},
 		"403 when taken up":        {acts: []act{{give: 70_001, end: "close"}, {status: 403}}, err: ErrRefused, says: "403"},
 		"never again":              {acts: []act{{give: 70_001, end: "close"}, {status: 503}, {status: 503}, {status: 503}, {status: 503}}, err: ErrBroken, says: "gave up at byte 70001 after 4 attempts"},
+		"open end":                 {acts: []act{{openEnd: true}}, err: ErrLength, says: "no Content-Length"},
+		"open end when taken up":   {acts: []act{{chunked: true, give: 5000, end: "close"}, {openEnd: true, noRange: true}}, err: ErrLength, says: "after 300000 bytes"},
+		"range of unknown whole":   {acts: []act{{chunked: true, give: 5000, end: "close"}, {chunked: true, header: map[string]string{"Content-Range": "bytes 5000-299999/*"}}}, err: ErrLength, says: "after 300000 bytes"},
+		"never at first":           {acts: []act{{status: 503}, {status: 503}, {status: 503}, {status: 503}}, err: ErrBroken, says: "gave up at byte 0 after 4 attempts"},
+		"403":                      {acts: []act{{status: 403}}, err: ErrRefused, says: "403"},
 		"declared longer":          {opts: func(o *Options) { o.Size = size + 1 }, err: ErrLength, says: "300001 were declared"},
 		"declared shorter":         {opts: func(o *Options) { o.Size = size - 1 }, err: ErrLength},
 		"declared, chunked, short": {acts: []act{{chunked: true}}, opts: func(o *Options) { o.Size = size + 1 }, err: ErrLength},
@@ -208,6 +220,63 @@ func TestUnreachable(t *testing.T) {
 	defer tls.Close()
 	if _, _, err := read(t, tls.URL, quick()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "certificate") {
 		t.Fatalf("untrusted certificate: %v", err)
+	}
+}
+
+// A cut of a body without a length looks like its end: with a digest the caller finds out.
+func TestOpenEndIsTheCallersToProve(t *testing.T) {
+	s := &scripted{t: t, data: noise(300_000, 1), acts: []act{{openEnd: true, give: 5000}}}
+	opts := quick()
+	opts.Proven = true
+	got, _, err := read(t, s.start(), opts)
+	if err != nil || !bytes.Equal(got, s.data[:5000]) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+}
+
+// A server that is not up yet, or a name that a server cannot resolve yet, is asked again; a name
+// that does not exist is not.
+func TestOutageAtTheStart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cause error
+		asks  int
+		err   error
+	}{
+		"refused":      {syscall.ECONNREFUSED, 3, nil},
+		"reset":        {syscall.ECONNRESET, 3, nil},
+		"no route":     {syscall.EHOSTUNREACH, 3, nil},
+		"timeout":      {os.ErrDeadlineExceeded, 3, nil},
+		"DNS is down":  {&net.DNSError{Err: "server misbehaving", Name: "h", IsTemporary: true}, 3, nil},
+		"no such name": {&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}, 1, ErrSource},
+	} {
+		s := &scripted{t: t, data: noise(5000, 1)}
+		asks, plain := 0, NewClient().Transport.(*http.Transport)
+		plain.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if asks++; asks < 3 {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: tc.cause}
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+		opts := quick()
+		opts.Client = &http.Client{Transport: plain}
+		_, r, err := read(t, s.start(), opts)
+		if !errors.Is(err, tc.err) || asks != tc.asks {
+			t.Errorf("%s: %v after %d attempts", name, err, asks)
+		}
+		if err == nil && r.Retries() != 2 {
+			t.Errorf("%s: %d retries", name, r.Retries())
+		}
+	}
+}
+
+func TestPatience(t *testing.T) {
+	o := Options{}.withDefaults()
+	var all time.Duration
+	for n := 1; n < o.Attempts; n++ {
+		all += min(o.FirstPause<<(n-1), o.MaxPause)
+	}
+	if all < time.Minute || all > 2*time.Minute {
+		t.Errorf("an outage may last %v", all)
 	}
 }
 

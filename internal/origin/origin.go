@@ -32,16 +32,16 @@ var (
 // Options of Open. The zero value is usable; each zero field has the default named with it.
 type Options struct {
 	Size   int64         // length of the bytes as transferred, where somebody declared it; 0 = not known
+	Proven bool          // the caller proves the bytes with a digest: the end may come as it will
 	Header http.Header   // sent with each request, for example Authorization
 	Client *http.Client  // default: NewClient()
 	Stdin  io.Reader     // what "-" reads; default: os.Stdin
 	Log    *slog.Logger  // told of each resumption; default: discarded
 	Stall  time.Duration // a connection that gives no byte for so long is broken; default 30 s
 
-	FirstPause   time.Duration // before the first new attempt, doubled for each further one; default 0.5 s
-	MaxPause     time.Duration // longest pause between attempts; default 15 s
-	Attempts     int           // failures in a row, without a byte between them, before giving up; default 10
-	OpenAttempts int           // the same for the very first answer; default 4
+	FirstPause time.Duration // before the first new attempt, doubled for each further one; default 0.5 s
+	MaxPause   time.Duration // longest pause between attempts; default 15 s
+	Attempts   int           // failures in a row, without a byte between them, before giving up; default 10
 }
 
 func (o Options) withDefaults() Options {
@@ -55,9 +55,6 @@ func (o Options) withDefaults() Options {
 	def(&o.MaxPause, 15*time.Second)
 	if o.Attempts <= 0 {
 		o.Attempts = 10
-	}
-	if o.OpenAttempts <= 0 {
-		o.OpenAttempts = 4
 	}
 	if o.Client == nil {
 		o.Client = NewClient()

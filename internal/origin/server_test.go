@@ -22,6 +22,7 @@ type act struct {
 	shift    int               // send this many bytes past the right place, saying so
 	lie      int               // send this many bytes past the right place, denying it
 	chunked  bool
+	openEnd  bool // no Content-Length, not chunked: the end of the connection is that of the body
 	other    bool // serve the other entity
 	redirect string
 }
@@ -91,6 +92,10 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = a.status
 		data, from = nil, 0
 	}
+	if a.openEnd {
+		s.untilClose(h, status, data[from:], w, a)
+		return
+	}
 	w.WriteHeader(status)
 	s.body(w, r, data[from:], a)
 }
@@ -116,6 +121,24 @@ func (s *scripted) body(w http.ResponseWriter, r *http.Request, data []byte, a a
 		}
 		conn.Close()
 	}
+}
+
+// untilClose answers as a server of HTTP/1.0 does.
+func (s *scripted) untilClose(h http.Header, status int, data []byte, w http.ResponseWriter, a act) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer conn.Close()
+	if a.give > 0 {
+		data = data[:a.give]
+	}
+	h.Del("Content-Length")
+	fmt.Fprintf(conn, "HTTP/1.0 %d %s\r\n", status, http.StatusText(status))
+	h.Write(conn)
+	fmt.Fprint(conn, "\r\n")
+	conn.Write(data)
 }
 
 func quick() Options {
