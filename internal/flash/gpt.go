@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+
+	"bty/internal/disk"
 )
 
 // gpt is a GUID partition table, as UEFI 2.10 section 5.3 lays it out.
@@ -168,7 +170,14 @@ func (j *job) moveTable() {
 	if g.alternate == uint64(j.disk.Size/sector)-1 {
 		return
 	}
-	for _, p := range g.move(j.disk.Size) {
+	moved := g.move(j.disk.Size)
+	for _, p := range moved {
+		if !j.edges.hold(p.off, int64(len(p.bytes))) {
+			j.note("the backup of the partition table, %s, was left where it was; it is too large to be moved to the end of the disk", disk.HumanSize(int64(len(g.entries))))
+			return
+		}
+	}
+	for _, p := range moved {
 		j.edges.keep(p.bytes, p.off)
 	}
 	protect(j.edges.head, j.disk.Size, sector)

@@ -2,11 +2,14 @@ package flash
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"bty/internal/disk"
 	"bty/internal/disk/looptest"
 )
 
@@ -102,6 +105,50 @@ func TestTableNotes(t *testing.T) {
 	got, _ := os.ReadFile(file)
 	if at := differ(got[:len(broken)], broken); at >= 0 {
 		t.Errorf("damaged table: the disk differs at %d", at)
+	}
+}
+
+// largeTable is the head of an image with 4096 entries of each bytes, none of them used.
+func largeTable(each int) []byte {
+	le := binary.LittleEndian
+	head := make([]byte, headSize)
+	h := head[512 : 512+gptMinHeader]
+	copy(h, "EFI PART")
+	le.PutUint32(h[gptHeaderSize:], gptMinHeader)
+	le.PutUint64(h[gptMyLBA:], 1)
+	le.PutUint64(h[gptAlternate:], 40*mib/512-1)
+	le.PutUint64(h[gptEntriesLBA:], 2)
+	le.PutUint32(h[gptCount:], 4096)
+	le.PutUint32(h[gptEntrySize:], uint32(each))
+	le.PutUint32(h[gptEntriesCRC:], crc32.ChecksumIEEE(make([]byte, 4096*each)))
+	le.PutUint32(h[gptHeaderCRC:], headerSum(h))
+	return head
+}
+
+// The end of the disk that is kept back has room for a table of 1 MiB at most. One that is larger
+// stays where it is, whole.
+func TestLargeTableIsNotCut(t *testing.T) {
+	for _, tc := range []struct {
+		each  int
+		size  int64
+		moved bool
+	}{
+		{128, 64 * mib, true},
+		{256, 64 * mib, false}, // 1 MiB, and its header
+		{512, 64 * mib, false},
+		{512, 4*mib + 512, true}, // head and tail adjoin
+	} {
+		head := largeTable(tc.each)
+		if _, err := parseGPT(head, 512); err != nil {
+			t.Fatal(err)
+		}
+		j := &job{disk: &disk.Target{Device: disk.Device{Size: tc.size, Logical: 512}}, edges: newEdges(tc.size)}
+		j.edges.keep(head, 0)
+		j.moveTable()
+		unmoved := bytes.Equal(j.edges.head, head) && !j.edges.hasTail
+		if len(j.res.Notes) != 1 || strings.Contains(j.res.Notes[0], "was moved") != tc.moved || unmoved == tc.moved {
+			t.Errorf("entries of %d bytes, disk of %d: %q, unmoved %v", tc.each, tc.size, j.res.Notes, unmoved)
+		}
 	}
 }
 

@@ -39,6 +39,12 @@ func newEdges(size int64) *edges {
 	return &edges{head: disk.Aligned(int(h)), tail: disk.Aligned(int(t)), tailAt: size - t}
 }
 
+// hold says whether all of n bytes at off fall into the edges, which on a small disk adjoin.
+func (e *edges) hold(off, n int64) bool {
+	head := int64(len(e.head))
+	return off >= e.tailAt || off+n <= head || head >= e.tailAt
+}
+
 // keep copies what of p, which belongs at off, falls into the edges.
 func (e *edges) keep(p []byte, off int64) {
 	if off < int64(len(e.head)) {
