@@ -51,6 +51,7 @@ type Limits struct {
 	LateDisks  time.Duration // how long a disk may take to appear
 	Rescan     time.Duration // between two looks for it
 	Settle     time.Duration // the list of disks must be unchanged for this long to be reported
+	Disks      time.Duration // listing the disks, their drivers included, may hang in a dying one
 	Hardware   time.Duration // reading /sys of failing hardware may hang
 	Join       time.Duration // how long an exit waits for the inventory in the background
 	LastReport time.Duration // how long a person's Ctrl-C waits for the report of it
@@ -68,7 +69,7 @@ func (l Limits) filled() Limits {
 	l.Inventory = l.Inventory.or(defaultStatus)
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&l.LateDisks: 20 * time.Second, &l.Rescan: 500 * time.Millisecond, &l.Settle: time.Second,
-		&l.Hardware: 30 * time.Second, &l.Join: 15 * time.Second, &l.LastReport: 5 * time.Second, &l.Beat: time.Second,
+		&l.Disks: time.Minute, &l.Hardware: 30 * time.Second, &l.Join: 15 * time.Second, &l.LastReport: 5 * time.Second, &l.Beat: time.Second,
 	} {
 		if *field == 0 {
 			*field = fallback
@@ -77,7 +78,8 @@ func (l Limits) filled() Limits {
 	return l
 }
 
-// Run does what the server says, once. It returns when everything it started has ended.
+// Run does what the server says, once. It returns when everything it started has ended, but for a
+// call that hangs in dying hardware, which nothing can end.
 func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 	r := &run{Agent: a, limits: a.Limits.filled()}
 	inventory := r.startInventory(ctx)

@@ -28,7 +28,7 @@ var quick = Limits{
 	Status:    Pace{For: 2 * time.Second, First: time.Millisecond, Max: 10 * time.Millisecond},
 	Inventory: Pace{For: 2 * time.Second, First: time.Millisecond, Max: 10 * time.Millisecond},
 	LateDisks: 200 * time.Millisecond, Rescan: time.Millisecond, Settle: 5 * time.Millisecond,
-	Hardware: time.Second, Join: time.Second, LastReport: time.Second, Beat: 10 * time.Millisecond,
+	Disks: 10 * time.Second, Hardware: time.Second, Join: time.Second, LastReport: time.Second, Beat: 10 * time.Millisecond,
 }
 
 // output is a console that may be read while it is written.
@@ -401,6 +401,43 @@ func TestHardwareThatHangs(t *testing.T) {
 	}
 	if body := string(b.web.Requests("inventory")[0].Body); strings.Contains(body, "lshw") {
 		t.Fatal(body) // absent, or the server would lose what it has
+	}
+}
+
+// A dying disk may hang whoever asks it: neither the plan nor the end of the run waits for that.
+func TestDisksThatHang(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	for name, tc := range map[string]struct {
+		plan  wire.Plan
+		limit time.Duration // of the list
+		is    error
+		says  string
+	}{
+		"exit":                {plan: wire.Plan{Mode: "exit"}, limit: time.Millisecond, says: "does not answer"},
+		"exit, still hanging": {plan: wire.Plan{Mode: "exit"}, limit: time.Hour, says: "the inventory was not delivered"},
+		"inventory":           {plan: wire.Plan{Mode: "inventory"}, limit: time.Millisecond, is: errHung},
+		"flash":               {plan: flashPlan, limit: time.Millisecond, is: errHung, says: "flash failed"},
+	} {
+		b := newBench(t, &peer.Web{Plan: tc.plan})
+		b.agent.Limits.Disks, b.agent.Limits.Join = tc.limit, 20*time.Millisecond
+		b.agent.Disks = func(context.Context) ([]disk.Device, error) { <-release; return nil, nil }
+		_, err := b.agent.Run(t.Context())
+		if !errors.Is(err, tc.is) {
+			t.Errorf("%s: %v", name, err)
+		}
+		b.wantConsole(t, tc.says)
+		if n := len(b.web.Requests("inventory")); n != 0 {
+			t.Errorf("%s: %d inventories without the disks", name, n)
+		}
+	}
+}
+
+// An ioctl does not listen to a context either.
+func TestInventoryThatHangsIsLeftBehind(t *testing.T) {
+	inv := &inventory{done: make(chan struct{}), cancel: func() {}}
+	if inv.join(time.Millisecond) {
+		t.Error("joined")
 	}
 }
 

@@ -66,7 +66,7 @@ func (r *run) write(ctx context.Context, plan wire.Plan) (flash.Result, error) {
 func (r *run) target(ctx context.Context, serial string) (disk.Device, error) {
 	deadline := time.Now().Add(r.limits.LateDisks)
 	for waiting := false; ; waiting = true {
-		disks, err := r.Disks(ctx)
+		disks, err := r.disks(ctx)
 		if err == nil {
 			var found disk.Device
 			if found, err = disk.Match(disks, serial); err == nil {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -43,18 +44,37 @@ func (inv *inventory) abandon() {
 	inv.cancel()
 }
 
-// join waits for the report for at most limit, then gives it up.
-func (inv *inventory) join(limit time.Duration) {
-	timer := time.AfterFunc(limit, inv.cancel)
-	<-inv.done
-	timer.Stop()
+// joinGrace is how long a report that was given up may take to end.
+const joinGrace = 2 * time.Second
+
+// join waits for the report for at most limit, then gives it up. False means that it hangs in a
+// system call that nothing ends: its goroutine is lost.
+func (inv *inventory) join(limit time.Duration) bool {
+	defer inv.cancel()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-inv.done:
+		return true
+	case <-timer.C:
+	}
 	inv.cancel()
+	timer.Reset(joinGrace)
+	select {
+	case <-inv.done:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // endInventory ends the report with the run. One that failed is said: without it the operator
 // looks at old disks and does not know it.
 func (r *run) endInventory(ctx context.Context, inv *inventory) {
-	inv.join(r.limits.Join)
+	if !inv.join(r.limits.Join) {
+		r.Console.Line("the inventory was not delivered: a disk of this machine does not answer; going on without it")
+		return
+	}
 	if inv.err != nil && !inv.abandoned && ctx.Err() == nil {
 		r.Console.Line("the inventory was not delivered: %v", inv.err)
 	}
@@ -73,12 +93,15 @@ func (r *run) inventoried(inv *inventory) (Outcome, error) {
 }
 
 func (r *run) sendInventory(ctx context.Context, known <-chan struct{}) error {
-	inv := r.gather(ctx)
+	inv, err := r.gather(ctx)
+	if err != nil {
+		return err
+	}
 	send := func(ctx context.Context) error { return r.Client.Inventory(ctx, inv) }
 	deliver := func() error {
 		return r.limits.Inventory.retry(ctx, client.Retryable, func(error) {}, send)
 	}
-	err := deliver()
+	err = deliver()
 	if client.CodeOf(err) != 404 {
 		return err
 	}
@@ -91,8 +114,9 @@ func (r *run) sendInventory(ctx context.Context, known <-chan struct{}) error {
 }
 
 // gather describes the machine. What cannot be read is left out: a report without hardware is
-// still worth having, and one without disks is valid.
-func (r *run) gather(ctx context.Context) wire.Inventory {
+// still worth having, and one without disks is valid. Only disks that hang are an error: a report
+// without them would delete what the server knows.
+func (r *run) gather(ctx context.Context) (wire.Inventory, error) {
 	hardware := make(chan json.RawMessage, 1)
 	go func() {
 		tree, err := r.Hardware()
@@ -102,7 +126,11 @@ func (r *run) gather(ctx context.Context) wire.Inventory {
 		hardware <- tree
 	}()
 	var inv wire.Inventory
-	for _, d := range r.settledDisks(ctx) {
+	disks, err := r.settledDisks(ctx)
+	if err != nil {
+		return inv, err
+	}
+	for _, d := range disks {
 		inv.Disks = append(inv.Disks, d.ToMachineDisk())
 	}
 	limit := time.NewTimer(r.limits.Hardware)
@@ -113,15 +141,16 @@ func (r *run) gather(ctx context.Context) wire.Inventory {
 		r.Console.Line("the hardware did not describe itself within %v; reporting disks only", r.limits.Hardware)
 	case <-ctx.Done():
 	}
-	return inv
+	return inv, nil
 }
 
 // settledDisks waits until the list of disks stays the same: the kernel finds disks in the
 // background, and one that is missing here cannot be chosen by the operator.
-func (r *run) settledDisks(ctx context.Context) []disk.Device {
+func (r *run) settledDisks(ctx context.Context) ([]disk.Device, error) {
 	begun := time.Now()
-	last, since := r.listed(ctx), time.Now()
-	for time.Since(begun) < r.limits.LateDisks {
+	last, err := r.listed(ctx)
+	since := time.Now()
+	for err == nil && time.Since(begun) < r.limits.LateDisks {
 		if len(last) > 0 && time.Since(since) >= r.limits.Settle {
 			break
 		}
@@ -131,17 +160,48 @@ func (r *run) settledDisks(ctx context.Context) []disk.Device {
 		if sleep(ctx, min(r.limits.Rescan, r.limits.Settle)) != nil {
 			break
 		}
-		if now := r.listed(ctx); !reflect.DeepEqual(now, last) {
+		var now []disk.Device
+		if now, err = r.listed(ctx); !reflect.DeepEqual(now, last) {
 			last, since = now, time.Now()
 		}
 	}
-	return last
+	return last, err
 }
 
-func (r *run) listed(ctx context.Context) []disk.Device {
-	disks, err := r.Disks(ctx)
-	if err != nil {
-		return nil
+// listed is the list of disks, empty if it cannot be had just now; an error is one that hangs.
+func (r *run) listed(ctx context.Context) ([]disk.Device, error) {
+	disks, err := r.disks(ctx)
+	if errors.Is(err, errHung) {
+		return nil, err
 	}
-	return disks
+	if err != nil {
+		return nil, nil
+	}
+	return disks, nil
+}
+
+var errHung = errors.New("a disk of this machine does not answer, it may be dying")
+
+// disks lists the disks, for a bounded time: to ask a dying disk who it is may never return. That
+// goroutine is lost then, as is one call of the run at most for each place that asks.
+func (r *run) disks(ctx context.Context) ([]disk.Device, error) {
+	type list struct {
+		disks []disk.Device
+		err   error
+	}
+	listed := make(chan list, 1)
+	go func() {
+		disks, err := r.Disks(ctx)
+		listed <- list{disks, err}
+	}()
+	limit := time.NewTimer(r.limits.Disks)
+	defer limit.Stop()
+	select {
+	case l := <-listed:
+		return l.disks, l.err
+	case <-limit.C:
+		return nil, fmt.Errorf("%w (waited %v)", errHung, r.limits.Disks)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
