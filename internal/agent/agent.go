@@ -23,12 +23,14 @@ type Agent struct {
 	Console  *Console
 	Limits   Limits
 	Reboots  bool // the caller reboots after a flash; only the words on the console depend on it
+	Stays    bool // while the server wants a person, wait for what the person chooses in its pages
 }
 
 // Result is how a run ended without an error.
 type Result uint8
 
-// What a run did. Interactive means that the server wants a person to choose.
+// What a run did. Interactive means that the server wants a person to choose; a run that Stays
+// never ends so.
 const (
 	Exit Result = iota
 	Flashed
@@ -56,6 +58,7 @@ type Limits struct {
 	Join       time.Duration // how long an exit waits for the inventory in the background
 	LastReport time.Duration // how long a person's Ctrl-C waits for the report of it
 	Beat       time.Duration // between two progress reports
+	Ask        time.Duration // between two requests for the plan while a person is awaited
 }
 
 var (
@@ -70,6 +73,7 @@ func (l Limits) filled() Limits {
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&l.LateDisks: 20 * time.Second, &l.Rescan: 500 * time.Millisecond, &l.Settle: time.Second,
 		&l.Disks: time.Minute, &l.Hardware: 30 * time.Second, &l.Join: 15 * time.Second, &l.LastReport: 5 * time.Second, &l.Beat: time.Second,
+		&l.Ask: 30 * time.Second,
 	} {
 		if *field == 0 {
 			*field = fallback
@@ -83,7 +87,7 @@ func (l Limits) filled() Limits {
 func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 	r := &run{Agent: a, limits: a.Limits.filled()}
 	inventory := r.startInventory(ctx)
-	defer r.endInventory(ctx, inventory)
+	defer func() { r.endInventory(ctx, inventory) }()
 
 	plan, err := r.plan(ctx)
 	if err != nil {
@@ -91,6 +95,15 @@ func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	}
 	inventory.machineIsKnown()
+	if r.Stays && wantsPerson(plan) {
+		if plan, err = r.stay(ctx, plan); err != nil {
+			return Outcome{}, err
+		}
+		// Hours may have passed: the report of now is the one that counts.
+		r.endInventory(ctx, inventory)
+		inventory = r.startInventory(ctx)
+		inventory.machineIsKnown()
+	}
 	switch plan.Mode {
 	case wire.PlanFlash:
 		return r.flash(ctx, plan)
@@ -109,18 +122,6 @@ func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 type run struct {
 	*Agent
 	limits Limits
-}
-
-// interactive says what a person can do; the wizard that does it for them comes later.
-func (r *run) interactive(plan wire.Plan) {
-	if plan.Mode != wire.PlanInteractive {
-		r.Console.Line("the server's plan %q is not known to this version", plan.Mode)
-	}
-	r.Console.Line("the server wants a person to choose: %s", either(plan.Reason, "no image and disk are bound to this machine"))
-	r.Console.Line("set them at %s/ui/machines/%s", r.Client.Server(), r.Client.MAC())
-	r.Console.Line("or by hand: images are in %s", either(plan.Catalog, r.Client.Server().Catalog()))
-	r.Console.Line("            bty disks")
-	r.Console.Line("            bty flash --image URL --disk SERIAL")
 }
 
 func either(s, fallback string) string {

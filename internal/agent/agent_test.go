@@ -29,6 +29,7 @@ var quick = Limits{
 	Inventory: Pace{For: 2 * time.Second, First: time.Millisecond, Max: 10 * time.Millisecond},
 	LateDisks: 200 * time.Millisecond, Rescan: time.Millisecond, Settle: 5 * time.Millisecond,
 	Disks: 10 * time.Second, Hardware: time.Second, Join: time.Second, LastReport: time.Second, Beat: 10 * time.Millisecond,
+	Ask: time.Millisecond,
 }
 
 // output is a console that may be read while it is written.
@@ -453,6 +454,64 @@ func TestInteractive(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		b.wantConsole(t, "wants a person", "http://other/catalog.toml", "bty flash --image URL --disk SERIAL")
+	}
+}
+
+// planned makes a server whose plan is the n-th one at the n-th request, and stays the last one.
+// The code of a plan that is a number is answered instead.
+func planned(plans ...any) *peer.Web {
+	return &peer.Web{Fault: func(route string, n int) peer.Fault {
+		if route != "plan" {
+			return peer.Fault{}
+		}
+		plan := plans[min(n, len(plans))-1]
+		if code, ok := plan.(int); ok {
+			return peer.Fault{Code: code}
+		}
+		body, _ := json.Marshal(plan)
+		return peer.Fault{Code: 200, Body: string(body)}
+	}, Known: true}
+}
+
+// A run that stays waits for a person through anything, and then does what was chosen.
+func TestStay(t *testing.T) {
+	person := wire.Plan{Mode: "interactive", Reason: "no image is bound"}
+	for name, tc := range map[string]struct {
+		then any
+		want Result
+	}{
+		"flash":     {flashPlan, Flashed},
+		"inventory": {wire.Plan{Mode: "inventory"}, Inventoried},
+		"exit":      {wire.Plan{Mode: "exit"}, Exit},
+	} {
+		web := planned(person, person, person, 503, 404, 503, person, wire.Plan{Mode: "dance"}, tc.then)
+		b := newBench(t, web, dev("/dev/sdb", "S1"))
+		b.agent.Stays = true
+		got, err := b.agent.Run(t.Context())
+		if err != nil || got.Result != tc.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		// The plan that is followed is the one that was asked for last: a plan to flash counts.
+		if n := len(web.Requests("plan")); n != 9 {
+			t.Errorf("%s: %d plans", name, n)
+		}
+		if n := len(web.Requests("inventory")); n != 2 {
+			t.Errorf("%s: %d inventories", name, n)
+		}
+		b.wantConsole(t, "/ui/machines/"+mac.String(), "no wizard", "no image is bound", `plan "dance"`, "the server has a plan now: "+name)
+		if strings.Count(b.out.String(), "no image is bound") != 2 || strings.Count(b.out.String(), "asking on") != 1 {
+			t.Errorf("%s: one line for each change:\n%s", name, b.out)
+		}
+	}
+}
+
+func TestStayEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "interactive"}}, dev("/dev/sdb", "S1"))
+	b.agent.Stays = true
+	if _, err := b.agent.Run(ctx); !errors.Is(err, context.DeadlineExceeded) || len(b.web.Requests("plan")) < 2 {
+		t.Fatalf("%v after %d plans", err, len(b.web.Requests("plan")))
 	}
 }
 
