@@ -38,7 +38,7 @@ func startBty(t *testing.T, args ...string) (*exec.Cmd, *bufio.Scanner, *strings
 	return cmd, bufio.NewScanner(out), said
 }
 
-// client.md 7.1 bug 16: Ctrl-C left the write running.
+// Ctrl-C once left the write running.
 func TestSignalsOfARealProcess(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		rw.Header().Set("Content-Length", "100000000")

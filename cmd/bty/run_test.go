@@ -307,7 +307,7 @@ func FuzzFormatOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, head []byte) { formatOf(head) })
 }
 
-// client.md 7.4 d: what a person types is case-sensitive and is passed on as it stands.
+// What a person types is case-sensitive and is passed on as it stands.
 func TestCaseIsKept(t *testing.T) {
 	s := newStage(disk.Device{Path: "/dev/null", Serial: "WD-Abc"})
 	var got flash.Request

@@ -128,7 +128,7 @@ func TestFlash(t *testing.T) {
 	}
 }
 
-// client.md 7.4 b: done was posted twice for one flash.
+// Done was once posted twice for one flash.
 func TestDoneIsPostedOnce(t *testing.T) {
 	b := newBench(t, &peer.Web{Plan: flashPlan}, dev("/dev/sdb", "S1"))
 	if _, err := b.agent.Run(t.Context()); err != nil {
@@ -139,7 +139,7 @@ func TestDoneIsPostedOnce(t *testing.T) {
 	}
 }
 
-// client.md 7.1 bugs 6 and 7.4 c: the server is away when the flash is over. The report is
+// The server is away when the flash is over. The report is
 // repeated, each time under the same key, and the flash stays a success.
 func TestDoneSurvivesTheServersRestart(t *testing.T) {
 	web := &peer.Web{Plan: flashPlan, Fault: func(route string, n int) peer.Fault {
@@ -167,7 +167,7 @@ func TestDoneSurvivesTheServersRestart(t *testing.T) {
 	}
 }
 
-// client.md 7.1 bug 6: success never depends on a POST, and the console says what happened.
+// Success never depends on a POST, and the console says what happened.
 func TestDoneThatCannotBeToldIsStillDone(t *testing.T) {
 	for name, code := range map[string]int{"refused": 404, "failing": 500} {
 		web := &peer.Web{Plan: flashPlan, Fault: func(route string, _ int) peer.Fault {
@@ -186,8 +186,8 @@ func TestDoneThatCannotBeToldIsStillDone(t *testing.T) {
 	}
 }
 
-// client.md 7.4 a, 7.1 bug 21: every failure is posted, with its reason, and nobody is asked
-// anything first. What could not be flashed is not tried again (bug 10).
+// Every failure is posted, with its reason, and nobody is asked
+// anything first. What could not be flashed is not tried again.
 func TestFailuresAreReported(t *testing.T) {
 	broken := flashPlan
 	broken.DiskImageSHA = "xyz"
@@ -263,7 +263,7 @@ func TestLateDiskIsAwaited(t *testing.T) {
 	b.wantConsole(t, "waiting up to 5s for the disk")
 }
 
-// client.md 7.4 i: the plan was asked for once, though DHCP may just have come up.
+// The plan was once asked for a single time, though DHCP may just have come up.
 func TestPlanIsRetried(t *testing.T) {
 	web := &peer.Web{Plan: wire.Plan{Mode: "exit"}, Fault: func(route string, n int) peer.Fault {
 		if route == "plan" && n < 4 {
@@ -303,7 +303,7 @@ func TestPlanThatNeverComes(t *testing.T) {
 	}
 }
 
-// client.md 7.4 j: in mode inventory the report was sent twice, or lost in a fast reboot.
+// In mode inventory the report was once sent twice, or lost in a fast reboot.
 func TestInventoryIsSentOnce(t *testing.T) {
 	b := newBench(t, &peer.Web{Plan: wire.Plan{Mode: "inventory"}}, dev("/dev/sda", " S1 "))
 	got, err := b.agent.Run(t.Context())
@@ -338,7 +338,7 @@ func TestInventoryOfAnUnknownMachine(t *testing.T) {
 	}
 }
 
-// client.md 7.1 bug 13: a failing inventory was silent.
+// A failing inventory was once silent.
 func TestInventoryThatCannotBeDelivered(t *testing.T) {
 	web := &peer.Web{Plan: wire.Plan{Mode: "inventory"}, Fault: func(route string, _ int) peer.Fault {
 		if route == "inventory" {

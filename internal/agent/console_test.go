@@ -9,7 +9,7 @@ import (
 	"bty/internal/wire"
 )
 
-// client.md 7.1 bugs 3 and 19: at most four lines per stage on a serial console, never over
+// At most four lines per stage on a serial console, never over
 // 100 %, and none that stack.
 func TestMilestones(t *testing.T) {
 	out := &output{}
