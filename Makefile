@@ -5,7 +5,7 @@ ARCH    := x86_64
 BUILD   := build
 HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
-ROUNDS  := 5
+ROUNDS  := 3
 TIMED   := $(HOST)/timed.sh
 
 SHELL   := /bin/bash

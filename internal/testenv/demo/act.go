@@ -85,7 +85,6 @@ func (w *world) compare(out *screen) error {
 
 // keep leaves everything up until the demo is ended. Enter is the machine's power button.
 func (w *world) keep(ctx context.Context, out *screen, in io.Reader) error {
-	out.text("")
 	out.fact("pages", "%s   password bty-lab", w.pages())
 	out.fact("look", "ip netns exec %s tcpdump -ni lan", w.lan.Name)
 	out.fact("power", "press Enter to switch the machine off and on again")
