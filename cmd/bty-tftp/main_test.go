@@ -247,7 +247,8 @@ func TestAlone(t *testing.T) {
 	taken := []string{"--listen", fmt.Sprintf("127.0.0.1:%d", h.addr.Port)}
 	p = activate.Start(t, program, nil, taken, h.env)
 	code := p.ExitCode()
-	want := fmt.Sprintf("udp port %d is in use by bty-tftp.test (pid %d", h.addr.Port, os.Getpid())
+	// Which of the processes of this test is named is not settled: a starting child has the socket, too.
+	want := fmt.Sprintf("udp port %d is in use by bty-tftp.test (pid ", h.addr.Port)
 	if code != 1 || !strings.Contains(p.Output(), want) || !strings.Contains(p.Output(), "or set [tftp] port") {
 		t.Errorf("exit %d: %s", code, p.Output())
 	}
