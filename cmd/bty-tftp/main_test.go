@@ -237,11 +237,9 @@ func TestAlone(t *testing.T) {
 	listen := []string{"--listen", "127.0.0.1:0", "--boot-dir", h.dir + "/boot"}
 	p := activate.Start(t, program, nil, listen, h.env)
 	p.WaitNotify("READY=1")
-	if !strings.Contains(p.Output(), "not started by systemd") {
-		t.Error(p.Output())
-	}
-	if code := p.Stop(); code != 0 {
-		t.Errorf("exit %d", code)
+	// What it said is all here only once it has ended.
+	if code := p.Stop(); code != 0 || !strings.Contains(p.Output(), "not started by systemd") {
+		t.Errorf("exit %d: %s", code, p.Output())
 	}
 	// The socket that the host holds stands for another server on our port.
 	taken := []string{"--listen", fmt.Sprintf("127.0.0.1:%d", h.addr.Port)}
