@@ -81,14 +81,14 @@ func TestManyServerKills(t *testing.T) {
 	s.checkEvents(ctx, "machine.flashed", 1)
 }
 
-// Twenty rounds of flash-always: each reset button flashes, each reboot after a flash does not.
+// Ten rounds of flash-always: each reset button flashes, each reboot after a flash does not.
 func TestAlwaysAlternates(t *testing.T) {
 	ctx := parallelFor(t, 60*time.Minute)
 	s := openSite(ctx, t)
 	raw := s.order(ctx, "bty-flash-always")
 	disk := s.oldDisk(ctx, serial, 96<<20)
 	m := s.switchOn(ctx, "uefi-http", disk)
-	for round := 1; round <= 20; round++ {
+	for round := 1; round <= 10; round++ {
 		expect(ctx, t, m.Console, waitFlash, `^bty: flash complete`)
 		expect(ctx, t, m.Console, waitDisk, newLine)
 		s.checkDisk(disk, raw)
