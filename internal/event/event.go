@@ -28,7 +28,10 @@ const (
 	Machine   Subject = "machine"
 	Catalog   Subject = "catalog"
 	Netboot   Subject = "netboot"
+	Settings  Subject = "settings"
 	Auth      Subject = "auth"
+	Backup    Subject = "backup"
+	Rule      Subject = "rule"
 )
 
 // Kind is one of a closed set.
@@ -45,19 +48,55 @@ const (
 	MachineFlashed     Kind = "machine.flashed"
 	MachineFlashFailed Kind = "machine.flash_failed"
 	MachineStuck       Kind = "machine.stuck"
-	PXEOffered         Kind = "netboot.pxe.offered"
-	PXEPlan            Kind = "netboot.pxe.plan"
-	FlasherArmed       Kind = "netboot.flasher.armed"
-	ArtifactFetched    Kind = "netboot.artifact.fetched"
-	LiveMissing        Kind = "netboot.live.missing"
-	TFTPTransfer       Kind = "netboot.tftp.transfer"
-	ClientOrphan       Kind = "pxe.client.orphan"
-	EntryAdded         Kind = "catalog.entry.added"
-	EntryAddFailed     Kind = "catalog.entry.add.failed"
-	EntryDeleted       Kind = "catalog.entry.deleted"
-	LoginSucceeded     Kind = "auth.login.succeeded"
-	LoginFailed        Kind = "auth.login.failed"
-	Logout             Kind = "auth.logout"
+
+	PXEOffered      Kind = "netboot.pxe.offered"
+	PXEPlan         Kind = "netboot.pxe.plan"
+	ContactsFolded  Kind = "netboot.contacts.folded" // many offers or plans of one machine and day in one row
+	FlasherArmed    Kind = "netboot.flasher.armed"
+	ArtifactFetched Kind = "netboot.artifact.fetched"
+	LiveMissing     Kind = "netboot.live.missing"
+	TFTPTransfer    Kind = "netboot.tftp.transfer"
+	ClientOrphan    Kind = "pxe.client.orphan"
+
+	FetchRequested     Kind = "netboot.artifacts.fetch.requested"
+	FetchStarted       Kind = "netboot.artifacts.fetch.started"
+	FetchDone          Kind = "netboot.artifacts.fetched"
+	FetchFailed        Kind = "netboot.artifacts.fetch.failed"
+	FetchCancelled     Kind = "netboot.artifacts.fetch.cancelled"
+	ArtifactsInstalled Kind = "netboot.artifacts.installed" // by bty-lab, over the control socket
+	ArtifactUploaded   Kind = "netboot.artifact.uploaded"
+
+	EntryAdded      Kind = "catalog.entry.added"
+	EntryAddFailed  Kind = "catalog.entry.add.failed"
+	EntryChanged    Kind = "catalog.entry.changed"
+	EntryDeleted    Kind = "catalog.entry.deleted"
+	EntriesImported Kind = "catalog.entries.imported"
+
+	BackupRequested Kind = "backup.create.requested"
+	BackupStarted   Kind = "backup.create.started"
+	BackupCreated   Kind = "backup.created"
+	BackupFailed    Kind = "backup.failed"
+	BackupCancelled Kind = "backup.create.cancelled"
+	BackupPruned    Kind = "backup.pruned"
+	BackupDeleted   Kind = "backup.deleted"
+	BackupRestored  Kind = "backup.restored"
+	BundleImported  Kind = "backup.bundle.imported"
+
+	SettingsUpstream     Kind = "settings.upstream.updated"
+	SettingsBackup       Kind = "settings.backup.updated"
+	SettingsDisplay      Kind = "settings.display.updated"
+	SettingsConfig       Kind = "settings.config.updated"
+	SettingsConfigFailed Kind = "settings.config.failed"
+	TokenCreated         Kind = "auth.token.created"
+	TokenRevoked         Kind = "auth.token.revoked"
+	LoginSucceeded       Kind = "auth.login.succeeded"
+	LoginFailed          Kind = "auth.login.failed"
+	LoginLimited         Kind = "auth.login.limited" // too many wrong passwords from one address
+	Logout               Kind = "auth.logout"
+
+	RuleCreated Kind = "rule.created"
+	RuleChanged Kind = "rule.changed"
+	RuleDeleted Kind = "rule.deleted"
 )
 
 // Failed reports whether the kind is one that asks for the operator's attention.

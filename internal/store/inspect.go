@@ -79,7 +79,7 @@ func walk(b *bolt.Bucket) error {
 
 // complete reports a bucket that a file of this schema must have, and this one lacks.
 func complete(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMachines, bucketHardware, bucketTrees, bucketImages, bucketEvents} {
+	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
 			return fmt.Errorf("it has no bucket %s", name)
 		}

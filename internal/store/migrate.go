@@ -10,7 +10,24 @@ import (
 // migrations bring a file from one schema to the next; the schema is how many have run. One that
 // was released is never edited: add another, and a golden file of the new schema in testdata.
 var migrations = []func(*bolt.Tx) error{
-	firstBuckets, // to schema 1
+	firstBuckets,    // to schema 1
+	operatorBuckets, // to schema 2
+}
+
+// buckets lists what a file of the newest schema must have.
+var buckets = [][]byte{
+	bucketMachines, bucketHardware, bucketTrees, bucketImages, bucketEvents,
+	bucketSettings, bucketTokens, bucketRules, bucketDropped,
+}
+
+// operatorBuckets is for what the operator sets beside machines and images.
+func operatorBuckets(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketSettings, bucketTokens, bucketRules, bucketDropped} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func firstBuckets(tx *bolt.Tx) error {

@@ -10,6 +10,10 @@
 //	trees     MAC (6)     -> 0x01 JSON of the hardware tree, as it is served
 //	images    ref (32)    -> 0x01 JSON of catalog.Entry
 //	events    ID (8, BE)  -> 0x01 JSON of event.Event
+//	settings  name        -> 0x01 JSON of the stored value
+//	tokens    ID          -> 0x01 JSON of the API token, its secret hashed
+//	rules     ID (8, BE)  -> 0x01 JSON of rule.Rule
+//	dropped   source      -> 0x01 JSON of when a catalog entry was deleted that a file may name again
 //
 // Every value begins with a version byte. An acknowledged Update is on disk: bbolt syncs the
 // data and then the meta page that makes it visible.

@@ -24,6 +24,10 @@ var (
 	bucketTrees    = []byte("trees")
 	bucketImages   = []byte("images")
 	bucketEvents   = []byte("events")
+	bucketSettings = []byte("settings")
+	bucketTokens   = []byte("tokens")
+	bucketRules    = []byte("rules")
+	bucketDropped  = []byte("dropped")
 
 	keySchema    = []byte("schema")
 	keyCreatedBy = []byte("created_by")
