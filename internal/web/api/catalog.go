@@ -57,17 +57,9 @@ var (
 )
 
 func (c Config) addEntry(w http.ResponseWriter, r *http.Request, v body.Value) error {
-	o := v.Object()
-	request := library.Request{
-		URL:       o.String("image_url", body.Match(imageURL)),
-		DigestURL: orEmpty(o.Nullable("sha_url", body.Match(httpURL))),
-	}
-	ref := o.Nullable("ref", body.Match(refPattern))
-	if err := o.Done(); err != nil {
+	request, err := readEntry(v)
+	if err != nil {
 		return err
-	}
-	if ref != nil {
-		request.Ref, _ = catalog.ParseRef(*ref) // the pattern has settled it
 	}
 	entry, err := c.Library.Add(r.Context(), request, c.Client(r))
 	if err != nil {
@@ -75,6 +67,22 @@ func (c Config) addEntry(w http.ResponseWriter, r *http.Request, v body.Value) e
 	}
 	serve.JSON(w, http.StatusCreated, row(entry))
 	return nil
+}
+
+func readEntry(v body.Value) (library.Request, error) {
+	o := v.Object()
+	request := library.Request{
+		URL:       o.String("image_url", body.Match(imageURL)),
+		DigestURL: orEmpty(o.Nullable("sha_url", body.Match(httpURL))),
+	}
+	ref := o.Nullable("ref", body.Match(refPattern))
+	if err := o.Done(); err != nil {
+		return request, err
+	}
+	if ref != nil {
+		request.Ref, _ = catalog.ParseRef(*ref) // the pattern has settled it
+	}
+	return request, nil
 }
 
 func row(e catalog.Entry) wire.CatalogAdded {

@@ -47,7 +47,10 @@ func (p Problem) String() string {
 func AsProblems(err error) (Problems, bool) { return errors.AsType[Problems](err) }
 
 // Value is a JSON value that was read from a request.
-type Value struct{ v any }
+type Value struct {
+	v     any
+	shape *schema // of the Value that Describe hands to a reader
+}
 
 // Read reads a body of at most limit bytes. A body whose Content-Type is not JSON is a value that
 // is no object, so that it is refused like one.

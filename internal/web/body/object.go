@@ -2,7 +2,6 @@ package body
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,12 +14,16 @@ type Object struct {
 	read     map[string]bool
 	loc      []any
 	problems *Problems
-	lenient  bool // unknown fields are dropped in silence
+	lenient  bool    // unknown fields are dropped in silence
+	shape    *schema // is written down while a reader is described, nil while a request is read
 }
 
 // Object takes the value as an object. Done tells what was wrong.
 func (v Value) Object() *Object {
-	o := &Object{read: map[string]bool{}, loc: []any{"body"}, problems: new(Problems)}
+	o := &Object{read: map[string]bool{}, loc: []any{"body"}, problems: new(Problems), shape: v.shape}
+	if v.shape != nil {
+		return o
+	}
 	fields, ok := v.v.(map[string]any)
 	if !ok {
 		o.add(o.loc, "model_attributes_type", "Input should be a valid dictionary or object to extract fields from", v.v, nil)
@@ -31,6 +34,9 @@ func (v Value) Object() *Object {
 
 // Done returns everything that was wrong, nil if nothing was.
 func (o *Object) Done() error {
+	if o.shape != nil {
+		return errDescribed
+	}
 	o.finish()
 	if len(*o.problems) == 0 {
 		return nil
@@ -89,55 +95,11 @@ func (o *Object) take(key string) (any, bool) {
 	return v, ok
 }
 
-// Rule is one demand on a string; it returns the kind of problem, its message and its context.
-type Rule func(string) (kind, message string, ctx map[string]any)
-
-// Max limits a string to n characters.
-func Max(n int) Rule {
-	return func(s string) (string, string, map[string]any) {
-		if utf8.RuneCountInString(s) <= n {
-			return "", "", nil
-		}
-		return "string_too_long", fmt.Sprintf("String should have at most %d characters", n), map[string]any{"max_length": n}
-	}
-}
-
-// Min demands at least n characters.
-func Min(n int) Rule {
-	return func(s string) (string, string, map[string]any) {
-		if utf8.RuneCountInString(s) >= n {
-			return "", "", nil
-		}
-		return "string_too_short", fmt.Sprintf("String should have at least %d characters", n), map[string]any{"min_length": n}
-	}
-}
-
-// Match demands that the string matches a pattern anchored by ^ and $.
-func Match(pattern *regexp.Regexp) Rule {
-	return func(s string) (string, string, map[string]any) {
-		if pattern.MatchString(s) {
-			return "", "", nil
-		}
-		return "string_pattern_mismatch", fmt.Sprintf("String should match pattern '%s'", pattern), map[string]any{"pattern": pattern.String()}
-	}
-}
-
-// OneOf demands one of a closed set.
-func OneOf(values ...string) Rule {
-	list := "'" + strings.Join(values, "', '") + "'"
-	if i := strings.LastIndex(list, ", "); i >= 0 {
-		list = list[:i] + " or" + list[i+1:]
-	}
-	return func(s string) (string, string, map[string]any) {
-		if slices.Contains(values, s) {
-			return "", "", nil
-		}
-		return "literal_error", "Input should be " + list, map[string]any{"expected": list}
-	}
-}
-
 // String reads a field that must be there.
 func (o *Object) String(key string, rules ...Rule) string {
+	if o.shape.note(key, required, stringSchema(rules)) {
+		return ""
+	}
 	v, ok := o.take(key)
 	if !ok {
 		o.add(o.at(key), "missing", "Field required", o.fields, nil)
@@ -148,6 +110,9 @@ func (o *Object) String(key string, rules ...Rule) string {
 
 // StringOr reads a field that may be absent, but not null.
 func (o *Object) StringOr(key, absent string, rules ...Rule) string {
+	if o.shape.note(key, optional, withDefault(stringSchema(rules), absent)) {
+		return absent
+	}
 	v, ok := o.take(key)
 	if !ok {
 		return absent
@@ -157,6 +122,9 @@ func (o *Object) StringOr(key, absent string, rules ...Rule) string {
 
 // Nullable reads a field that may be absent or null.
 func (o *Object) Nullable(key string, rules ...Rule) *string {
+	if o.shape.note(key, optional, orNull(stringSchema(rules))) {
+		return nil
+	}
 	v, _ := o.take(key)
 	if v == nil {
 		return nil
@@ -172,7 +140,7 @@ func (o *Object) text(loc []any, v any, rules []Rule) string {
 		return ""
 	}
 	for _, rule := range rules {
-		if kind, message, ctx := rule(s); kind != "" {
+		if kind, message, ctx := rule.check(s); kind != "" {
 			o.add(loc, kind, message, s, ctx)
 			break
 		}
@@ -182,6 +150,9 @@ func (o *Object) text(loc []any, v any, rules []Rule) string {
 
 // Strings reads a list of at most limit strings; absent is empty.
 func (o *Object) Strings(key string, limit int, rules ...Rule) []string {
+	if o.shape.note(key, optional, listSchema(limit, stringSchema(rules))) {
+		return nil
+	}
 	items := o.list(key, limit)
 	texts := make([]string, 0, len(items))
 	for i, item := range items {
@@ -193,6 +164,12 @@ func (o *Object) Strings(key string, limit int, rules ...Rule) []string {
 // Objects reads a list of at most limit objects; absent is empty. Unknown fields in them are
 // dropped in silence.
 func (o *Object) Objects(key string, limit int, each func(*Object)) {
+	if o.shape != nil {
+		item := newSchema(true)
+		each(&Object{lenient: true, shape: item})
+		o.shape.note(key, optional, listSchema(limit, item.asMap()))
+		return
+	}
 	for i, item := range o.list(key, limit) {
 		loc := append(o.at(key), i)
 		fields, ok := item.(map[string]any)
@@ -224,6 +201,9 @@ func (o *Object) list(key string, limit int) []any {
 
 // Bool reads a field that may be absent: true, false, 0, 1 and the usual words for them.
 func (o *Object) Bool(key string) bool {
+	if o.shape.note(key, optional, boolSchema()) {
+		return false
+	}
 	v, ok := o.take(key)
 	if !ok {
 		return false
@@ -252,14 +232,20 @@ var boolWords = map[string]bool{
 	"false": false, "no": false, "off": false, "0": false, "f": false, "n": false,
 }
 
+// maxNumber is the largest number that Number takes: it fits an int64.
+const maxNumber = 1 << 62
+
 // Number reads a field that may be absent and must not be negative.
 func (o *Object) Number(key string) float64 {
+	if o.shape.note(key, optional, map[string]any{"type": "number", "minimum": 0, "maximum": maxNumber, "default": 0}) {
+		return 0
+	}
 	v, ok := o.take(key)
 	if !ok {
 		return 0
 	}
 	n, ok := v.(float64)
-	if !ok || n < 0 || n > 1<<62 {
+	if !ok || n < 0 || n > maxNumber {
 		o.add(o.at(key), "number_type", "Input should be a number that is not negative", v, nil)
 		return 0
 	}
@@ -268,6 +254,9 @@ func (o *Object) Number(key string) float64 {
 
 // Tree reads a field that may be absent or null, and else must be an object or a list.
 func (o *Object) Tree(key string) any {
+	if o.shape.note(key, optional, map[string]any{"type": []string{"object", "array", "null"}}) {
+		return nil
+	}
 	v, _ := o.take(key)
 	switch v.(type) {
 	case nil, map[string]any, []any:

@@ -54,15 +54,20 @@ func readInventory(v body.Value) (wire.Inventory, error) {
 }
 
 func (c Config) status(w http.ResponseWriter, r *http.Request, v body.Value) error {
+	status, err := readStatus(v)
+	if err != nil {
+		return err
+	}
+	return c.end(w, r, status)
+}
+
+func readStatus(v body.Value) (wire.Status, error) {
 	o := v.Object()
 	status := wire.Status{
 		Status: o.String("status", body.OneOf(wire.StatusDone, wire.StatusFailed)),
 		Reason: strings.TrimSpace(o.StringOr("reason", "", body.Max(wire.MaxReason))),
 	}
-	if err := o.Done(); err != nil {
-		return err
-	}
-	return c.end(w, r, status)
+	return status, o.Done()
 }
 
 // done is how clients up to 0.60 reported success, without a body.
@@ -84,12 +89,8 @@ func (c Config) end(w http.ResponseWriter, r *http.Request, status wire.Status) 
 var stageName = regexp.MustCompile(`^[a-z][a-z-]{0,31}$`)
 
 func (c Config) progress(w http.ResponseWriter, r *http.Request, v body.Value) error {
-	o := v.Object()
-	p := wire.Progress{
-		Stage: o.String("stage", body.Match(stageName)),
-		Bytes: int64(o.Number("bytes")), Total: int64(o.Number("total")), Rate: o.Number("rate"),
-	}
-	if err := o.Done(); err != nil {
+	p, err := readProgress(v)
+	if err != nil {
 		return err
 	}
 	mac, err := pathMAC(r)
@@ -100,4 +101,13 @@ func (c Config) progress(w http.ResponseWriter, r *http.Request, v body.Value) e
 		return err
 	}
 	return serve.NoContent(w)
+}
+
+func readProgress(v body.Value) (wire.Progress, error) {
+	o := v.Object()
+	p := wire.Progress{
+		Stage: o.String("stage", body.Match(stageName)),
+		Bytes: int64(o.Number("bytes")), Total: int64(o.Number("total")), Rate: o.Number("rate"),
+	}
+	return p, o.Done()
 }
