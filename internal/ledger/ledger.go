@@ -15,12 +15,13 @@ import (
 
 // Ledger announces what has been stored. It is safe for concurrent use.
 type Ledger struct {
-	log *slog.Logger
-	hub *hub
+	log  *slog.Logger
+	hub  *hub
+	news *news
 }
 
 // New returns a Ledger that writes to the journal through log.
-func New(log *slog.Logger) *Ledger { return &Ledger{log: log, hub: newHub()} }
+func New(log *slog.Logger) *Ledger { return &Ledger{log: log, hub: newHub(), news: newNews()} }
 
 // Appender is what a transaction must offer to carry events.
 type Appender interface {
@@ -58,10 +59,12 @@ func (l *Ledger) Subscribe(ctx context.Context) <-chan Change { return l.hub.sub
 // Progress tells subscribers how far a live environment is.
 func (l *Ledger) Progress(mac machine.MAC, p wire.Progress) {
 	l.hub.publish(Change{MAC: mac, Progress: &p})
+	l.news.advanced(mac, p)
 }
 
 func (l *Ledger) announce(e *event.Event) {
 	l.hub.publish(Change{Event: e})
+	l.news.happened(e.SubjectKind)
 	level := slog.LevelInfo
 	if e.Kind.Failed() {
 		level = slog.LevelWarn

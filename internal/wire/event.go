@@ -21,3 +21,11 @@ type StreamProgress struct {
 	MAC string `json:"mac"`
 	Progress
 }
+
+// WorkerState is the data of a "worker" message of GET /api/v1/stream and of a
+// "worker-state-changed" message of GET /events/workers.
+type WorkerState struct {
+	Kind   string `json:"kind"` // backup or release
+	Key    string `json:"key"`  // the ID of the backup, the tag of the release
+	Status string `json:"status"`
+}
