@@ -1,16 +1,10 @@
 package builder
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 
-	"github.com/klauspost/compress/zstd"
+	"bty/internal/kernelfile"
 )
 
 // kernelFile is a kernel that firmware or iPXE can start.
@@ -33,90 +27,7 @@ func readKernel(path string, arch Arch) (kernelFile, error) {
 
 func kernelVersion(data []byte, arch Arch) (string, error) {
 	if arch == ARM64 {
-		return arm64Version(data)
+		return kernelfile.ARM64Version(data)
 	}
-	return x86Version(data)
-}
-
-// x86Version reads the boot protocol's header (Documentation/arch/x86/boot.rst).
-func x86Version(data []byte) (string, error) {
-	const (
-		headerMagic   = 0x202 // "HdrS"
-		versionOffset = 0x20e // of the version string, less 0x200
-		xloadflags    = 0x236 // bit 0: has a 64-bit entry point
-	)
-	if len(data) < 0x400 || string(data[headerMagic:headerMagic+4]) != "HdrS" {
-		return "", errors.New("not a bzImage for x86 (give the vmlinuz of a kernel package)")
-	}
-	if data[xloadflags]&1 == 0 {
-		return "", errors.New("a 32-bit kernel; the live environment needs a 64-bit one")
-	}
-	at := int(binary.LittleEndian.Uint16(data[versionOffset:])) + 0x200
-	if at == 0x200 || at >= len(data) {
-		return "", nil
-	}
-	return firstWord(data[at:]), nil
-}
-
-// arm64Version reads an Image (Documentation/arch/arm64/booting.rst) or an EFI zboot file,
-// whose payload is an Image that is compressed.
-func arm64Version(data []byte) (string, error) {
-	if len(data) >= 64 && string(data[56:60]) == "ARM\x64" {
-		return bannerVersion(data), nil
-	}
-	if len(data) < 64 || string(data[:2]) != "MZ" || string(data[4:8]) != "zimg" {
-		return "", errors.New("neither an Image nor an EFI zboot file for arm64")
-	}
-	offset, size := binary.LittleEndian.Uint32(data[8:]), binary.LittleEndian.Uint32(data[12:])
-	if uint64(offset)+uint64(size) > uint64(len(data)) {
-		return "", errors.New("an EFI zboot file that is cut short")
-	}
-	payload := bytes.NewReader(data[offset : offset+size])
-	var image io.Reader
-	var err error
-	switch method := firstWord(data[24:56]); method {
-	case "gzip":
-		image, err = gzip.NewReader(payload)
-	case "zstd", "zstd22":
-		var dec *zstd.Decoder
-		if dec, err = zstd.NewReader(payload); err == nil {
-			defer dec.Close()
-			image = dec
-		}
-	default:
-		return "", nil // cannot look inside; the modules' version goes unproven
-	}
-	if err != nil {
-		return "", fmt.Errorf("unpack the EFI zboot file: %w", err)
-	}
-	const maxImage = 256 << 20
-	plain, err := io.ReadAll(io.LimitReader(image, maxImage))
-	if err != nil {
-		return "", fmt.Errorf("unpack the EFI zboot file: %w", err)
-	}
-	return bannerVersion(plain), nil
-}
-
-// bannerVersion finds the version in the banner that every kernel prints first.
-func bannerVersion(image []byte) string {
-	const banner = "Linux version "
-	for rest := image; ; {
-		i := bytes.Index(rest, []byte(banner))
-		if i < 0 {
-			return ""
-		}
-		rest = rest[i+len(banner):]
-		if len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9' {
-			return firstWord(rest)
-		}
-	}
-}
-
-// firstWord is the text up to a blank or NUL, at most 200 bytes of it.
-func firstWord(b []byte) string {
-	b = b[:min(len(b), 200)]
-	if i := bytes.IndexAny(b, "\x00 \n"); i >= 0 {
-		b = b[:i]
-	}
-	return strings.ToValidUTF8(string(b), "?")
+	return kernelfile.X86Version(data)
 }
