@@ -19,6 +19,7 @@ import (
 	"bty/internal/library"
 	"bty/internal/nbp"
 	"bty/internal/release"
+	"bty/internal/settings"
 	"bty/internal/store"
 	"bty/internal/web"
 	"bty/internal/web/api"
@@ -31,10 +32,11 @@ import (
 
 // app is the use cases and the surfaces over one state.
 type app struct {
-	fleet *fleet.Fleet
-	state *store.Store
-	book  ledger.Book
-	web   web.Config
+	settings *settings.Settings
+	fleet    *fleet.Fleet
+	state    *store.Store
+	book     ledger.Book
+	web      web.Config
 }
 
 // assemble ties the parts together; it starts nothing.
@@ -55,6 +57,10 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		return nil, err
 	}
 	books := ledger.New(log)
+	chosen, err := settings.New(settings.Config{Store: settingStore{state}, Ledger: books, Log: log, Now: time.Now, Started: cfg})
+	if err != nil {
+		return nil, err
+	}
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
 		Live: release.Folder{Root: root, Version: cfg.Netboot.ArtifactVersion}.Live,
@@ -62,7 +68,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	a := &app{fleet: machines, state: state, book: ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep)}}
+	a := &app{settings: chosen, fleet: machines, state: state, book: ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep)}}
 	images := &library.Library{Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}}
 	operator := auth.New(secret, cfg.Admin.Password, time.Now)
 	if operator.IsDefault() {

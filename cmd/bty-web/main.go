@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	_ "time/tzdata" // time zones of the pages, on hosts that have none
 
 	"bty/internal/daemon"
 )

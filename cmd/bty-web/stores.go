@@ -6,6 +6,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/settings"
 	"bty/internal/store"
 )
 
@@ -15,6 +16,7 @@ type (
 	fleetStore   struct{ *store.Store }
 	libraryStore struct{ *store.Store }
 	bookStore    struct{ *store.Store }
+	settingStore struct{ *store.Store }
 )
 
 func (s fleetStore) View(fn func(fleet.Tx) error) error {
@@ -38,5 +40,13 @@ func (s bookStore) View(fn func(ledger.Tx) error) error {
 }
 
 func (s bookStore) Update(ctx context.Context, fn func(ledger.Tx) error) error {
+	return s.Store.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
+func (s settingStore) View(fn func(settings.Tx) error) error {
+	return s.Store.View(func(tx *store.Tx) error { return fn(tx) })
+}
+
+func (s settingStore) Update(ctx context.Context, fn func(settings.Tx) error) error {
 	return s.Store.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
 }

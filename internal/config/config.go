@@ -47,7 +47,8 @@ type Config struct {
 		MaxPerClient int
 	}
 	Events struct {
-		Keep int
+		Keep     int
+		KeepDays int // 0 means for ever
 	}
 	Log struct {
 		Format string // "", "text" or "json"
@@ -65,6 +66,7 @@ type Config struct {
 	}
 
 	origins map[string]Origin
+	source  Source
 }
 
 // Values of tftp.mode.
@@ -106,6 +108,9 @@ func (o Origin) IsDefault() bool { return o == Origin{} }
 
 // Origin returns where the value of key ("server.port") came from.
 func (c *Config) Origin(key string) Origin { return c.origins[key] }
+
+// Source is where the configuration was read from.
+func (c *Config) Source() Source { return c.source }
 
 // Error is a configuration that cannot be used. Its message names the place, the key and the
 // next step, and never a secret.

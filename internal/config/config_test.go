@@ -30,13 +30,13 @@ func env(root string, vars map[string]string) func(string) string {
 
 func TestLayersMergePerKey(t *testing.T) {
 	root := tree(t, map[string]string{
-		"etc/conf.d/10.toml":       "[server]\nport = 1001\nhost = '10'\ntrusted_proxy = '10'\n[withcache]\nurl = 'ten'\n",
+		"etc/conf.d/10.toml":       "[server]\nport = 1001\nhost = '10'\ntrusted_proxy = '10'\n[withcache]\nurl = 'http://ten'\n",
 		"etc/conf.d/20.toml":       "[server]\nhost = '20'\n",
 		"etc/conf.d/note.txt":      "not TOML [",
 		"etc/bty.toml":             "[server]\ntrusted_proxy = 'main'\n[boot]\nmax_attempts = 7\n",
 		"dir/a.toml":               "[boot]\nmax_attempts = 8\n",
-		"one.toml":                 "nbdmux.url = 'file'\n",
-		"state/bty.toml":           "nbdmux = { url = 'state' }\n",
+		"one.toml":                 "nbdmux.url = 'http://file'\n",
+		"state/bty.toml":           "nbdmux = { url = 'http://state' }\n",
 		"creds/bty.admin-password": "hunter2\n",
 	})
 	c, warnings, err := Load(Source{Etc: root + "/etc", Getenv: env(root, map[string]string{
@@ -50,8 +50,8 @@ func TestLayersMergePerKey(t *testing.T) {
 		{"server.port", Keys()[2].Value(c), "9000", "variable BTY_SERVER_PORT"},
 		{"server.host", c.Server.Host, "20", root + "/etc/conf.d/20.toml:2"},
 		{"server.trusted_proxy", c.Server.TrustedProxy, "main", root + "/etc/bty.toml:2"},
-		{"withcache.url", c.Withcache.URL, "ten", root + "/etc/conf.d/10.toml:6"},
-		{"nbdmux.url", c.Nbdmux.URL, "state", root + "/state/bty.toml:1"},
+		{"withcache.url", c.Withcache.URL, "http://ten", root + "/etc/conf.d/10.toml:6"},
+		{"nbdmux.url", c.Nbdmux.URL, "http://state", root + "/state/bty.toml:1"},
 		{"admin.password", c.Admin.Password, "hunter2", "credential bty.admin-password"},
 		{"paths.boot_dir", c.Paths.BootDir, root + "/state/boot", "default"},
 		{"paths.catalog_file", c.Paths.CatalogFile, root + "/state/catalog.toml", "default"},

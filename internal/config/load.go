@@ -24,7 +24,7 @@ type Source struct {
 // Load reads the configuration. The warnings are for the log: keys that nobody knows, files that
 // were named but are not there. An error is an *Error.
 func Load(src Source) (*Config, []string, error) {
-	l := &loader{src: src, keys: Keys(), cfg: &Config{origins: make(map[string]Origin)}}
+	l := &loader{src: src, keys: Keys(), cfg: &Config{origins: make(map[string]Origin), source: src}}
 	if err := l.load(); err != nil {
 		return nil, l.warnings, err
 	}

@@ -20,7 +20,8 @@ type Key struct {
 	text     func(*Config) *string // exactly one of text and number is set
 	number   func(*Config) *int
 	min, max int
-	clamp    bool // out of range means the default instead of an error
+	clamp    bool               // out of range means the default instead of an error
+	check    func(string) error // what else a string must be; "" is never asked
 }
 
 // String is the key as the documentation spells it: "server.port".
@@ -58,6 +59,10 @@ func Keys() []Key {
 	secret := func(k Key, cred string) Key { k.Secret, k.Cred = true, cred; return k }
 	oneOf := func(k Key, values ...string) Key { k.OneOf = values; return k }
 	clamp := func(k Key) Key { k.clamp = true; return k }
+	must := func(k Key, check func(Key, string) error) Key {
+		k.check = func(v string) error { return check(k, v) }
+		return k
+	}
 	later := func(k Key) Key { k.Later, k.Help = true, k.Help+" (no effect in this release)"; return k }
 	return []Key{
 		secret(text("admin", "password", "bty-lab", "password of the pages and of the API",
@@ -80,10 +85,10 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Paths.CatalogFile })),
 		text("paths", "run_dir", "/run/bty", "folder of the control and report sockets",
 			func(c *Config) *string { return &c.Paths.RunDir }),
-		later(text("withcache", "url", "", "cache that images are fetched through; empty: none",
-			func(c *Config) *string { return &c.Withcache.URL })),
-		later(text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
-			func(c *Config) *string { return &c.Nbdmux.URL })),
+		later(must(text("withcache", "url", "", "cache that images are fetched through; empty: none",
+			func(c *Config) *string { return &c.Withcache.URL }), webURL)),
+		later(must(text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
+			func(c *Config) *string { return &c.Nbdmux.URL }), webURL)),
 		later(text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",
 			func(c *Config) *string { return &c.Netboot.TFTPProbeHost })),
 		text("netboot", "artifact_version", "0.65.4", "version of the Debian live artifacts, also meant by the tag latest",
@@ -102,6 +107,8 @@ func Keys() []Key {
 			func(c *Config) *int { return &c.TFTP.MaxPerClient }),
 		number("events", "keep", 100000, 100, 100000000, "events kept; the oldest go first",
 			func(c *Config) *int { return &c.Events.Keep }),
+		number("events", "keep_days", 365, 0, 36500, "days that events are kept; 0: for ever, up to events.keep",
+			func(c *Config) *int { return &c.Events.KeepDays }),
 		oneOf(text("log", "format", "", "text or json; empty: the journal if there is one, else text",
 			func(c *Config) *string { return &c.Log.Format }), "", "text", "json"),
 		later(clamp(number("tuning", "backup_max_parallel", 1, 1, 64, "backups made at one time",
@@ -150,6 +157,11 @@ func (k Key) setText(c *Config, s string) error {
 	}
 	if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, s) {
 		return fmt.Errorf("%s is %q; it must be one of %q", k, s, k.OneOf)
+	}
+	if k.check != nil && s != "" {
+		if err := k.check(s); err != nil {
+			return err
+		}
 	}
 	*k.text(c) = s
 	return nil

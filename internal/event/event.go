@@ -85,6 +85,8 @@ const (
 	SettingsUpstream     Kind = "settings.upstream.updated"
 	SettingsBackup       Kind = "settings.backup.updated"
 	SettingsDisplay      Kind = "settings.display.updated"
+	SettingsEvents       Kind = "settings.events.updated"
+	SettingsForgotten    Kind = "settings.stored.removed" // a stored value; the configuration's counts again
 	SettingsConfig       Kind = "settings.config.updated"
 	SettingsConfigFailed Kind = "settings.config.failed"
 	TokenCreated         Kind = "auth.token.created"
