@@ -66,7 +66,14 @@ func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr,
 				return event.Event{}, err
 			}
 		}
-		hardware := machine.Hardware{Disks: append([]machine.Disk{}, inv.Disks...)}
+		hardware, _, err := tx.Hardware(mac)
+		if err != nil {
+			return event.Event{}, err
+		}
+		hardware.Disks = append([]machine.Disk{}, inv.Disks...)
+		if carried.LSHW {
+			hardware.Describe(lshw)
+		}
 		m.Inventoried(now)
 		summary := fmt.Sprintf("%s reported %d disks", mac, carried.Count)
 		if len(lshw) > maxLSHW {

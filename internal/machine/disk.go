@@ -22,9 +22,3 @@ func (d Disk) SerialOrEmpty() string {
 	}
 	return strings.TrimSpace(*d.Serial)
 }
-
-// Hardware is what a machine reported about itself last. It is kept beside the machine, because
-// it is large and no boot decision reads it.
-type Hardware struct {
-	Disks []Disk `json:"disks"`
-}

@@ -27,8 +27,10 @@ func (t *Tx) DeleteMachine(mac machine.MAC) error {
 // EachMachine calls fn for every machine in the order of their MACs.
 func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 	return t.tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
-		var m machine.Machine
-		if err := decode(bucketMachines, key, raw, &m); err != nil {
+		var mac machine.MAC
+		copy(mac[:], key)
+		m, err := remember(&t.store.machines, bucketMachines, mac, key, raw)
+		if err != nil {
 			return err
 		}
 		return fn(m)
@@ -37,8 +39,7 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 
 // Hardware returns what the machine reported last, and whether it ever did.
 func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err error) {
-	found, err = t.get(bucketHardware, mac[:], &h)
-	return h, found, err
+	return recall(t, &t.store.hardware, bucketHardware, mac, mac[:])
 }
 
 // PutHardware stores h in place of what the machine reported before.

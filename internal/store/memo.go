@@ -5,8 +5,10 @@ import (
 	"sync"
 )
 
-// maxMemo bounds the values that are kept decoded; a machine takes about a kilobyte.
-const maxMemo = 16 << 10
+const (
+	maxMemo      = 16 << 10 // values that are kept decoded; a machine takes about a kilobyte
+	maxMemoValue = 4 << 10  // bytes of one; what a machine reports may be much more, and is decoded again
+)
 
 // memo keeps values decoded, beside the bytes that they were decoded from. A value counts only
 // while the transaction that asks holds the same bytes, so nothing ever has to be invalidated:
@@ -30,10 +32,19 @@ func (m *memo[K, V]) get(key K, raw []byte) (V, bool) {
 }
 
 func (m *memo[K, V]) put(key K, raw []byte, value V) {
+	if len(raw) > maxMemoValue {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.values == nil || len(m.values) >= maxMemo {
+	if m.values == nil {
 		m.values = map[K]decoded[V]{}
+	}
+	if _, known := m.values[key]; !known && len(m.values) >= maxMemo {
+		for old := range m.values { // any: who reads all values in turn must not empty it each time
+			delete(m.values, old)
+			break
+		}
 	}
 	m.values[key] = decoded[V]{bytes.Clone(raw), value}
 }
@@ -44,12 +55,18 @@ func recall[K comparable, V any](t *Tx, m *memo[K, V], bucket []byte, key K, key
 	if raw == nil {
 		return v, false, nil
 	}
+	v, err = remember(m, bucket, key, keyBytes, raw)
+	return v, true, err
+}
+
+// remember returns what raw decodes to, from the memo if it has it.
+func remember[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (v V, err error) {
 	if v, ok := m.get(key, raw); ok {
-		return v, true, nil
+		return v, nil
 	}
 	if err := decode(bucket, keyBytes, raw, &v); err != nil {
-		return v, true, err
+		return v, err
 	}
 	m.put(key, raw, v)
-	return v, true, nil
+	return v, nil
 }

@@ -54,6 +54,7 @@ type Store struct {
 
 	commits  atomic.Int64
 	machines memo[machine.MAC, machine.Machine]
+	hardware memo[machine.MAC, machine.Hardware]
 	images   memo[catalog.ImageRef, catalog.Entry]
 }
 

@@ -68,3 +68,12 @@ type MachineProgress struct {
 	At      Time `json:"at"`
 	StageAt Time `json:"stage_at"` // when the stage began
 }
+
+// MachinePage is the answer to GET /api/v1/machines.
+type MachinePage struct {
+	Machines []Machine `json:"machines"`
+	Total    int       `json:"total"` // machines that the query selects
+	All      int       `json:"all"`   // machines that are known
+	Offset   int       `json:"offset"`
+	Limit    int       `json:"limit"`
+}

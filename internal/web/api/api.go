@@ -59,6 +59,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("GET /machines/{mac}/lshw.json", own(c.lshw))
 	mux.Handle("GET /machines/{mac}/disks.json", own(c.disks))
 	mux.Handle("POST /api/v1/machines/{mac}/arm", own(c.arm))
+	c.registerFleet(mux, own, ownBody)
 
 	mux.Handle("GET /events", own(c.listEvents))
 	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))

@@ -132,7 +132,7 @@ func (c Config) deleteMachine(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c Config) arm(w http.ResponseWriter, r *http.Request) error {
-	mac, err := pathMAC(r)
+	mac, err := typedMAC(r)
 	if err != nil {
 		return err
 	}
