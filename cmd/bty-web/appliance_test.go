@@ -143,7 +143,8 @@ func (a *appliance) restart() {
 // reply is an answer with its body.
 type reply struct {
 	*http.Response
-	body string
+	body    string
+	strange error // how it differs from what /openapi.json says, nil if it does not
 }
 
 // anonymous sends a request without the cookie. A body that is no string or reader goes as JSON.
@@ -166,6 +167,9 @@ func (a *appliance) send(method, path string, body any, header []string, cookie 
 	r, err := a.try(method, path, body, header, cookie)
 	if err != nil {
 		a.Fatalf("%s %s: %v\n%s", method, path, err, a.log)
+	}
+	if r.strange != nil {
+		a.Error(r.strange)
 	}
 	return r
 }
@@ -194,7 +198,7 @@ func (a *appliance) try(method, path string, body any, header []string, cookie s
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
-	return reply{resp, string(raw)}, err
+	return reply{resp, string(raw), theContract().check(resp, string(raw))}, err
 }
 
 // jsonText is a body that is sent as it stands, as JSON.

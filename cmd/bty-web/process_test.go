@@ -259,7 +259,7 @@ func (a *appliance) local(socket, method, path string, body any) reply {
 	}
 	defer resp.Body.Close()
 	raw, _ := io.ReadAll(resp.Body)
-	return reply{resp, string(raw)}
+	return reply{resp, string(raw), nil}
 }
 
 // Who can open the control socket is the administrator.

@@ -96,26 +96,43 @@ func TestRoutes(t *testing.T) {
 	a.alive()
 }
 
-// open are the routes that anybody on the LAN may use. All others must refuse.
-var open = []string{
-	"GET /healthz", "GET /readyz", "GET /version", "GET /metrics", "GET /images", "GET /catalog.toml",
-	"GET /pxe-bootstrap.ipxe", "GET /pxe/{mac}", "GET /pxe/{mac}/plan", "POST /pxe/{mac}/inventory", "POST /pxe/{mac}/status",
-	"POST /pxe/{mac}/progress", "POST /pxe/{mac}/done", "GET /boot/{name}",
-	"GET /{$}", "GET /ui", "GET /ui/login", "POST /ui/login", "POST /ui/logout", "GET /static/{name}",
+// open are the routes that anybody on the LAN may use, and why. All others must refuse.
+var open = map[string]string{
+	"GET /pxe-bootstrap.ipxe":   "firmware and iPXE cannot sign in",
+	"GET /pxe/{mac}":            "iPXE cannot sign in",
+	"GET /boot/{name}":          "firmware and iPXE cannot sign in",
+	"GET /pxe/{mac}/plan":       "a live environment knows no password",
+	"POST /pxe/{mac}/inventory": "a live environment knows no password",
+	"POST /pxe/{mac}/status":    "a live environment knows no password",
+	"POST /pxe/{mac}/progress":  "a live environment knows no password",
+	"POST /pxe/{mac}/done":      "a live environment knows no password",
+	"GET /images":               "the wizard and the sticks read it",
+	"GET /catalog.toml":         "the wizard and the sticks read it",
+	"GET /healthz":              "service managers and load balancers ask",
+	"GET /readyz":               "service managers and load balancers ask",
+	"GET /version":              "clients ask before they sign in; it says no secret",
+	"GET /metrics":              "monitoring reads it; figures only",
+	"GET /openapi.json":         "says what the routes are, nothing of this server",
+	"GET /{$}":                  "leads to the sign-in page",
+	"GET /ui":                   "leads to the sign-in page",
+	"GET /ui/login":             "is the sign-in page",
+	"POST /ui/login":            "signs in",
+	"POST /ui/logout":           "signs out",
+	"GET /static/{name}":        "the sign-in page looks like something",
 }
 
 func TestAnonymousCallersAreRefused(t *testing.T) {
 	a := start(t, nil)
 	a.anonymous("GET", "/pxe/"+mac1, nil)
 	patterns := web.Patterns(web.Config{})
-	for _, pattern := range open {
+	for pattern := range open {
 		if !slices.Contains(patterns, pattern) {
 			t.Errorf("%s is no route", pattern)
 		}
 	}
 	refused := 0
 	for _, pattern := range patterns {
-		if slices.Contains(open, pattern) {
+		if open[pattern] != "" {
 			continue
 		}
 		method, path, _ := strings.Cut(pattern, " ")

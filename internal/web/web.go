@@ -36,6 +36,7 @@ func public(mux serve.Mux, c Config) {
 	api.Register(mux, c.API)
 	ui.Register(mux, c.UI)
 	mux.Handle("GET /metrics", c.Metrics)
+	mux.Handle("GET /openapi.json", document(c.API.Version))
 }
 
 // Patterns lists the routes of Public as http.ServeMux spells them.

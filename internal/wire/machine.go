@@ -41,7 +41,7 @@ type Machine struct {
 	BootMode      machine.BootMode `json:"boot_mode"`
 	SanbootDrive  *string          `json:"sanboot_drive"`
 	LastFlashedAt Time             `json:"last_flashed_at"`
-	KnownDisks    []machine.Disk   `json:"known_disks"` // null if it never reported any
+	KnownDisks    []machine.Disk   `json:"known_disks" openapi:"null"` // null if it never reported any
 	KnownDisksAt  Time             `json:"known_disks_at"`
 	TargetSerial  *string          `json:"target_disk_serial"`
 	CreatedAt     Time             `json:"created_at"`

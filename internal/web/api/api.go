@@ -93,9 +93,11 @@ func (c Config) readyz(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+type version struct {
+	Version string `json:"version"`
+}
+
 func (c Config) version(w http.ResponseWriter, _ *http.Request) error {
-	serve.JSON(w, http.StatusOK, struct {
-		Version string `json:"version"`
-	}{c.Version})
+	serve.JSON(w, http.StatusOK, version{c.Version})
 	return nil
 }

@@ -16,6 +16,15 @@ const (
 	maxLimit     = 500
 )
 
+type eventList struct {
+	Events []wire.Event `json:"events"`
+}
+
+type acknowledged struct {
+	ID           int64 `json:"id"`
+	Acknowledged bool  `json:"acknowledged"`
+}
+
 func (c Config) listEvents(w http.ResponseWriter, r *http.Request) error {
 	filter, err := readFilter(r.URL.Query())
 	if err != nil {
@@ -29,9 +38,7 @@ func (c Config) listEvents(w http.ResponseWriter, r *http.Request) error {
 	for i, e := range found {
 		shown[i] = Event(e)
 	}
-	serve.JSON(w, http.StatusOK, struct {
-		Events []wire.Event `json:"events"`
-	}{shown})
+	serve.JSON(w, http.StatusOK, eventList{shown})
 	return nil
 }
 
@@ -83,10 +90,7 @@ func (c Config) acknowledge(w http.ResponseWriter, r *http.Request) error {
 	if err := c.Events.Acknowledge(r.Context(), event.ID(id)); err != nil {
 		return err
 	}
-	serve.JSON(w, http.StatusOK, struct {
-		ID           int64 `json:"id"`
-		Acknowledged bool  `json:"acknowledged"`
-	}{id, true})
+	serve.JSON(w, http.StatusOK, acknowledged{id, true})
 	return nil
 }
 

@@ -1,0 +1,55 @@
+package ui
+
+import "bty/internal/web/openapi"
+
+// Operations describes the routes of Register.
+func Operations() []openapi.Operation {
+	const tag = "pages"
+	refused := []openapi.Answer{{Status: 422, Media: htmlType}, {Status: 413, Media: htmlType}}
+	return []openapi.Operation{
+		{Pattern: "GET /{$}", Tag: tag, Access: openapi.Open, Summary: "To the sign-in page", Answers: led()},
+		{Pattern: "GET /ui", Tag: tag, Access: openapi.Open, Summary: "To the dashboard", Answers: led()},
+		{Pattern: "GET /ui/login", Tag: tag, Access: openapi.Open, Summary: "The sign-in page", Answers: pageOr(303)},
+		{Pattern: "POST /ui/login", Tag: tag, Access: openapi.Open, Summary: "Sign in: sets the cookie bty-token",
+			Details: "A wrong password is answered 200 with the page again.", Request: openapi.Form(openapi.Field{Name: "password", Needed: true}),
+			Answers: append(pageOr(303), refused...)},
+		{Pattern: "POST /ui/logout", Tag: tag, Access: openapi.Open, Summary: "Sign out", Answers: led()},
+		{Pattern: "GET /ui/dashboard", Tag: tag, Access: openapi.Page, Summary: "The dashboard", Answers: pageOr()},
+		{Pattern: "GET /ui/machines", Tag: tag, Access: openapi.Page, Summary: "The machines", Answers: pageOr()},
+		{Pattern: "GET /ui/machines/{mac}", Tag: tag, Access: openapi.Page, Summary: "One machine", Answers: pageOr(404)},
+		{Pattern: "GET /ui/machines/{mac}/row", Tag: tag, Access: openapi.Page, Summary: "One machine as a row of the list", Answers: pageOr(404)},
+		{Pattern: "POST /ui/machines/{mac}/arm", Tag: tag, Access: openapi.Page, Summary: "Flash again", Answers: led()},
+		{Pattern: "GET /static/{name}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
+			Answers: assets()},
+	}
+}
+
+const htmlType = "text/html; charset=utf-8"
+
+// pageOr is a page, or one of the errors, for people as a page and for programs as JSON.
+func pageOr(others ...int) []openapi.Answer {
+	list := []openapi.Answer{openapi.HTML()}
+	for _, status := range others {
+		if status < 400 {
+			list = append(list, openapi.Empty(status, "to another page"))
+			continue
+		}
+		list = append(list, openapi.Answer{Status: status, Media: htmlType})
+		list = append(list, openapi.Refusals(status)...)
+	}
+	return list
+}
+
+// led is the answer of a form: to the page that shows the outcome.
+func led() []openapi.Answer {
+	return []openapi.Answer{openapi.Empty(303, "to the page that shows the outcome")}
+}
+
+func assets() []openapi.Answer {
+	list := openapi.Refusals(404)
+	for _, media := range []string{"text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml", "text/plain; charset=utf-8"} {
+		list = append(list, openapi.Plain(media))
+	}
+	return append(list, openapi.Empty(206, "a range"), openapi.Empty(304, "not changed"), openapi.Answer{Status: 404, Media: "text/plain; charset=utf-8"},
+		openapi.Answer{Status: 416, Media: "text/plain; charset=utf-8"})
+}
