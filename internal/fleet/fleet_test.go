@@ -492,7 +492,7 @@ func TestHardware(t *testing.T) {
 	if kept, err := s.Tree(box); err != nil || string(kept) != string(tree) {
 		t.Errorf("tree %s, %v", kept, err)
 	}
-	post(wire.Inventory{LSHW: make([]byte, maxLSHW+1)})
+	post(wire.Inventory{LSHW: make([]byte, MaxTree+1)})
 	if kept, err := s.Tree(box); err != nil || string(kept) != string(tree) {
 		t.Error("a tree that is too large took the place of the old one")
 	}

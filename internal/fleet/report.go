@@ -11,8 +11,8 @@ import (
 	"bty/internal/wire"
 )
 
-// maxLSHW is the largest hardware tree that is kept, in bytes; a larger one is left out.
-const maxLSHW = 4 << 20
+// MaxTree is the largest hardware tree that is kept, in bytes; a larger one is left out.
+const MaxTree = 4 << 20
 
 // Launch records that a machine fetched a file of the live environment.
 func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, file string) error {
@@ -59,7 +59,7 @@ func (f *Fleet) lookup(mac machine.MAC) (m machine.Machine, found bool, err erro
 func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr, inv wire.Inventory) error {
 	now := f.Now()
 	lshw := inv.LSHW
-	carried := inventoried{Count: len(inv.Disks), Serials: serials(inv.Disks), LSHW: lshw != nil && len(lshw) <= maxLSHW}
+	carried := inventoried{Count: len(inv.Disks), Serials: serials(inv.Disks), LSHW: lshw != nil && len(lshw) <= MaxTree}
 	err := f.report(ctx, mac, from, orphan{"inventory", &carried.Count}, func(tx Tx, m *machine.Machine) (event.Event, error) {
 		if carried.LSHW {
 			if err := tx.PutTree(mac, lshw); err != nil {
@@ -76,8 +76,8 @@ func (f *Fleet) Inventory(ctx context.Context, mac machine.MAC, from netip.Addr,
 		}
 		m.Inventoried(now)
 		summary := fmt.Sprintf("%s reported %d disks", mac, carried.Count)
-		if len(lshw) > maxLSHW {
-			summary += fmt.Sprintf("; its hardware tree of %d bytes is over the limit of %d and was left out", len(lshw), maxLSHW)
+		if len(lshw) > MaxTree {
+			summary += fmt.Sprintf("; its hardware tree of %d bytes is over the limit of %d and was left out", len(lshw), MaxTree)
 		}
 		return machineEvent(event.MachineInventory, mac, event.Client, from, now, summary, carried), tx.PutHardware(mac, hardware)
 	})

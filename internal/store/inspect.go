@@ -12,8 +12,8 @@ import (
 
 // inspect looks at a file from end to end without writing to it, before bbolt does: what bbolt
 // finds wrong when it opens a file for writing may end the process in a goroutine of its own, and
-// a file that was cut short ends it with a bus error.
-func inspect(path string) (err error) {
+// a file that was cut short ends it with a bus error. It calls breathe between two keys.
+func inspect(path string, breathe func()) (err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -41,7 +41,7 @@ func inspect(path string) (err error) {
 			return corrupt(path, err)
 		}
 		if int(have) > len(migrations) {
-			return fmt.Errorf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or restore a backup made by this one", path, have, len(migrations))
+			return &NewerError{path, int(have), len(migrations)}
 		}
 		if int(have) == len(migrations) {
 			if err := complete(tx); err != nil {
@@ -49,7 +49,7 @@ func inspect(path string) (err error) {
 			}
 		}
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
-			if err := walk(b); err != nil {
+			if err := walk(b, breathe); err != nil {
 				return corrupt(path, fmt.Errorf("bucket %q: %w", name, err))
 			}
 			return nil
@@ -58,7 +58,7 @@ func inspect(path string) (err error) {
 }
 
 // walk touches every page of a bucket. None of ours has a bucket in it.
-func walk(b *bolt.Bucket) error {
+func walk(b *bolt.Bucket, breathe func()) error {
 	if b == nil {
 		return errors.New("it is no bucket")
 	}
@@ -72,6 +72,7 @@ func walk(b *bolt.Bucket) error {
 			return fmt.Errorf("key %x is out of order", key)
 		}
 		last = key
+		breathe()
 		_ = bytes.IndexByte(value, 0) // reads it: a value that goes beyond the file faults here
 	}
 	return nil
@@ -87,11 +88,33 @@ func complete(tx *bolt.Tx) error {
 	return nil
 }
 
-// corrupt says what is wrong with the file and what to do about it. The file is never changed.
+// DamagedError is a file that is no database of bty, or one that does not hold together.
+type DamagedError struct {
+	Path  string
+	Cause error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("open %s: not a bty database, or a damaged one: %v. The file was left as it is; restore a backup in its place with: bty-lab restore ID (bty-lab backups lists them)", e.Path, e.Cause)
+}
+
+func (e *DamagedError) Unwrap() error { return e.Cause }
+
+// NewerError is a database of a later release.
+type NewerError struct {
+	Path         string
+	Have, Newest int // schemas: of the file, and of this release
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or restore a backup made by this one", e.Path, e.Have, e.Newest)
+}
+
+// corrupt says what is wrong with the file. The file is never changed.
 func corrupt(path string, cause any) error {
 	err, ok := cause.(error)
 	if !ok {
 		err = fmt.Errorf("%v", cause)
 	}
-	return fmt.Errorf("open %s: not a bty database, or a damaged one: %w. The file was left as it is; move it aside and restore a backup in its place", path, err)
+	return &DamagedError{path, err}
 }

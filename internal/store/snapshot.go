@@ -1,0 +1,74 @@
+package store
+
+import (
+	"fmt"
+	"io"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Snapshot writes a consistent copy of the whole database to w, which may take its time: writers go
+// on beside it, and the pages that they free meanwhile are used again once it has ended. begin is
+// told how many bytes will come; its error ends the copy before the first.
+func (s *Store) Snapshot(w io.Writer, begin func(size int64) error) error {
+	return s.db.View(func(tx *bolt.Tx) error {
+		if err := begin(tx.Size()); err != nil {
+			return err
+		}
+		_, err := tx.WriteTo(w)
+		return err
+	})
+}
+
+// Copy is a database file that no server has open: a backup, or one that may become the state.
+type Copy struct{ store *Store }
+
+// OpenCopy opens a file for reading after it has looked at it from end to end. A file that is
+// damaged, or has a newer schema, is refused with the reason. It never writes to the file. While
+// it looks it calls breathe, so that it can be made to leave the machine to others.
+func OpenCopy(path string, breathe func()) (*Copy, error) {
+	if err := inspect(path, breathe); err != nil {
+		return nil, err
+	}
+	db, err := openFile(path, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Copy{&Store{db: db}}, nil
+}
+
+// View runs fn on the copy. It may lack the buckets of newer schemas: ask Schema.
+func (c *Copy) View(fn func(*Tx) error) error { return c.store.View(fn) }
+
+// About is what a database file says about itself.
+type About struct {
+	Schema    uint32 // the number of the last migration that it went through
+	Newest    uint32 // the same of this release
+	CreatedBy string // version of bty-web that made the first file of this state
+	Machines  int
+	Images    int
+	Events    int
+}
+
+// About counts what is in the copy.
+func (c *Copy) About() (about About, err error) {
+	err = c.View(func(t *Tx) error {
+		about.Newest = uint32(len(migrations))
+		if about.Schema, err = t.schema(); err != nil {
+			return err
+		}
+		about.CreatedBy = string(t.tx.Bucket(bucketMeta).Get(keyCreatedBy))
+		for name, n := range map[*[]byte]*int{&bucketMachines: &about.Machines, &bucketImages: &about.Images, &bucketEvents: &about.Events} {
+			b := t.tx.Bucket(*name)
+			if b == nil {
+				return fmt.Errorf("it has no bucket %s", *name)
+			}
+			*n = b.Stats().KeyN
+		}
+		return nil
+	})
+	return about, err
+}
+
+// Close lets go of the file.
+func (c *Copy) Close() error { return c.store.db.Close() }
