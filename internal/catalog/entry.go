@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"path"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ type Entry struct {
 	Src         string    `json:"src"`                    // as the operator gave it
 	ResolvedSrc string    `json:"resolved_src,omitempty"` // where the bytes are, "" while not known
 	Digest      Digest    `json:"digest,omitzero"`
+	Manifest    string    `json:"manifest,omitempty"` // oras: digest of the manifest that Digest was read from
 	Name        string    `json:"name"`
 	DigestURL   string    `json:"digest_url,omitempty"` // the sha256sum file that the digest came from
 	Format      Format    `json:"format,omitempty"`
@@ -21,14 +23,30 @@ type Entry struct {
 	AddedAt     time.Time `json:"added_at"`
 }
 
+// Scheme is the scheme of a source in lower case, "" if it has none.
+func Scheme(src string) string {
+	scheme, _, ok := strings.Cut(src, "://")
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(scheme)
+}
+
 // URL is where a machine fetches the image: the resolved source of an http(s) image, else the
-// source itself, which for oras:// the client resolves.
+// source itself, which for oras:// the client resolves. A source that pins a manifest is given as
+// one that pins the blob, because existing clients take the digest of a reference for the blob's.
 func (e Entry) URL() string {
-	if e.ResolvedSrc != "" && !strings.HasPrefix(e.Src, "oras://") {
-		return e.ResolvedSrc
+	if Scheme(e.Src) != "oras" {
+		return cmp.Or(e.ResolvedSrc, e.Src)
+	}
+	if repository, _, pinned := strings.Cut(e.Src, "@"); pinned && e.Manifest != "" && !e.Digest.IsZero() {
+		return repository + "@sha256:" + e.Digest.String()
 	}
 	return e.Src
 }
+
+// IsPinned reports whether the source names its bytes by digest, so that they cannot move.
+func (e Entry) IsPinned() bool { return Scheme(e.Src) == "oras" && strings.Contains(e.Src, "@") }
 
 // BaseName is the last segment of a URL's path, percent escapes kept; "" if there is none.
 func BaseName(url string) string {

@@ -6,6 +6,7 @@ package catalog
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,15 @@ func FormatOf(name string) Format {
 		}
 	}
 	return FormatUnknown
+}
+
+// ParseFormat accepts the name of a known format, in any case; "" is FormatUnknown.
+func ParseFormat(s string) (Format, error) {
+	f := Format(strings.ToLower(s))
+	if f != FormatUnknown && !slices.Contains(Formats, f) {
+		return f, fmt.Errorf("%.40q is no format of a disk image that bty writes; want one of %q", s, Formats)
+	}
+	return f, nil
 }
 
 // Digest is the SHA-256 of an image's bytes as published, before any decoding.

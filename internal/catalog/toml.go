@@ -5,32 +5,50 @@ import (
 	"strings"
 )
 
+// Listing says what EncodeTOML writes.
+type Listing struct {
+	All   bool   // also the entries without a digest, which the clients of old do not expect
+	Cache string // base URL of the cache that sources are rewritten to, "" for none
+}
+
 // EncodeTOML writes schema version 1 of catalog.toml. Entries without a digest are left out, as
-// the clients expect; names that occur twice are made unique, because a client refuses a file
-// with the same name twice.
-func EncodeTOML(entries []Entry) []byte {
+// the clients expect, unless all are asked for; names that occur twice are made unique, because a
+// client refuses a file with the same name twice. So it does one with a file:// source.
+func EncodeTOML(entries []Entry, listing Listing) []byte {
 	var b strings.Builder
 	b.WriteString("version = 1\n")
 	used := map[string]bool{}
 	for _, e := range entries {
-		if e.Digest.IsZero() || strings.HasPrefix(e.Src, "file://") {
+		if e.Digest.IsZero() && !listing.All || Scheme(e.Src) == "file" {
 			continue
 		}
 		b.WriteString("\n[[images]]\n")
 		field(&b, "name", unique(used, e))
-		field(&b, "src", e.Src)
-		field(&b, "sha256", e.Digest.String())
-		if e.Format != FormatUnknown {
-			field(&b, "format", string(e.Format))
+		field(&b, "src", listing.source(e))
+		if !e.Digest.IsZero() {
+			field(&b, "sha256", e.Digest.String())
 		}
+		optional(&b, "format", string(e.Format))
 		if e.Size > 0 {
 			fmt.Fprintf(&b, "size_bytes = %d\n", e.Size)
 		}
-		if e.Arch != "" {
-			field(&b, "arch", e.Arch)
-		}
+		optional(&b, "arch", e.Arch)
+		optional(&b, "description", e.Description)
 	}
 	return []byte(b.String())
+}
+
+func (l Listing) source(e Entry) string {
+	if l.Cache != "" {
+		return CacheURL(l.Cache, e.Src)
+	}
+	return e.Src
+}
+
+func optional(b *strings.Builder, key, value string) {
+	if value != "" {
+		field(b, key, value)
+	}
 }
 
 func unique(used map[string]bool, e Entry) string {

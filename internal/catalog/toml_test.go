@@ -19,6 +19,7 @@ type manifest struct {
 		Format string `toml:"format"`
 		Size   int64  `toml:"size_bytes"`
 		Arch   string `toml:"arch"`
+		About  string `toml:"description"`
 	} `toml:"images"`
 }
 
@@ -52,16 +53,16 @@ func image(name, src string) Entry {
 
 func TestEncodeTOML(t *testing.T) {
 	full := image("a.img.zst", "https://h/a.img.zst")
-	full.Format, full.Size, full.Arch = Zstd, 12345, "x86_64"
+	full.Format, full.Size, full.Arch, full.Description = Zstd, 12345, "x86_64", "two\nlines"
 	unproven := image("b", "https://h/b")
 	unproven.Digest = Digest{}
-	got := string(EncodeTOML([]Entry{full, unproven, image("c", "file:///c"), image("d", "oras://h/d/e:t")}))
+	got := string(EncodeTOML([]Entry{full, unproven, image("c", "file:///c"), image("d", "oras://h/d/e:t")}, Listing{}))
 	want := "version = 1\n\n[[images]]\nname = \"a.img.zst\"\nsrc = \"https://h/a.img.zst\"\nsha256 = \"" + full.Digest.String() +
-		"\"\nformat = \"img.zst\"\nsize_bytes = 12345\narch = \"x86_64\"\n\n[[images]]\nname = \"d\"\nsrc = \"oras://h/d/e:t\"\nsha256 = \"" + full.Digest.String() + "\"\n"
+		"\"\nformat = \"img.zst\"\nsize_bytes = 12345\narch = \"x86_64\"\ndescription = \"two\\u000Alines\"\n\n[[images]]\nname = \"d\"\nsrc = \"oras://h/d/e:t\"\nsha256 = \"" + full.Digest.String() + "\"\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if empty := string(EncodeTOML(nil)); empty != "version = 1\n" {
+	if empty := string(EncodeTOML(nil, Listing{})); empty != "version = 1\n" {
 		t.Errorf("an empty catalog is %q", empty)
 	}
 }
@@ -73,7 +74,7 @@ func TestNastyNames(t *testing.T) {
 	for i, name := range names {
 		entries = append(entries, image(name, fmt.Sprintf("https://h/%d", i)))
 	}
-	m := parse(t, EncodeTOML(entries))
+	m := parse(t, EncodeTOML(entries, Listing{}))
 	for i, name := range names {
 		if m.Images[i].Name != name {
 			t.Errorf("%q came back as %q", name, m.Images[i].Name)
@@ -92,7 +93,7 @@ func TestDuplicateNames(t *testing.T) {
 	}
 	for name, entries := range tests {
 		t.Run(name, func(t *testing.T) {
-			m := parse(t, EncodeTOML(entries))
+			m := parse(t, EncodeTOML(entries, Listing{}))
 			if len(m.Images) != len(entries) {
 				t.Fatalf("%d images, want %d", len(m.Images), len(entries))
 			}
@@ -112,7 +113,7 @@ func FuzzEncodeTOML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, other, arch string) {
 		entries := []Entry{image(name, "https://h/1"), image(other, "https://h/2"), image(name, "https://h/3")}
 		entries[0].Arch, entries[0].Description = arch, other
-		m := parse(t, EncodeTOML(entries))
+		m := parse(t, EncodeTOML(entries, Listing{}))
 		if len(m.Images) != 3 || m.Images[0].Name != strings.ToValidUTF8(name, "\uFFFD") {
 			t.Errorf("%d images: %+v", len(m.Images), m.Images)
 		}

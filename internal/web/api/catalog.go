@@ -34,7 +34,7 @@ func (c Config) catalogTOML(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/toml")
-	_, _ = w.Write(catalog.EncodeTOML(entries)) // the client is gone, if anything
+	_, _ = w.Write(catalog.EncodeTOML(entries, catalog.Listing{})) // the client is gone, if anything
 	return nil
 }
 
