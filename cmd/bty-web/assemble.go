@@ -28,6 +28,7 @@ import (
 	"bty/internal/web/report"
 	"bty/internal/web/serve"
 	"bty/internal/web/ui"
+	"bty/internal/withcache"
 )
 
 // app is the use cases and the surfaces over one state.
@@ -61,15 +62,17 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
+	cache := &withcache.Cache{Base: chosen.WithcacheURL, HTTP: &http.Client{}, Now: time.Now}
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
-		Live: release.Folder{Root: root, Version: cfg.Netboot.ArtifactVersion}.Live,
+		Live:   release.Folder{Root: root, Version: cfg.Netboot.ArtifactVersion}.Live,
+		Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err
 	}
 	a := &app{settings: chosen, fleet: machines, state: state, book: ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep)}}
-	images := &library.Library{Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}}
+	images := &library.Library{Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}, Cache: cache}
 	operator := auth.New(secret, cfg.Admin.Password, time.Now)
 	if operator.IsDefault() {
 		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")

@@ -163,7 +163,7 @@ func forLive(m machine.Machine, know Knowledge, rule Rule) Decision {
 	case RuleInventory, RuleInventoryRetry:
 		offer.Action = Report
 	case RuleFlash, RuleFlashRetry:
-		offer.Action, offer.Image = Flash, know.Image
+		offer.Action, offer.Image, offer.Cache = Flash, know.Image, know.Cache
 		next.Facts = planned(m.Facts)
 	case RuleStuck:
 		offer.Action, next.Facts.Stuck = Leave, true

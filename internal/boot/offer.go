@@ -91,6 +91,7 @@ type LiveFiles struct {
 // Knowledge is what the appliance knows beside the machine when it decides.
 type Knowledge struct {
 	Image       *catalog.Entry // the bound image, nil if the catalog does not have it
+	Cache       catalog.Cached // what the cache of images says of Image, asked for before a plan only
 	Live        LiveFiles      // zero if no complete live environment is installed
 	Missing     string         // the file for want of which there is none
 	MaxAttempts int            // starts without a completion before giving up; 0 means 5
@@ -103,8 +104,18 @@ type Offer struct {
 	Rule    Rule
 	Machine machine.Machine // as it was when it asked
 	Image   *catalog.Entry  // resolved, for StartLive in a flash mode and for Flash
+	Cache   catalog.Cached  // for Flash: what the cache of images says of Image
 	Live    LiveFiles       // for StartLive
 	Missing string          // for RuleNoLiveFiles
+}
+
+// ImageURL is where the machine fetches its image: from the cache if that has it, else from the
+// origin.
+func (o Offer) ImageURL() string {
+	if o.Cache.Hit {
+		return o.Cache.URL
+	}
+	return o.Image.URL()
 }
 
 // Drive is the BIOS drive that a disk boot names.

@@ -49,3 +49,11 @@ func quote(s string) string {
 	}
 	return b.String()
 }
+
+// Cached is what a cache of images says of one source. The zero Cached is that there is no cache.
+type Cached struct {
+	Src        string // that was asked for
+	Configured bool
+	Hit        bool   // it has all the bytes
+	URL        string // where it has them, on a hit
+}

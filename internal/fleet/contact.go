@@ -30,10 +30,14 @@ func (c Contact) question(now time.Time) boot.Question {
 
 // Contact answers a machine. The answer is committed, with what it changes, before it is returned.
 func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
+	cached, err := f.askCache(ctx, c)
+	if err != nil {
+		return boot.Offer{}, err
+	}
 	now := f.Now()
 	var offer boot.Offer
 	var isNew bool
-	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
+	err = f.commit(ctx, func(tx Tx) ([]event.Event, error) {
 		before, found, err := tx.Machine(c.MAC)
 		if err != nil {
 			return nil, err
@@ -46,6 +50,10 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 		know, err := f.knowledge(tx, m, c)
 		if err != nil {
 			return nil, err
+		}
+		know.Cache = cached
+		if know.Image != nil && know.Image.Src != cached.Src { // it was bound to another a moment ago
+			know.Cache = catalog.Cached{Configured: cached.Configured}
 		}
 		decision := boot.Decide(m, know, c.question(now))
 		offer = decision.Offer
@@ -64,6 +72,19 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 	}
 	f.activity.contact(c.MAC, c.From, now, c.Asker == boot.Firmware)
 	return offer, nil
+}
+
+// askCache asks the cache for the image that a plan would name. That may take a while, so it is
+// done before the transaction.
+func (f *Fleet) askCache(ctx context.Context, c Contact) (catalog.Cached, error) {
+	if c.Asker != boot.Live || f.Cached == nil {
+		return catalog.Cached{}, nil
+	}
+	offer, err := f.Explain(c)
+	if err != nil || offer.Action != boot.Flash {
+		return catalog.Cached{}, err
+	}
+	return f.Cached(ctx, offer.Image.Src), nil
 }
 
 // arrive is the machine at the door: a new record, or the first contact of one made by hand.

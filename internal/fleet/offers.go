@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bty/internal/boot"
+	"bty/internal/catalog"
 	"bty/internal/wire"
 )
 
@@ -32,6 +33,17 @@ type cacheUse struct {
 	Configured bool   `json:"configured"`
 	Hit        *bool  `json:"hit"`
 	ServedFrom string `json:"served_from"`
+}
+
+func useOf(c catalog.Cached) *cacheUse {
+	use := &cacheUse{Configured: c.Configured, ServedFrom: "origin"}
+	if c.Configured {
+		use.Hit = &c.Hit
+	}
+	if c.Hit {
+		use.ServedFrom = "withcache"
+	}
+	return use
 }
 
 // offerDetails describes a script.
@@ -94,7 +106,7 @@ func planDetails(o boot.Offer) served {
 	s := served{BootMode: mode, Rule: o.Rule, Plan: PlanMode(o)}
 	switch o.Rule {
 	case boot.RuleFlash, boot.RuleFlashRetry:
-		s.OfferKind, s.Withcache = "plan:flash:"+mode, &cacheUse{ServedFrom: "origin"}
+		s.OfferKind, s.Withcache = "plan:flash:"+mode, useOf(o.Cache)
 		s.ImageRef, s.ImageName, s.Serial = o.Image.Ref.String(), o.Image.Name, o.Machine.Intent.TargetSerial
 	case boot.RuleOrphanRef, boot.RuleNoTargetDisk:
 		s.OfferKind = "plan:interactive:flash-unresolved"

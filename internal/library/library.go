@@ -16,6 +16,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/ledger"
 	"bty/internal/machine"
+	"bty/internal/withcache"
 )
 
 // Tx is what the use cases need of one transaction.
@@ -40,6 +41,7 @@ type Library struct {
 	Ledger *ledger.Ledger
 	Now    func() time.Time
 	HTTP   *http.Client // asks origins for sizes and sha256sum files
+	Cache  *withcache.Cache
 }
 
 // Request is an image to add.
@@ -169,6 +171,13 @@ func (l *Library) Images() ([]catalog.Entry, error) {
 	var entries []catalog.Entry
 	err := l.Store.View(func(tx Tx) (err error) { entries, err = tx.Images(); return err })
 	return entries, err
+}
+
+// TOML is the catalog as clients read it: its sources lead to the cache if there is one. Entries
+// without a digest are in it only if all are asked for.
+func (l *Library) TOML(all bool) ([]byte, error) {
+	entries, err := l.Images()
+	return catalog.EncodeTOML(entries, catalog.Listing{All: all, Cache: l.Cache.Base()}), err
 }
 
 func (l *Library) event(kind event.Kind, src string, from netip.Addr, summary string, carried any) event.Event {

@@ -28,13 +28,13 @@ func (c Config) images(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func (c Config) catalogTOML(w http.ResponseWriter, _ *http.Request) error {
-	entries, err := c.Library.Images()
+func (c Config) catalogTOML(w http.ResponseWriter, r *http.Request) error {
+	file, err := c.Library.TOML(isSet(r, "all"))
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/toml")
-	_, _ = w.Write(catalog.EncodeTOML(entries, catalog.Listing{})) // the client is gone, if anything
+	_, _ = w.Write(file) // the client is gone, if anything
 	return nil
 }
 
@@ -103,9 +103,14 @@ func (c Config) deleteEntry(w http.ResponseWriter, r *http.Request) error {
 	if !query.Has("src") {
 		return body.Problems{{Type: "missing", Loc: []any{"query", "src"}, Message: "Field required"}}
 	}
-	force := query.Get("force") == "1" || query.Get("force") == "true"
-	if err := c.Library.Delete(r.Context(), query.Get("src"), force, c.Client(r)); err != nil {
+	if err := c.Library.Delete(r.Context(), query.Get("src"), isSet(r, "force"), c.Client(r)); err != nil {
 		return err
 	}
 	return serve.NoContent(w)
+}
+
+// isSet reports whether a switch in the query is on.
+func isSet(r *http.Request, name string) bool {
+	v := r.URL.Query().Get(name)
+	return v == "1" || v == "true"
 }

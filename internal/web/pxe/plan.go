@@ -28,7 +28,7 @@ func Plan(offer boot.Offer, host string) wire.Plan {
 	switch offer.Action {
 	case boot.Flash:
 		image := offer.Image
-		plan.Image, plan.Name, plan.Format = image.URL(), image.Name, string(image.Format)
+		plan.Image, plan.Name, plan.Format = offer.ImageURL(), image.Name, string(image.Format)
 		plan.TargetDiskSerial = offer.Machine.Intent.TargetSerial
 		if !image.Digest.IsZero() { // without one, the image may have been rebuilt since its size was asked
 			plan.DiskImageSHA, plan.SizeBytes = image.Digest.String(), image.Size
