@@ -56,6 +56,10 @@ live: build kernel ## the live environment, into build/live
 	$(BUILD)/bin/bty-lab liveenv build --kernel $(KERNEL) --modules $(MODULES) \
 		--bty $(BUILD)/bin/bty --out $(BUILD)/live
 
+.PHONY: assets
+assets: ## the files of others that the pages load, from npm as vendor.txt lists them (they are committed)
+	@internal/web/ui/vendor.sh
+
 ## --- running
 
 .PHONY: demo run

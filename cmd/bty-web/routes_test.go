@@ -59,7 +59,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/static/bty.css", nil, 200, "text/css; charset=utf-8", ""},
 		{"HEAD", "/static/bty.css", nil, 200, "text/css; charset=utf-8", ""},
 		{"GET", "/ui", nil, 303, "", ""},
-		{"GET", "/ui/dashboard", nil, 303, "", ""},
+		{"GET", "/ui/dashboard", nil, 200, html, ""},
+		{"GET", "/ui/session", nil, 204, "", ""},
 		{"GET", "/ui/machines", nil, 200, html, ""},
 		{"GET", "/ui/login", nil, 303, "", ""},
 		{"GET", "/images/x", nil, 404, jsonType, "detail"},
@@ -118,7 +119,7 @@ var open = map[string]string{
 	"GET /ui/login":             "is the sign-in page",
 	"POST /ui/login":            "signs in",
 	"POST /ui/logout":           "signs out",
-	"GET /static/{name}":        "the sign-in page looks like something",
+	"GET /static/{path...}":     "the sign-in page looks like something",
 }
 
 func TestAnonymousCallersAreRefused(t *testing.T) {
@@ -139,7 +140,7 @@ func TestAnonymousCallersAreRefused(t *testing.T) {
 		path = strings.NewReplacer("{mac}", mac1, "{id}", "1", "{name}", "x.bin", "{$}", "").Replace(path)
 		for _, cookie := range []string{"", "null", "forged", strings.Repeat("A", 54)} {
 			r := a.send(method, path, jsonText(`{}`), nil, cookie)
-			toLogin := r.StatusCode == http.StatusSeeOther && r.Header.Get("Location") == "/ui/login" && strings.HasPrefix(path, "/ui/")
+			toLogin := r.StatusCode == http.StatusSeeOther && strings.HasPrefix(r.Header.Get("Location"), "/ui/login?") && strings.HasPrefix(path, "/ui/")
 			if r.StatusCode != http.StatusUnauthorized && !toLogin {
 				t.Errorf("%s with cookie %q: status %d: %.200s", pattern, cookie, r.StatusCode, r.body)
 			}

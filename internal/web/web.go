@@ -27,16 +27,16 @@ type Config struct {
 // Public is what the LAN reaches.
 func Public(c Config) http.Handler {
 	mux := http.NewServeMux()
-	public(mux, c)
-	return router{mux, c.Serve}
+	page := public(mux, c)
+	return router{mux, c.Serve, page}
 }
 
-func public(mux serve.Mux, c Config) {
+func public(mux serve.Mux, c Config) serve.Page {
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
-	ui.Register(mux, c.UI)
 	mux.Handle("GET /metrics", c.Metrics)
 	mux.Handle("GET /openapi.json", document(c.API.Version))
+	return ui.Register(mux, c.UI)
 }
 
 // Patterns lists the routes of Public as http.ServeMux spells them.
@@ -57,27 +57,28 @@ func Control(c Config) http.Handler {
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
 	mux.Handle("GET /metrics", c.Metrics)
-	return router{mux, c.Serve}
+	return router{mux, c.Serve, nil}
 }
 
 // Report is what the report socket reaches.
 func Report(c Config) http.Handler {
 	mux := http.NewServeMux()
 	report.Register(mux, c.Report)
-	return router{mux, c.Serve}
+	return router{mux, c.Serve, nil}
 }
 
-// router adds what clients know of the routes as a whole: errors in JSON, no HEAD but where
-// firmware needs it, no trailing slash.
+// router adds what clients know of the routes as a whole: errors in JSON, or as a page under /ui/,
+// no HEAD but where firmware needs it, no trailing slash.
 type router struct {
 	mux   *http.ServeMux
 	serve serve.Adapter
+	page  serve.Page
 }
 
 func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, ok := plainPath(r)
 	if !ok {
-		serve.JSON(w, http.StatusNotFound, detail{"Not Found"})
+		t.refuse(w, r, http.StatusNotFound)
 		return
 	}
 	_, pattern := t.mux.Handler(r)
@@ -85,7 +86,7 @@ func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case pattern == "":
 		t.noRoute(w, r)
 	case r.Method == http.MethodHead && !answersHEAD(pattern):
-		notAllowed(w, strings.Join(t.allowed(r), ", "))
+		t.notAllowed(w, r, t.allowed(r))
 	default:
 		t.mux.ServeHTTP(w, r)
 	}
@@ -137,19 +138,23 @@ func (t router) noRoute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if allowed := t.allowed(r); len(allowed) > 0 {
-		notAllowed(w, strings.Join(allowed, ", "))
+		t.notAllowed(w, r, allowed)
 		return
 	}
-	serve.JSON(w, http.StatusNotFound, detail{"Not Found"})
+	t.refuse(w, r, http.StatusNotFound)
 }
 
-type detail struct {
-	Detail string `json:"detail"`
+func (t router) notAllowed(w http.ResponseWriter, r *http.Request, allowed []string) {
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	t.refuse(w, r, http.StatusMethodNotAllowed)
 }
 
-func notAllowed(w http.ResponseWriter, allowed string) {
-	w.Header().Set("Allow", allowed)
-	serve.JSON(w, http.StatusMethodNotAllowed, detail{"Method Not Allowed"})
+func (t router) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	adapter := t.serve
+	if strings.HasPrefix(r.URL.Path, "/ui/") {
+		adapter.Page = t.page
+	}
+	adapter.Refuse(w, r, status)
 }
 
 func (t router) knows(r *http.Request, path string) bool {

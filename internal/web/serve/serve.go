@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"bty/internal/fault"
@@ -37,7 +38,12 @@ type Adapter struct {
 	Log *slog.Logger
 	// Large bounds how many large bodies are held in memory at one time, all decoded; nil does not.
 	Large chan struct{}
+	// Page tells a browser what went wrong; nil tells everybody in JSON.
+	Page Page
 }
+
+// Page answers with an error as a page for people.
+type Page func(w http.ResponseWriter, r *http.Request, status int, text string) error
 
 // largeBody is from how many bytes on a body counts as large.
 const largeBody = 1 << 20
@@ -115,11 +121,35 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= 500 {
 		a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "status", status, "err", err)
 	}
-	if problems, ok := body.AsProblems(err); ok {
+	problems, isList := body.AsProblems(err)
+	switch {
+	case isList && a.show(w, r, status, problems.Error()), !isList && a.show(w, r, status, fault.Public(err)):
+	case isList:
 		JSON(w, status, detail{problems})
-		return
+	default:
+		JSON(w, status, detail{fault.Public(err)})
 	}
-	JSON(w, status, detail{fault.Public(err)})
+}
+
+// Refuse answers a request that no handler takes.
+func (a Adapter) Refuse(w http.ResponseWriter, r *http.Request, status int) {
+	text := http.StatusText(status)
+	if !a.show(w, r, status, text) {
+		JSON(w, status, detail{text})
+	}
+}
+
+// show answers with a page if there are any and it is a browser that asks: nothing else names HTML
+// as what it wants. It reports whether it did.
+func (a Adapter) show(w http.ResponseWriter, r *http.Request, status int, text string) bool {
+	if a.Page == nil || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return false
+	}
+	if err := a.Page(w, r, status, text); err != nil {
+		a.Log.Error("an error page cannot be shown", "path", r.URL.Path, "status", status, "err", err)
+		return false
+	}
+	return true
 }
 
 type detail struct {

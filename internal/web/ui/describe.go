@@ -14,12 +14,13 @@ func Operations() []openapi.Operation {
 			Details: "A wrong password is answered 200 with the page again.", Request: openapi.Form(openapi.Field{Name: "password", Needed: true}),
 			Answers: append(pageOr(303), refused...)},
 		{Pattern: "POST /ui/logout", Tag: tag, Access: openapi.Open, Summary: "Sign out", Answers: led()},
+		{Pattern: "GET /ui/session", Tag: tag, Summary: "Whether the caller is signed in", Answers: []openapi.Answer{openapi.Empty(204, "signed in")}},
 		{Pattern: "GET /ui/dashboard", Tag: tag, Access: openapi.Page, Summary: "The dashboard", Answers: pageOr()},
 		{Pattern: "GET /ui/machines", Tag: tag, Access: openapi.Page, Summary: "The machines", Answers: pageOr()},
 		{Pattern: "GET /ui/machines/{mac}", Tag: tag, Access: openapi.Page, Summary: "One machine", Answers: pageOr(404)},
 		{Pattern: "GET /ui/machines/{mac}/row", Tag: tag, Access: openapi.Page, Summary: "One machine as a row of the list", Answers: pageOr(404)},
 		{Pattern: "POST /ui/machines/{mac}/arm", Tag: tag, Access: openapi.Page, Summary: "Flash again", Answers: led()},
-		{Pattern: "GET /static/{name}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
+		{Pattern: "GET /static/{path...}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
 			Answers: assets()},
 	}
 }

@@ -1,10 +1,10 @@
 package ui
 
 import (
-	"fmt"
-	"html/template"
+	"cmp"
 	"net/http"
-	"time"
+	"slices"
+	"strings"
 
 	"bty/internal/catalog"
 	"bty/internal/event"
@@ -14,15 +14,25 @@ import (
 	"bty/internal/web/serve"
 )
 
+func (s surface) machinesRoutes(r routes) {
+	r.own("GET /ui/machines", s.machines)
+	r.own("GET /ui/machines/{mac}/row", s.machineRow)
+}
+
+// machineList is what the URL of the machines page may say.
+var machineList = listSpec{
+	Path:    "/ui/machines",
+	Columns: []string{"mac", "image", "boot_mode", "state", "last_seen_at", "last_seen_ip", "last_flashed_at"},
+	Filters: []string{"discovered", "assigned", "flashing", "failed"},
+	Search:  "MAC, label, image, address",
+}
+
 // row is one machine as a table row shows it.
 type row struct {
 	fleet.Record
-	Image string
+	Image string // its name, "" if none is bound
 	Host  string
 }
-
-// timelineLength is how many events the page of a machine shows.
-const timelineLength = 100
 
 func (s surface) machines(w http.ResponseWriter, r *http.Request) error {
 	records, err := s.Fleet.Machines()
@@ -33,15 +43,73 @@ func (s surface) machines(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rows := make([]row, len(records))
-	for i, record := range records {
-		rows[i] = row{Record: record, Image: names.of(record)}
-	}
+	state := machineList.read(r)
+	rows := chosen(records, names, state)
+	known := len(records)
+	sortRows(rows, state)
+	from, to := state.cut(len(rows))
 	data := struct {
-		Rows []row
-		Host string
-	}{rows, serve.Host(r)}
-	return s.render(w, r, "machines.html", "Machines", data, r.URL.Query().Get("error"))
+		List  list
+		Rows  []row
+		Known int
+		Host  string
+	}{state, rows[from:to], known, serve.Host(r)}
+	return s.show(w, r, view{Page: "machines", Title: "Machines", Section: "machines", Data: data,
+		Saved: map[string]string{"machine": "Saved.", "deleted": "The machine is forgotten. If it asks again, it is new."}})
+}
+
+func chosen(records []fleet.Record, names imageNames, state list) []row {
+	query := strings.ToLower(state.Query)
+	rows := []row{}
+	for _, record := range records {
+		if one := (row{Record: record, Image: names.of(record)}); one.passes(state.Filter) && one.contains(query) {
+			rows = append(rows, one)
+		}
+	}
+	return rows
+}
+
+func (r row) passes(filter string) bool {
+	switch filter {
+	case "discovered":
+		return r.Intent.Image.IsZero()
+	case "assigned":
+		return !r.Intent.Image.IsZero()
+	case "flashing":
+		return r.Progress != nil && !r.Facts.Halted()
+	case "failed":
+		return r.Facts.Halted()
+	}
+	return true
+}
+
+func (r row) contains(query string) bool {
+	if query == "" {
+		return true
+	}
+	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
+	return has(r.MAC.String()) || has(r.Image) || has(r.Intent.Image.String()) || has(event.Address(r.SeenFrom)) || slices.ContainsFunc(r.Intent.Labels, has)
+}
+
+func sortRows(rows []row, state list) {
+	compare := map[string]func(a, b row) int{
+		"image":           func(a, b row) int { return cmp.Compare(a.Image, b.Image) },
+		"boot_mode":       func(a, b row) int { return cmp.Compare(a.Intent.Mode, b.Intent.Mode) },
+		"state":           func(a, b row) int { return cmp.Compare(a.State(), b.State()) },
+		"last_seen_at":    func(a, b row) int { return a.SeenAt.Compare(b.SeenAt) },
+		"last_seen_ip":    func(a, b row) int { return a.SeenFrom.Compare(b.SeenFrom) },
+		"last_flashed_at": func(a, b row) int { return a.Facts.FlashedAt.Compare(b.Facts.FlashedAt) },
+	}[state.Sort]
+	if compare == nil {
+		compare = func(row, row) int { return 0 }
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { // they come in the order of their MACs
+		c := cmp.Or(compare(a, b), slices.Compare(a.MAC[:], b.MAC[:]))
+		if state.Desc {
+			return -c
+		}
+		return c
+	})
 }
 
 type imageNames map[catalog.ImageRef]string
@@ -65,10 +133,19 @@ func (n imageNames) of(r fleet.Record) string {
 	return r.Intent.Image.Short() + " (not in the catalog)"
 }
 
-func (s surface) one(r *http.Request) (row, error) {
+// typedMAC is the machine that the path names, as people spell MACs.
+func typedMAC(r *http.Request) (machine.MAC, error) {
 	mac, err := machine.ParseTypedMAC(r.PathValue("mac"))
 	if err != nil {
-		return row{}, fault.New(fault.Invalid, "invalid MAC: '%s'", r.PathValue("mac"))
+		return mac, fault.New(fault.Invalid, "invalid MAC: '%s'", r.PathValue("mac"))
+	}
+	return mac, nil
+}
+
+func (s surface) one(r *http.Request) (row, error) {
+	mac, err := typedMAC(r)
+	if err != nil {
+		return row{}, err
 	}
 	record, err := s.Fleet.Machine(mac)
 	if err != nil {
@@ -84,56 +161,5 @@ func (s surface) machineRow(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, "row.html", "", one, "")
-}
-
-func (s surface) machine(w http.ResponseWriter, r *http.Request) error {
-	one, err := s.one(r)
-	if err != nil {
-		return err
-	}
-	subject, id := event.Machine, one.MAC.String()
-	events, err := s.Book.Events(event.Filter{SubjectKind: &subject, SubjectID: &id, Limit: timelineLength})
-	if err != nil {
-		return err
-	}
-	data := struct {
-		row
-		Events []event.Event
-	}{one, events}
-	return s.render(w, r, "machine.html", one.MAC.String(), data, r.URL.Query().Get("error"))
-}
-
-func (s surface) arm(w http.ResponseWriter, r *http.Request) error {
-	mac, err := machine.ParseTypedMAC(r.PathValue("mac"))
-	if err != nil {
-		return fault.New(fault.Invalid, "invalid MAC: '%s'", r.PathValue("mac"))
-	}
-	_, err = s.Fleet.Arm(r.Context(), mac, fleet.Who{From: s.Client(r)})
-	return back(w, r, "/ui/machines/"+mac.String(), err)
-}
-
-// functions are what the pages call to show values.
-var functions = template.FuncMap{
-	"stamp":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-	"percent": func(p *fleet.Progress) int64 { return int64(min(100, 100*float64(p.Bytes)/float64(max(1, p.Total)))) },
-	"size":    size,
-}
-
-// size shows bytes in decimal units, as disks are sold.
-func size(n any) string {
-	var bytes float64
-	switch n := n.(type) {
-	case int64:
-		bytes = float64(n)
-	case float64:
-		bytes = n
-	}
-	for _, unit := range []string{"B", "kB", "MB", "GB"} {
-		if bytes < 1000 {
-			return fmt.Sprintf("%.4g %s", bytes, unit)
-		}
-		bytes /= 1000
-	}
-	return fmt.Sprintf("%.4g TB", bytes)
+	return s.fragment(w, r, "machines", "row", one)
 }

@@ -1,46 +1,139 @@
-// Keeps the rows of a page up to date. The server renders; this only puts the new row in place.
+// Keeps what a page shows up to date, through the page's one EventSource, which the SSE extension
+// of htmx opens. The server renders; this says what has changed (see doc.go).
 "use strict";
 
-const table = document.querySelector('[data-live="rows"]');
-const empty = document.querySelector('[data-live="empty"]');
-const single = document.querySelector("[data-mac]");
-const waiting = new Map();
+(() => {
+  const indicator = document.getElementById("live");
+  if (!indicator) return; // nobody is signed in
+  const words = { live: "live", off: "offline", out: "signed out" };
 
-function refresh(mac) {
-  if (waiting.has(mac)) return; // one request a machine at a time, at most four a second
-  waiting.set(mac, setTimeout(async () => {
-    waiting.delete(mac);
-    const answer = await fetch(`/ui/machines/${mac}/row`);
-    if (answer.redirected) { location.reload(); return; } // signed out
-    const old = document.getElementById("m-" + mac);
-    if (answer.status === 404) { old?.remove(); return; }
-    if (!answer.ok) return;
-    const holder = document.createElement("tbody");
-    holder.innerHTML = await answer.text();
-    const row = holder.querySelector("tr");
-    if (old) old.replaceWith(row); else table.tBodies[0].append(row);
-  }, 250));
-}
+  function show(state) {
+    indicator.dataset.state = state;
+    indicator.querySelector(".word").textContent = words[state];
+  }
 
-function changed(mac) {
-  if (table) refresh(mac);
-  else if (empty || (single && single.dataset.mac === mac)) setTimeout(() => location.reload(), 500);
-}
+  function signedOut() {
+    show("out");
+    const note = document.getElementById("signed-out");
+    note.querySelector("a").href = "/ui/login?next=" + encodeURIComponent(location.pathname + location.search);
+    note.hidden = false;
+  }
+  document.addEventListener("bty:signed-out", signedOut);
 
-if (table || empty || single) {
-  const stream = new EventSource("/api/v1/stream");
-  stream.addEventListener("event", (m) => {
-    const e = JSON.parse(m.data);
-    if (e.subject_kind === "machine") changed(e.subject_id);
+  // Whether a stream that ended was ended because nobody is signed in any more.
+  async function checkSession() {
+    const answer = await fetch("/ui/session", { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer?.status === 401) signedOut();
+    return answer;
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    checkSession();
+    pump();
   });
-  stream.addEventListener("progress", (m) => {
-    const p = JSON.parse(m.data);
-    if (table) refresh(p.mac);
-    else if (single && single.dataset.mac === p.mac) {
-      const done = p.total ? ` ${Math.floor(100 * p.bytes / p.total)} %` : "";
-      single.querySelector('[data-live="progress"]').textContent = p.stage + done;
+
+  // What waits to be refreshed: an element at most once in 500 ms, at most four requests at a time,
+  // none while the reader is in it.
+  const waiting = new Map(); // element -> when it may be refreshed
+  const pause = 500, width = 4;
+  let running = 0, timer;
+
+  function refresh(el) {
+    if (!waiting.has(el)) waiting.set(el, Math.max(Date.now() + 50, (el.btyRefreshed || 0) + pause));
+    pump();
+  }
+
+  const isBusy = (el) => el.querySelector("dialog[open]") ||
+    (el.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+
+  function pump() {
+    clearTimeout(timer);
+    if (document.hidden) return; // it is done when somebody looks
+    let soonest = Infinity;
+    for (const [el, at] of waiting) {
+      if (!el.isConnected) { waiting.delete(el); continue; }
+      const due = isBusy(el) ? Date.now() + 1000 : at;
+      if (due > Date.now() || running >= width) { soonest = Math.min(soonest, Math.max(due, Date.now() + 50)); continue; }
+      waiting.delete(el);
+      el.btyRefreshed = Date.now();
+      fetchInto(el);
     }
-  });
-  stream.addEventListener("reload", () => location.reload());
-  addEventListener("pagehide", () => stream.close());
-}
+    if (soonest < Infinity) timer = setTimeout(pump, soonest - Date.now());
+  }
+
+  function fetchInto(el) {
+    running++;
+    let ended = false;
+    const end = () => { if (!ended) { ended = true; running--; pump(); } };
+    el.addEventListener("htmx:afterRequest", end, { once: true });
+    setTimeout(end, 10000); // whatever became of it
+    htmx.trigger(el, "refresh");
+  }
+
+  function changed(subject, id) {
+    for (const el of document.querySelectorAll("[data-live]")) {
+      const words = el.dataset.live.split(" ");
+      if (words.includes(subject) || words.includes(`${subject}/${id}`)) refresh(el);
+    }
+  }
+
+  function counts(kind) {
+    for (const el of document.querySelectorAll("[data-live-new]")) {
+      if (!el.dataset.liveNew.split(" ").includes(kind)) continue;
+      const n = Number(el.dataset.count || 0) + 1;
+      el.dataset.count = n;
+      el.querySelector("[data-number]").textContent = n;
+      el.hidden = false;
+    }
+  }
+
+  function size(n) {
+    for (const unit of ["B", "kB", "MB", "GB"]) {
+      if (n < 1000) return `${Number(n.toPrecision(3))} ${unit}`;
+      n /= 1000;
+    }
+    return `${Number(n.toPrecision(3))} TB`;
+  }
+
+  function advance(p) {
+    for (const el of document.querySelectorAll(`[data-progress="${CSS.escape(p.mac)}"]`)) {
+      const bar = el.querySelector("progress");
+      if (!bar) { // it has begun: the state beside it has changed, too
+        const holder = el.closest("[data-live]");
+        if (holder) refresh(holder);
+        continue;
+      }
+      const percent = p.total ? Math.min(100, Math.floor(100 * p.bytes / p.total)) : 0;
+      el.querySelector(".stage").textContent = p.stage;
+      bar.setAttribute("aria-label", p.stage);
+      if (p.total) bar.value = percent; else bar.removeAttribute("value");
+      el.querySelector(".figures").textContent = [p.total ? `${percent} %` : "", p.bytes ? size(p.bytes) : "",
+        p.rate ? `${size(p.rate)}/s` : ""].filter(Boolean).join(", ");
+    }
+  }
+
+  function listen(source) {
+    source.addEventListener("open", () => show("live"));
+    source.addEventListener("error", async () => {
+      if (indicator.dataset.state !== "out") show("off");
+      if (source.readyState === EventSource.CLOSED) checkSession();
+    });
+    source.addEventListener("event", (m) => {
+      const e = JSON.parse(m.data);
+      counts(e.kind);
+      if (e.subject_kind) changed(e.subject_kind, e.subject_id);
+      changed("event", "");
+    });
+    source.addEventListener("progress", (m) => advance(JSON.parse(m.data)));
+    source.addEventListener("worker", (m) => { const w = JSON.parse(m.data); changed(w.kind, w.key); });
+    source.addEventListener("reload", () => { for (const el of document.querySelectorAll("[data-live]")) refresh(el); });
+    addEventListener("pagehide", () => source.close());
+  }
+
+  htmx.createEventSource = (url) => {
+    const source = new EventSource(url);
+    listen(source);
+    return source;
+  };
+  addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); }); // its stream was closed
+})();
