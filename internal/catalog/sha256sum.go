@@ -36,6 +36,29 @@ func FindDigest(file []byte, name string) (Digest, error) {
 	return Digest{}, notListed(name, names)
 }
 
+// ParseDigests returns what a sha256sum file lists, by name. One that lists nothing, or a name twice
+// with different digests, is refused.
+func ParseDigests(file []byte) (map[string]Digest, error) {
+	listed := map[string]Digest{}
+	for line := range strings.Lines(string(file)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		digest, name, err := sumLine(line)
+		if err != nil {
+			return nil, err
+		}
+		if other, twice := listed[name]; twice && other != digest {
+			return nil, fmt.Errorf("malformed sha256sum file: it lists %.*q twice, with different digests", 8*maxShown, name)
+		}
+		listed[name] = digest
+	}
+	if len(listed) == 0 {
+		return nil, errors.New("the sha256sum file lists nothing")
+	}
+	return listed, nil
+}
+
 // sumLine reads one line: a digest, white space, and a name that may carry the mark of binary
 // mode and a leading "./".
 func sumLine(line string) (d Digest, name string, err error) {
