@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -17,8 +16,6 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/ledger"
 	"bty/internal/library"
-	"bty/internal/nbp"
-	"bty/internal/release"
 	"bty/internal/settings"
 	"bty/internal/store"
 	"bty/internal/web"
@@ -37,6 +34,7 @@ type app struct {
 	fleet    *fleet.Fleet
 	state    *store.Store
 	book     ledger.Book
+	boot     *bootFolder
 	web      web.Config
 }
 
@@ -46,12 +44,9 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(cfg.Paths.BootDir)
+	shelf, err := openBoot(cfg, log)
 	if err != nil {
-		return nil, fmt.Errorf("open the boot folder: %w", err)
-	}
-	if err := pxe.Sweep(root); err != nil {
-		log.Warn("what interrupted uploads left in the boot folder could not be removed", "path", cfg.Paths.BootDir, "err", err)
+		return nil, err
 	}
 	proxy, err := serve.ParseProxy(cfg.Server.TrustedProxy)
 	if err != nil {
@@ -63,15 +58,16 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		return nil, err
 	}
 	cache := &withcache.Cache{Base: chosen.WithcacheURL, HTTP: &http.Client{}, Now: time.Now}
+	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep)}
+	folder := newBootFolder(cfg, log, shelf, chosen, book, books)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
-		Live:   release.Folder{Root: root, Version: cfg.Netboot.ArtifactVersion}.Live,
-		Cached: cache.Ask,
+		Live: folder.live.Live, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err
 	}
-	a := &app{settings: chosen, fleet: machines, state: state, book: ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep)}}
+	a := &app{settings: chosen, fleet: machines, state: state, book: book, boot: folder}
 	images := &library.Library{Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}, Cache: cache}
 	operator := auth.New(secret, cfg.Admin.Password, time.Now)
 	if operator.IsDefault() {
@@ -82,8 +78,8 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
-			Files: nbp.Library{Boot: cfg.Paths.BootDir, System: nbp.SystemDirs()}, Boot: root, MaxUpload: int64(cfg.Tuning.MaxUploadBytes)},
-		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Client: client,
+			Files: folder.programs, Boot: folder.root, Shelf: folder.files},
+		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
 			Guard: operator.Guard, Version: build.Version, Ready: a.ready},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Client: client,
 			Now: time.Now, Version: build.Version, Notices: notices},

@@ -55,9 +55,6 @@ func withoutEffect(cfg *config.Config) (warnings []string) {
 			warnings = append(warnings, fmt.Sprintf("%s (from %s) has no effect in this release", k, origin))
 		}
 	}
-	if cfg.Seed.BootSeedDir != "" {
-		warnings = append(warnings, "BTY_BOOT_SEED_DIR has no effect in this release; put the boot files into the boot folder")
-	}
 	return warnings
 }
 
@@ -88,6 +85,8 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 		daemon.Func("state", state.Run),
 		daemon.Func("event trimming", app.book.Trim),
 		daemon.Func("last seen", app.fleet.Remember),
+		daemon.Func("boot files", app.boot.files.Run),
+		daemon.Func("release fetches", app.boot.fetches.Run),
 		daemon.NewHTTP("report socket", web.Report(app.web), log, listeners.report...),
 		daemon.NewHTTP("control socket", web.Control(app.web), log, listeners.control...),
 		daemon.NewHTTP("http", web.Public(app.web), log, listeners.http...),

@@ -35,6 +35,7 @@ type Config struct {
 	Netboot struct {
 		TFTPProbeHost   string
 		ArtifactVersion string
+		ReleaseURL      string // with {repo} and {tag}
 	}
 	Boot struct {
 		MaxAttempts int

@@ -65,6 +65,7 @@ const (
 	FetchCancelled     Kind = "netboot.artifacts.fetch.cancelled"
 	ArtifactsInstalled Kind = "netboot.artifacts.installed" // by bty-lab, over the control socket
 	ArtifactUploaded   Kind = "netboot.artifact.uploaded"
+	ArtifactDeleted    Kind = "netboot.artifact.deleted"
 
 	EntryAdded      Kind = "catalog.entry.added"
 	EntryAddFailed  Kind = "catalog.entry.add.failed"

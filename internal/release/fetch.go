@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -72,11 +73,7 @@ func (f Fetch) settled(s job.Status, why string, at time.Time) Fetch {
 
 // carryOut fetches the files of a release, proves them, and switches to them.
 func (m *Manager) carryOut(ctx context.Context, j *job.Job[Fetch]) error {
-	up, err := m.Upstream()
-	if err != nil {
-		return err
-	}
-	base, err := up.base(m.Version, j.Key)
+	base, err := m.Upstream().base(m.Version, j.Key)
 	if err != nil {
 		return err
 	}
@@ -143,6 +140,7 @@ func (m *Manager) fetchOne(ctx context.Context, j *job.Job[Fetch], staging *Stag
 	from := base + "/" + name
 	opts := m.Origin
 	opts.Proven, opts.Log = true, m.Log // by the manifest
+	opts.Header = http.Header{"User-Agent": {"bty-web release-fetcher"}}
 	body, err := origin.Open(ctx, from, opts)
 	if err != nil {
 		return m.fetchFault(ctx, err, name, from)

@@ -142,7 +142,7 @@ func newSite(t *testing.T, u *upstream) *site {
 	shelf := newShelf(t, s.dir)
 	shelf.Limit = 1 << 20
 	s.Manager = NewManager(Config{Shelf: shelf, Version: version, Book: s.book, Ledger: books, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Upstream: func() (Upstream, error) { return Upstream{Repo: DefaultRepo, URL: u.URL + "/{repo}/{tag}"}, nil },
+		Upstream: func() Upstream { return Upstream{Repo: "safl/bty", URL: u.URL + "/{repo}/{tag}"} },
 		Origin:   origin.Options{Stall: 300 * time.Millisecond, FirstPause: time.Millisecond, MaxPause: 10 * time.Millisecond, Attempts: 3}})
 	s.begin()
 	return s

@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Shelf    *Shelf
 	Version  string // of the artifacts that are fetched
-	Upstream func() (Upstream, error)
+	Upstream func() Upstream
 	Book     ledger.Book
 	Ledger   *ledger.Ledger
 	Now      func() time.Time
@@ -75,13 +75,11 @@ func (m *Manager) Request(ctx context.Context, tag string, from netip.Addr, wait
 	for i, name := range Artifacts(m.Version) {
 		fetch.Artifacts[i] = Artifact{Name: name, Status: job.Queued, Total: -1}
 	}
-	if up, err := m.Upstream(); err != nil {
+	base, err := m.Upstream().base(m.Version, tag)
+	if err != nil {
 		return State{}, err
-	} else if base, err := up.base(m.Version, tag); err != nil {
-		return State{}, err
-	} else {
-		fetch.BaseURL = origin.Redact(base)
 	}
+	fetch.BaseURL = origin.Redact(base)
 	asked := m.event(event.FetchRequested, tag, event.Operator, from, fmt.Sprintf("boot artifacts of release %s asked for", tag), aboutTag{Tag: tag})
 	if err := m.Book.Record(ctx, asked); err != nil {
 		return State{}, err

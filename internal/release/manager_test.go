@@ -211,17 +211,19 @@ func TestRemembered(t *testing.T) {
 	}
 }
 
+const githubURL = "https://github.com/{repo}/releases/download/{tag}"
+
 func TestUpstream(t *testing.T) {
 	tests := []struct {
 		repo, url, tag string
 		want           string // or the refusal
 	}{
-		{"safl/bty", DefaultURL, "latest", "https://github.com/safl/bty/releases/download/v9.9.9"},
-		{"me/fork", DefaultURL, "v1.2", "https://github.com/me/fork/releases/download/v1.2"},
+		{"safl/bty", githubURL, "latest", "https://github.com/safl/bty/releases/download/v9.9.9"},
+		{"me/fork", githubURL, "v1.2", "https://github.com/me/fork/releases/download/v1.2"},
 		{"me/fork", "http://mirror.lan/bty/", "v1.2", "http://mirror.lan/bty"},
 		{"me/fork", "file:///srv/bty/{tag}", "latest", "file:///srv/bty/v9.9.9"},
-		{"me", DefaultURL, "v1", "owner/name"},
-		{"me/../x", DefaultURL, "v1", "owner/name"},
+		{"me", githubURL, "v1", "owner/name"},
+		{"me/../x", githubURL, "v1", "owner/name"},
 		{"me/fork", "ftp://host/{tag}", "v1", "must be an http"},
 		{"me/fork", "/srv/{tag}", "v1", "must be an http"},
 	}

@@ -53,12 +53,8 @@ func (m *Manager) do(ctx context.Context, j *job.Job[Fetch]) error {
 }
 
 func (m *Manager) start(ctx context.Context, tag string) error {
-	up, err := m.Upstream()
-	if err != nil {
-		return err
-	}
 	about := aboutStart{Tag: tag}
-	if up.Stored {
+	if up := m.Upstream(); up.Stored {
 		about.Repo = &up.Repo
 	}
 	return m.Book.Record(ctx, m.event(event.FetchStarted, tag, event.System, netip.Addr{}, fmt.Sprintf("fetch of release %s began", tag), about))

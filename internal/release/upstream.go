@@ -8,12 +8,6 @@ import (
 	"bty/internal/fault"
 )
 
-// DefaultURL is where GitHub has the files of a release.
-const DefaultURL = "https://github.com/{repo}/releases/download/{tag}"
-
-// DefaultRepo publishes the Debian live environment.
-const DefaultRepo = "safl/bty"
-
 // Latest is the tag that means the version of artifacts that this server wants: never the newest
 // release that somebody else has made since.
 const Latest = "latest"

@@ -10,6 +10,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/release"
 	"bty/internal/web/serve"
 )
 
@@ -26,6 +27,8 @@ type Config struct {
 	Library *library.Library
 	Ledger  *ledger.Ledger
 	Events  Events
+	Boot    *release.Files
+	Fetches *release.Manager
 	Client  func(*http.Request) netip.Addr
 	Guard   serve.Guard
 	Version string
@@ -59,6 +62,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("GET /machines/{mac}/lshw.json", own(c.lshw))
 	mux.Handle("GET /machines/{mac}/disks.json", own(c.disks))
 	mux.Handle("POST /api/v1/machines/{mac}/arm", own(c.arm))
+	c.registerBoot(mux, own, ownBody)
 	c.registerFleet(mux, own, ownBody)
 
 	mux.Handle("GET /events", own(c.listEvents))

@@ -12,7 +12,7 @@ import (
 
 // Operations describes the routes of Register.
 func Operations() []openapi.Operation {
-	return slices.Concat(aboutServer, aboutCatalog(), aboutMachines(), aboutEvents())
+	return slices.Concat(aboutServer, aboutCatalog(), aboutMachines(), aboutBoot(), aboutEvents())
 }
 
 var aboutServer = []openapi.Operation{

@@ -15,6 +15,7 @@ import (
 	"bty/internal/ipxe"
 	"bty/internal/machine"
 	"bty/internal/nbp"
+	"bty/internal/release"
 	"bty/internal/web/serve"
 )
 
@@ -96,7 +97,7 @@ func bareName(r *http.Request) (string, error) {
 		return "", fault.New(fault.NotFound, "Not Found")
 	case name == "", name == ".", name == "..", strings.ContainsAny(name, "\\\x00"):
 		return "", fault.New(fault.Invalid, "invalid name '%s': must be a bare filename without folders", name)
-	case isPartial(name):
+	case release.IsOwn(name):
 		return "", noSuchFile(name)
 	}
 	return name, nil

@@ -15,6 +15,7 @@ import (
 	"bty/internal/ipxe"
 	"bty/internal/machine"
 	"bty/internal/nbp"
+	"bty/internal/release"
 	"bty/internal/web/serve"
 )
 
@@ -25,9 +26,9 @@ type Config struct {
 	Client func(*http.Request) netip.Addr // who asks
 	Guard  serve.Guard                    // of the operator
 
-	Files     nbp.Library // where boot files are found
-	Boot      *os.Root    // where they are put
-	MaxUpload int64       // bytes
+	Files nbp.Library    // where boot files are found
+	Boot  *os.Root       // the boot folder among them
+	Shelf *release.Files // where they are put
 }
 
 // Register adds the routes.
