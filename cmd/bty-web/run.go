@@ -83,7 +83,8 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 	d := &daemon.Daemon{Log: log, Check: state.Check, Hangup: env.hangup, Status: app.status}
 	err = d.Run(ctx,
 		daemon.Func("state", state.Run),
-		daemon.Func("event trimming", app.book.Trim),
+		daemon.Func("event index", state.Index),
+		daemon.Func("event log", app.book.Tend),
 		daemon.Func("last seen", app.fleet.Remember),
 		daemon.Func("boot files", app.boot.files.Run),
 		daemon.Func("release fetches", app.boot.fetches.Run),

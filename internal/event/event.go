@@ -102,10 +102,14 @@ const (
 	RuleDeleted Kind = "rule.deleted"
 )
 
-// Failed reports whether the kind is one that asks for the operator's attention.
-func (k Kind) Failed() bool {
-	return strings.HasSuffix(string(k), "failed") || k == MachineStuck || k == LiveMissing
-}
+// Failed reports whether the kind says by its name that something failed, as the wire has it.
+func (k Kind) Failed() bool { return strings.HasSuffix(string(k), "failed") }
+
+// Alarms reports whether the kind asks for the operator's attention.
+func (k Kind) Alarms() bool { return k.Failed() || k == MachineStuck || k == LiveMissing }
+
+// Contact reports whether the kind is a machine's question and its answer, one row each time.
+func (k Kind) Contact() bool { return k == PXEOffered || k == PXEPlan }
 
 // Event is one row of the audit log. The JSON names are those of the wire.
 type Event struct {
@@ -128,16 +132,48 @@ type Filter struct {
 	SubjectID   *string
 	Actor       *Actor
 	SourceIP    *string
-	FailedOnly  bool
-	Before      ID  // strictly smaller IDs; 0 means the newest on
-	After       ID  // strictly larger IDs
-	Limit       int // how many at most
+	Text        string // that the kind, subject, actor, source or summary holds, in any case
+
+	FailedOnly         bool
+	AlarmsOnly         bool
+	UnacknowledgedOnly bool
+	Since              time.Time // not before; zero does not bound
+	Until              time.Time // before; zero does not bound
+
+	Before ID  // strictly smaller IDs; 0 means the newest on
+	After  ID  // strictly larger IDs
+	Skip   int // how many of the newest selected are left out
+	Limit  int // how many at most
+}
+
+// Selective reports whether more than a range of IDs is asked for.
+func (f Filter) Selective() bool {
+	return f.Kind != nil || f.SubjectKind != nil || f.SubjectID != nil || f.Actor != nil || f.SourceIP != nil || f.Text != "" ||
+		f.FailedOnly || f.AlarmsOnly || f.UnacknowledgedOnly || !f.Since.IsZero() || !f.Until.IsZero()
 }
 
 // Match reports whether e is selected, page bounds aside.
 func (f Filter) Match(e Event) bool {
 	return equal(f.Kind, e.Kind) && equal(f.SubjectKind, e.SubjectKind) && equal(f.SubjectID, e.SubjectID) &&
-		equal(f.Actor, e.Actor) && equal(f.SourceIP, Address(e.SourceIP)) && (!f.FailedOnly || e.Kind.Failed())
+		equal(f.Actor, e.Actor) && equal(f.SourceIP, Address(e.SourceIP)) && f.matchState(e) && f.matchText(e)
+}
+
+func (f Filter) matchState(e Event) bool {
+	return (!f.FailedOnly || e.Kind.Failed()) && (!f.AlarmsOnly || e.Kind.Alarms()) && (!f.UnacknowledgedOnly || !e.Acknowledged) &&
+		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until))
+}
+
+func (f Filter) matchText(e Event) bool {
+	if f.Text == "" {
+		return true
+	}
+	needle := strings.ToLower(f.Text)
+	for _, text := range []string{string(e.Kind), string(e.SubjectKind), e.SubjectID, string(e.Actor), Address(e.SourceIP), e.Summary} {
+		if strings.Contains(strings.ToLower(text), needle) {
+			return true
+		}
+	}
+	return false
 }
 
 func equal[T comparable](want *T, got T) bool { return want == nil || *want == got }
@@ -148,4 +184,13 @@ func Address(a netip.Addr) string {
 		return ""
 	}
 	return a.Unmap().WithZone("").String()
+}
+
+// Brief is what is known of an event without reading it.
+type Brief struct {
+	ID           ID
+	At           time.Time
+	Kind         Kind
+	SubjectID    string
+	Acknowledged bool
 }

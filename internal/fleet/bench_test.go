@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -64,4 +65,36 @@ func nth(i uint32) machine.MAC {
 	m := machine.MAC{0x52, 0x54}
 	binary.BigEndian.PutUint32(m[2:], i)
 	return m
+}
+
+// BenchmarkList is a list of 10,000 machines, whole and a page of it.
+func BenchmarkList(b *testing.B) {
+	s := newSite(b)
+	const known = 10_000
+	size := "953.9G"
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		for i := range known {
+			m := machine.New(nth(uint32(i)), s.now())
+			if err := errors.Join(tx.PutMachine(m), tx.PutHardware(m.MAC, machine.Hardware{Disks: []machine.Disk{{Path: "/dev/nvme0n1", Size: &size}}})); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	page := func() ([]Record, error) {
+		p, err := s.Page(Query{Sort: "last_seen_at", Limit: 100})
+		return p.Records, err
+	}
+	for name, list := range map[string]func() ([]Record, error){"all": s.Machines, "page": page} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if records, err := list(); err != nil || len(records) == 0 {
+					b.Fatal(len(records), err)
+				}
+			}
+		})
+	}
 }

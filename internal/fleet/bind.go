@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -135,7 +134,7 @@ func (f *Fleet) Tree(mac machine.MAC) (json.RawMessage, error) {
 
 // Machines lists all machines in the order of their MACs.
 func (f *Fleet) Machines() ([]Record, error) {
-	records := []Record{}
+	records := make([]Record, 0, f.Count())
 	err := f.Store.View(func(tx Tx) error {
 		return tx.EachMachine(func(m machine.Machine) error {
 			r, err := f.record(tx, m)
@@ -143,7 +142,6 @@ func (f *Fleet) Machines() ([]Record, error) {
 			return err
 		})
 	})
-	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.MAC.String(), b.MAC.String()) })
 	return records, err
 }
 

@@ -66,7 +66,7 @@ func (l *Ledger) announce(e *event.Event) {
 	l.hub.publish(Change{Event: e})
 	l.news.happened(e.SubjectKind)
 	level := slog.LevelInfo
-	if e.Kind.Failed() {
+	if e.Kind.Alarms() {
 		level = slog.LevelWarn
 	}
 	if !l.log.Enabled(context.Background(), level) {

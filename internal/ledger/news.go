@@ -21,6 +21,7 @@ type News struct {
 	Progress []wire.StreamProgress  // the last of each machine
 	Workers  []wire.WorkerState     // each step, in order
 	Changed  map[event.Subject]bool // what the events since the last News were about
+	Marked   bool                   // events were acknowledged, or no longer are
 	Lost     bool                   // there were more steps than are kept: read the state of all work again
 }
 
@@ -31,6 +32,7 @@ type news struct {
 	order    []machine.MAC // of progress
 	workers  []wire.WorkerState
 	lost     bool
+	seen     bool // events were marked
 	changed  map[event.Subject]bool
 	told     map[[2]string]lastTold
 	wake     chan struct{}
@@ -54,11 +56,11 @@ func (l *Ledger) Collect() News {
 	n := l.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	got := News{Workers: n.workers, Changed: n.changed, Lost: n.lost}
+	got := News{Workers: n.workers, Changed: n.changed, Marked: n.seen, Lost: n.lost}
 	for _, mac := range n.order {
 		got.Progress = append(got.Progress, wire.StreamProgress{MAC: mac.String(), Progress: n.progress[mac]})
 	}
-	n.workers, n.changed, n.lost, n.order = nil, map[event.Subject]bool{}, false, nil
+	n.workers, n.changed, n.seen, n.lost, n.order = nil, map[event.Subject]bool{}, false, false, nil
 	clear(n.progress)
 	return got
 }
@@ -102,6 +104,13 @@ func (n *news) happened(s event.Subject) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.changed[s] = true
+	n.ring()
+}
+
+func (n *news) marked() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seen = true
 	n.ring()
 }
 

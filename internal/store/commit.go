@@ -113,10 +113,13 @@ var (
 func (s *Store) commit(batch []*request) {
 	for {
 		spoiler := -1
+		var changes []change
 		err := s.db.Update(func(tx *bolt.Tx) error {
 			nothing := errNothing
 			for i, r := range batch {
-				wrote := r.run(&Tx{tx: tx, store: s})
+				t := Tx{tx: tx, store: s, changes: changes}
+				wrote := r.run(&t)
+				changes = t.changes
 				if wrote && r.err != nil {
 					spoiler = i
 					return errSpoiled
@@ -131,6 +134,9 @@ func (s *Store) commit(batch []*request) {
 			close(batch[spoiler].done)
 			batch = append(batch[:spoiler:spoiler], batch[spoiler+1:]...)
 			continue
+		}
+		if err == nil {
+			s.events.apply(changes)
 		}
 		s.finish(batch, err)
 		return

@@ -2,8 +2,8 @@ package store
 
 import (
 	"encoding/binary"
-
-	bolt "go.etcd.io/bbolt"
+	"fmt"
+	"time"
 
 	"bty/internal/event"
 )
@@ -18,7 +18,7 @@ func (t *Tx) AppendEvent(e *event.Event) error {
 	}
 	bucket.FillPercent = 0.95 // keys only ever grow: leave no room in a page that is full
 	e.ID = event.ID(id)
-	return t.put(bucketEvents, eventKey(e.ID), e)
+	return t.PutEvent(*e)
 }
 
 // Event returns one event, and whether there is one with this ID.
@@ -28,21 +28,135 @@ func (t *Tx) Event(id event.ID) (e event.Event, found bool, err error) {
 }
 
 // PutEvent stores e in place of the event with its ID.
-func (t *Tx) PutEvent(e event.Event) error { return t.put(bucketEvents, eventKey(e.ID), e) }
+func (t *Tx) PutEvent(e event.Event) error {
+	t.changes = append(t.changes, change{e.ID, &e})
+	return t.put(bucketEvents, eventKey(e.ID), e)
+}
+
+// DeleteEvent removes the event with this ID, if there is one.
+func (t *Tx) DeleteEvent(id event.ID) error {
+	t.changes = append(t.changes, change{id, nil})
+	return t.delete(bucketEvents, eventKey(id))
+}
+
+// NewestEvent is the ID of the event that was appended last, 0 if none ever was.
+func (t *Tx) NewestEvent() event.ID { return event.ID(t.tx.Bucket(bucketEvents).Sequence()) }
 
 // Events returns what the filter selects, newest first.
 func (t *Tx) Events(f event.Filter) ([]event.Event, error) {
+	if !f.Selective() && f.Skip == 0 || !t.canSearch() {
+		return t.scan(f)
+	}
+	var found []event.Event
+	w := t.store.events.want(f)
+	for before := f.Before; ; {
+		missing := 0
+		if f.Limit > 0 {
+			missing = f.Limit - len(found)
+		}
+		ids, floor, ready := t.store.events.search(w, f, before, &f.Skip, missing)
+		if !ready { // the index was there a moment ago: it never goes again
+			return nil, fmt.Errorf("the index of the events is gone")
+		}
+		for _, id := range ids {
+			e, is, err := t.Event(id)
+			if err != nil {
+				return nil, err
+			}
+			if is && f.Match(e) {
+				found = append(found, e)
+			}
+		}
+		switch {
+		case f.Limit > 0 && len(found) == f.Limit:
+			return found, nil
+		case f.Limit == 0 || len(ids) < missing: // the index has no more
+			return t.below(f, floor, found)
+		}
+		before = ids[len(ids)-1]
+	}
+}
+
+// canSearch reports whether the index may answer. A transaction that writes reads the file: the
+// index knows nothing of what it wrote.
+func (t *Tx) canSearch() bool {
+	return !t.tx.Writable() && t.store.events != nil && t.store.events.isReady()
+}
+
+// below adds what the filter selects among the events that are too old for the index.
+func (t *Tx) below(f event.Filter, floor event.ID, found []event.Event) ([]event.Event, error) {
+	if floor <= f.After {
+		return found, nil
+	}
+	if f.Before == 0 || f.Before > floor+1 {
+		f.Before = floor + 1
+	}
+	if f.Limit > 0 {
+		f.Limit -= len(found)
+	}
+	older, err := t.scan(f)
+	return append(found, older...), err
+}
+
+// scan reads all events from the newest on.
+func (t *Tx) scan(f event.Filter) ([]event.Event, error) {
 	var found []event.Event
 	err := t.EachEventBack(f.Before, func(e event.Event) (bool, error) {
-		if e.ID <= f.After {
+		switch {
+		case e.ID <= f.After:
 			return false, nil
-		}
-		if f.Match(e) {
+		case !f.Match(e):
+		case f.Skip > 0:
+			f.Skip--
+		default:
 			found = append(found, e)
 		}
 		return f.Limit == 0 || len(found) < f.Limit, nil
 	})
 	return found, err
+}
+
+// CountEvents is how many events the filter selects, page bounds aside. Of a log with more than
+// a million events it counts the newest million.
+func (t *Tx) CountEvents(f event.Filter) (n int, err error) {
+	f.Skip, f.Limit = 0, 0
+	if !t.canSearch() {
+		found, err := t.scan(f)
+		return len(found), err
+	}
+	w := t.store.events.want(f)
+	t.store.events.back(f.Before, func(r *row) bool {
+		if r.id > f.After && w.match(r) {
+			n++
+		}
+		return r.id > f.After
+	})
+	return n, nil
+}
+
+// EachBrief calls fn with the events before an ID (0: all), newest first, until it returns false.
+// It reads no file, and reports whether it could: shortly after the start it cannot yet. fn must
+// be quick and must not ask for events itself.
+func (t *Tx) EachBrief(before event.ID, fn func(event.Brief) bool) (ready bool) {
+	x := t.store.events
+	if x == nil { // a copy has none
+		return false
+	}
+	_, ready = x.back(before, func(r *row) bool {
+		if r.flags&flagGap != 0 {
+			return true
+		}
+		return fn(event.Brief{ID: r.id, At: time.UnixMicro(r.at), Kind: event.Kind(x.words.texts[r.words[wordKind]]),
+			SubjectID: x.words.texts[r.words[wordSubject]], Acknowledged: r.flags&flagAcknowledged != 0})
+	})
+	return ready
+}
+
+// Alarms is how many events ask for the operator's attention and were not acknowledged.
+func (s *Store) Alarms() (n int, ready bool) {
+	s.events.mu.RLock()
+	defer s.events.mu.RUnlock()
+	return s.events.alarms, s.events.ready
 }
 
 // EachEventBack calls fn for the events before an ID (0: all), newest first, until it returns false.
@@ -67,38 +181,6 @@ func (t *Tx) EachEventBack(before event.ID, fn func(event.Event) (bool, error)) 
 		}
 	}
 	return nil
-}
-
-// TrimEvents deletes the oldest events beyond the newest keep, at most limit of them, and
-// reports how many it deleted.
-func (t *Tx) TrimEvents(keep, limit uint64) (deleted uint64, err error) {
-	bucket := t.tx.Bucket(bucketEvents)
-	last := bucket.Sequence()
-	if last <= keep {
-		return 0, nil
-	}
-	for _, id := range oldest(bucket, last-keep, limit) {
-		if err := t.delete(bucketEvents, eventKey(id)); err != nil {
-			return deleted, err
-		}
-		deleted++
-	}
-	return deleted, nil
-}
-
-// oldest returns the first IDs up to and including last, at most limit. They are gathered before
-// anything is deleted: a cursor is not to be used on a bucket that changes under it.
-func oldest(bucket *bolt.Bucket, last, limit uint64) []event.ID {
-	var ids []event.ID
-	cursor := bucket.Cursor()
-	for key, _ := cursor.First(); key != nil && uint64(len(ids)) < limit; key, _ = cursor.Next() {
-		id := binary.BigEndian.Uint64(key)
-		if id > last {
-			break
-		}
-		ids = append(ids, event.ID(id))
-	}
-	return ids
 }
 
 func eventKey(id event.ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }

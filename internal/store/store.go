@@ -56,6 +56,7 @@ type Store struct {
 	machines memo[machine.MAC, machine.Machine]
 	hardware memo[machine.MAC, machine.Hardware]
 	images   memo[catalog.ImageRef, catalog.Entry]
+	events   *index
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
@@ -75,7 +76,9 @@ func Open(path, version string) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("migrate %s: %w", path, err)
 	}
-	return &Store{db: db, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}, nil
+	s := &Store{db: db, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}
+	err = s.View(func(tx *Tx) error { s.events = newIndex(tx.NewestEvent()); return nil })
+	return s, err
 }
 
 // Close ends the committer and closes the file. Updates that were accepted are on disk.

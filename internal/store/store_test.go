@@ -282,17 +282,17 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestTrimEvents(t *testing.T) {
-	tests := []struct{ events, keep, limit, want uint64 }{
+	tests := []struct{ events, keep, limit, want int }{
 		{0, 10, 10, 0}, {5, 10, 10, 0}, {10, 10, 10, 0}, {11, 10, 10, 1}, {500, 10, 100, 100},
 		{3000, 1000, 2500, 2000}, {3000, 2999, 100, 1}, {3000, 1, 5000, 2999},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {
 			s := fresh(t)
-			fillEvents(t, s, int(test.events))
-			var deleted uint64
+			fillEvents(t, s, test.events)
+			var deleted int
 			err := s.Update(context.Background(), func(tx *Tx) (err error) {
-				deleted, err = tx.TrimEvents(test.keep, test.limit)
+				deleted, err = tx.TrimEvents(uint64(test.keep), time.Time{}, test.limit)
 				return err
 			})
 			if err != nil || deleted != test.want {
@@ -301,7 +301,7 @@ func TestTrimEvents(t *testing.T) {
 			next := test.events
 			err = s.View(func(tx *Tx) error {
 				return tx.EachEventBack(0, func(e event.Event) (bool, error) {
-					if uint64(e.ID) != next {
+					if int(e.ID) != next {
 						return false, fmt.Errorf("event %d, want %d", e.ID, next)
 					}
 					next--
@@ -404,6 +404,6 @@ func BenchmarkTrimEvents(b *testing.B) {
 		s := fresh(b)
 		fillEvents(b, s, 5000)
 		b.StartTimer()
-		_ = s.Update(context.Background(), func(tx *Tx) error { _, err := tx.TrimEvents(1000, 2000); return err })
+		_ = s.Update(context.Background(), func(tx *Tx) error { _, err := tx.TrimEvents(1000, time.Time{}, 2000); return err })
 	}
 }

@@ -15,6 +15,8 @@ type Tx struct {
 	tx    *bolt.Tx
 	store *Store
 	wrote bool
+
+	changes []change // of events
 }
 
 var (

@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	tendEvery = 10 * time.Second
+	trimBatch = 200                  // events that one transaction deletes
+	breather  = 5 * time.Millisecond // between transactions that tend the log, so that nobody waits long for them
+)
+
+// Tend keeps the log within its bounds until ctx ends: contacts are folded, and the oldest events
+// deleted, a few at a time.
+func (b Book) Tend(ctx context.Context) error {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, work := range []func(context.Context) error{b.FoldContacts, b.Trim} {
+			if err := work(ctx); err != nil && ctx.Err() == nil {
+				b.Ledger.log.Warn("the audit log could not be tended; the next try follows", "err", err)
+			}
+		}
+	}
+}
+
+// Trim deletes the events beyond Keep and those older than KeepDays, until there are none.
+func (b Book) Trim(ctx context.Context) error {
+	for deleted := trimBatch; deleted == trimBatch && pause(ctx); {
+		err := b.Store.Update(ctx, func(tx Tx) (err error) { deleted, err = tx.TrimEvents(b.Keep, b.oldest(), trimBatch); return err })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldest is from when on events are kept, zero for no limit.
+func (b Book) oldest() time.Time {
+	if b.KeepDays == nil || b.KeepDays() <= 0 {
+		return time.Time{}
+	}
+	return b.now().AddDate(0, 0, -b.KeepDays())
+}
+
+func (b Book) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+	return b.Now()
+}
+
+// pause lets others through, and reports whether to go on.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(breather):
+		return true
+	}
+}
