@@ -48,7 +48,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := serve.ParseProxy(cfg.Server.TrustedProxy)
+	proxy, err := config.ParseProxy(cfg.Server.TrustedProxy)
 	if err != nil {
 		return nil, err
 	}

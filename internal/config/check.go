@@ -2,7 +2,12 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
+	"strconv"
+	"strings"
+
+	"bty/internal/password"
 )
 
 // Find returns the key with this name ("server.port"), and whether there is one.
@@ -21,7 +26,42 @@ func Check(name, text string) error {
 	if !known {
 		return fmt.Errorf("%s is not a known setting", name)
 	}
-	return k.set(&Config{}, text, true)
+	_, err := k.value(text)
+	return err
+}
+
+// value is text as the file has it: a string, or an int64 for a number. It is in range: what a
+// file may hold and Load would correct in silence is refused of somebody who types it.
+func (k Key) value(text string) (any, error) {
+	if k.number == nil {
+		return text, k.setText(&Config{}, text)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil || n < int64(k.min) || n > int64(k.max) {
+		return nil, fmt.Errorf("%s must be %s", k, k.Allowed())
+	}
+	return n, nil
+}
+
+// Allowed says in words which values the key takes.
+func (k Key) Allowed() string {
+	switch {
+	case k.number != nil && k.max == maxInt:
+		return fmt.Sprintf("a whole number from %d on", k.min)
+	case k.number != nil:
+		return fmt.Sprintf("a whole number from %d to %d", k.min, k.max)
+	case len(k.OneOf) > 0:
+		return "one of " + quoted(k.OneOf)
+	}
+	return "a string"
+}
+
+func quoted(values []string) string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = strconv.Quote(v)
+	}
+	return strings.Join(list, ", ")
 }
 
 // webURL demands the address of a web server.
@@ -31,4 +71,45 @@ func webURL(k Key, v string) error {
 		return nil
 	}
 	return fmt.Errorf("%s must be an http:// or https:// URL without a user name", k)
+}
+
+// proxyAddress demands what ParseProxy reads.
+func proxyAddress(_ Key, v string) error { _, err := ParseProxy(v); return err }
+
+// usablePassword refuses a hash that no password could match.
+func usablePassword(k Key, v string) error {
+	if _, err := password.Parse(v); err != nil {
+		return fmt.Errorf("%s %w", k, err)
+	}
+	return nil
+}
+
+// Proxy is the reverse proxy whose X-Forwarded-For is believed; the zero Proxy is none.
+type Proxy struct {
+	Any    bool
+	Prefix netip.Prefix
+}
+
+// ParseProxy reads an address, a prefix, or a word that says all or none.
+func ParseProxy(s string) (Proxy, error) {
+	s = strings.TrimSpace(s)
+	switch strings.ToLower(s) {
+	case "", "0", "false", "no", "off":
+		return Proxy{}, nil
+	case "1", "true", "yes", "on", "*":
+		return Proxy{Any: true}, nil
+	}
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return Proxy{Prefix: netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())}, nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return Proxy{}, fmt.Errorf("server.trusted_proxy is %q; set the address of the reverse proxy, like 192.0.2.1 or 192.0.2.0/24, or leave it empty", s)
+	}
+	return Proxy{Prefix: prefix}, nil
+}
+
+// Trusts reports whether what this peer says of others is believed.
+func (p Proxy) Trusts(peer netip.Addr) bool {
+	return p.Any || p.Prefix.IsValid() && p.Prefix.Contains(peer)
 }

@@ -30,10 +30,10 @@ func env(root string, vars map[string]string) func(string) string {
 
 func TestLayersMergePerKey(t *testing.T) {
 	root := tree(t, map[string]string{
-		"etc/conf.d/10.toml":       "[server]\nport = 1001\nhost = '10'\ntrusted_proxy = '10'\n[withcache]\nurl = 'http://ten'\n",
+		"etc/conf.d/10.toml":       "[server]\nport = 1001\nhost = '10'\ntrusted_proxy = '192.0.2.10'\n[withcache]\nurl = 'http://ten'\n",
 		"etc/conf.d/20.toml":       "[server]\nhost = '20'\n",
 		"etc/conf.d/note.txt":      "not TOML [",
-		"etc/bty.toml":             "[server]\ntrusted_proxy = 'main'\n[boot]\nmax_attempts = 7\n",
+		"etc/bty.toml":             "[server]\ntrusted_proxy = '192.0.2.1'\n[boot]\nmax_attempts = 7\n",
 		"dir/a.toml":               "[boot]\nmax_attempts = 8\n",
 		"one.toml":                 "nbdmux.url = 'http://file'\n",
 		"state/bty.toml":           "nbdmux = { url = 'http://state' }\n",
@@ -49,7 +49,7 @@ func TestLayersMergePerKey(t *testing.T) {
 	for _, tt := range []struct{ key, got, want, origin string }{
 		{"server.port", Keys()[2].Value(c), "9000", "variable BTY_SERVER_PORT"},
 		{"server.host", c.Server.Host, "20", root + "/etc/conf.d/20.toml:2"},
-		{"server.trusted_proxy", c.Server.TrustedProxy, "main", root + "/etc/bty.toml:2"},
+		{"server.trusted_proxy", c.Server.TrustedProxy, "192.0.2.1", root + "/etc/bty.toml:2"},
 		{"withcache.url", c.Withcache.URL, "http://ten", root + "/etc/conf.d/10.toml:6"},
 		{"nbdmux.url", c.Nbdmux.URL, "http://state", root + "/state/bty.toml:1"},
 		{"admin.password", c.Admin.Password, "hunter2", "credential bty.admin-password"},
@@ -142,6 +142,9 @@ func TestRefusals(t *testing.T) {
 		{"int for string", "[admin]\npassword = 123456\n", nil, "@/f.toml:2: admin.password must be a string: put it in quotes"},
 		{"malformed", "[admin]\npassword = s3cret\n", nil, "@/f.toml:2:12: not valid TOML ("},
 		{"twice", "[admin]\npassword='a'\npassword='b'\n", nil, "@/f.toml:3:1: not valid TOML ("},
+		{"proxy", "[server]\ntrusted_proxy = '(off)'\n", nil, `@/f.toml:2: server.trusted_proxy is "(off)"; set the address`},
+		{"cache", "[withcache]\nurl = '(unset)'\n", nil, `@/f.toml:2: withcache.url must be an http:// or https:// URL`},
+		{"hash", "[admin]\npassword = '$argon2id$s3cret'\n", nil, `@/f.toml:2: admin.password looks like an argon2 hash and is not usable here`},
 		{"NUL", "[server]\nhost = \"\\u0000\"\n", nil, "@/f.toml:2: server.host must not contain a NUL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

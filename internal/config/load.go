@@ -51,8 +51,9 @@ func (src Source) Files() (files, missing []string, err error) {
 }
 
 type candidate struct {
-	path  string
-	named bool // by the operator: worth a warning if missing
+	path   string
+	named  bool // by the operator: worth a warning if missing
+	folder bool // it is one if it exists
 }
 
 // candidates lists files and folders, the strongest last.
@@ -60,7 +61,7 @@ func (src Source) candidates() []candidate {
 	if len(src.Paths) > 0 {
 		var named []candidate
 		for _, p := range src.Paths {
-			named = append(named, candidate{p, true})
+			named = append(named, candidate{path: p, named: true})
 		}
 		return named
 	}
@@ -68,13 +69,13 @@ func (src Source) candidates() []candidate {
 	if etc == "" {
 		etc = "/etc/bty"
 	}
-	list := []candidate{{filepath.Join(etc, "conf.d"), false}, {filepath.Join(etc, "bty.toml"), false}}
+	list := []candidate{{path: filepath.Join(etc, "conf.d"), folder: true}, {path: filepath.Join(etc, "bty.toml")}}
 	for _, v := range []string{"BTY_CONFIG_DIR", "BTY_CONFIG_FILE"} {
 		if p := src.Getenv(v); p != "" {
-			list = append(list, candidate{p, true})
+			list = append(list, candidate{path: p, named: true, folder: v == "BTY_CONFIG_DIR"})
 		}
 	}
-	return append(list, candidate{filepath.Join(src.stateDir(), "bty.toml"), false})
+	return append(list, candidate{path: filepath.Join(src.stateDir(), "bty.toml")})
 }
 
 // stateDir is the state folder before any file is read.

@@ -65,14 +65,14 @@ func Keys() []Key {
 	}
 	later := func(k Key) Key { k.Later, k.Help = true, k.Help+" (no effect in this release)"; return k }
 	return []Key{
-		secret(text("admin", "password", "bty-lab", "password of the pages and of the API",
-			func(c *Config) *string { return &c.Admin.Password }), "bty.admin-password"),
+		secret(must(text("admin", "password", "bty-lab", "password of the pages and of the API, plain or as a bcrypt or argon2id hash",
+			func(c *Config) *string { return &c.Admin.Password }), usablePassword), "bty.admin-password"),
 		text("server", "host", "0.0.0.0", "address to listen on when systemd hands over no socket",
 			func(c *Config) *string { return &c.Server.Host }),
 		number("server", "port", 8080, 1, 65535, "TCP port of bty-web; iPXE scripts name it",
 			func(c *Config) *int { return &c.Server.Port }),
-		text("server", "trusted_proxy", "", "address of a reverse proxy whose X-Forwarded-* are believed",
-			func(c *Config) *string { return &c.Server.TrustedProxy }),
+		must(text("server", "trusted_proxy", "", "address of a reverse proxy whose X-Forwarded-* are believed",
+			func(c *Config) *string { return &c.Server.TrustedProxy }), proxyAddress),
 		secret(text("server", "session_secret", "", "key of the session cookies; empty: made once, kept in the state folder",
 			func(c *Config) *string { return &c.Server.SessionSecret }), "bty.session-secret"),
 		text("paths", "state_dir", DefaultStateDir, "folder of the database",

@@ -45,9 +45,10 @@ type Settings struct {
 	inForce atomic.Pointer[values]
 	changes subscribers
 
-	mu     sync.Mutex // orders refreshes and reloads
-	stored map[string]string
-	loaded *config.Config
+	mu       sync.Mutex // orders refreshes and reloads
+	stored   map[string]string
+	loaded   *config.Config
+	watchers []func()
 }
 
 // New reads what is stored.
@@ -78,15 +79,26 @@ func (s *Settings) put() {
 		}
 	}
 	s.inForce.Store(now)
+	for _, tell := range s.watchers {
+		tell()
+	}
 	s.changes.tell()
+}
+
+// Watch has fn called now and after each change, before whoever made the change hears that it is
+// done: a password that was changed is in force. fn must be quick and must not change a setting.
+func (s *Settings) Watch(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers = append(s.watchers, fn)
+	fn()
 }
 
 // Subscribe returns a channel that gets a value after a change, until ctx ends. Changes that come
 // while nobody reads are one.
 func (s *Settings) Subscribe(ctx context.Context) <-chan struct{} { return s.changes.subscribe(ctx) }
 
-// Loaded is the configuration as it was last read. What a part took from it at its start and
-// cannot change since is in Pending.
+// Loaded is the configuration as it was last read. Pending names what a restart must bring.
 func (s *Settings) Loaded() *config.Config { return s.inForce.Load().config }
 
 // Problems says which stored values cannot be used, and what is used instead.

@@ -3,6 +3,8 @@ package serve
 import (
 	"net/http"
 	"testing"
+
+	"bty/internal/config"
 )
 
 func TestClient(t *testing.T) {
@@ -18,7 +20,7 @@ func TestClient(t *testing.T) {
 		{"true", "203.0.113.5:1", "::ffff:198.51.100.7, 10.0.0.1", "198.51.100.7"},
 		{"192.0.2.1", "@", "198.51.100.7", "invalid IP"},
 	} {
-		proxy, err := ParseProxy(tt.proxy)
+		proxy, err := config.ParseProxy(tt.proxy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +29,7 @@ func TestClient(t *testing.T) {
 			t.Errorf("proxy %q, peer %s, forwarded %q: %s, want %s", tt.proxy, tt.peer, tt.forwarded, got, tt.want)
 		}
 	}
-	if _, err := ParseProxy("my-proxy"); err == nil {
+	if _, err := config.ParseProxy("my-proxy"); err == nil {
 		t.Error("a name is no address")
 	}
 }

@@ -1,0 +1,52 @@
+package config
+
+import "slices"
+
+// Section is a group of keys.
+type Section struct {
+	Name, Title string
+}
+
+// Sections lists the groups in the order of Keys.
+func Sections() []Section {
+	return []Section{
+		{"admin", "Administrator"},
+		{"server", "Server"},
+		{"paths", "Folders"},
+		{"withcache", "Image cache"},
+		{"nbdmux", "Network block devices"},
+		{"netboot", "Network boot"},
+		{"boot", "Boot policy"},
+		{"tftp", "TFTP"},
+		{"events", "Events"},
+		{"log", "Log"},
+		{"tuning", "Limits"},
+	}
+}
+
+// live lists the keys that bty-web takes up without a restart.
+var live = []string{
+	"admin.password", "server.trusted_proxy", "server.session_secret",
+	"withcache.url", "nbdmux.url", "netboot.tftp_probe_host", "events.keep_days",
+}
+
+// Restart is the unit to restart before a change of the key takes effect, "" for none.
+func (k Key) Restart() string {
+	switch {
+	case slices.Contains(live, k.String()):
+		return ""
+	case k.Section == "tftp":
+		return "bty-tftp"
+	}
+	return "bty-web"
+}
+
+// fixed lists the keys that the Settings page does not change, and what to do instead.
+var fixed = map[string]string{
+	"admin.password":  "change it on the Account page, which asks for the one in force",
+	"paths.state_dir": "another folder is another database: move the folder, then set it in /etc/bty/bty.toml or in the unit",
+	"paths.run_dir":   "bty's units expect their sockets there; set it in /etc/bty/bty.toml or in the unit",
+}
+
+// Fixed says why the Settings page does not change the key and what to do instead, "" if it does.
+func (k Key) Fixed() string { return fixed[k.String()] }
