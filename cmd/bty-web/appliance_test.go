@@ -33,6 +33,7 @@ type appliance struct {
 	http       *http.Client
 	cookie     string // of the operator, "" while nobody signed in
 	stop       func() error
+	hangup     <-chan struct{}
 }
 
 // logBuffer is what the process says.
@@ -94,15 +95,17 @@ func freePort(t testing.TB) int {
 // environment is that of a process with nothing but a's variables set.
 func (a *appliance) environment() environment {
 	return environment{args: []string{"-config", filepath.Join(filepath.Dir(a.state), "none.toml")},
-		getenv: func(k string) string { return a.vars[k] }, stdout: io.Discard, stderr: a.log}
+		getenv: func(k string) string { return a.vars[k] }, stdout: io.Discard, stderr: a.log, hangup: a.hangup}
 }
 
 // begin starts the process and returns once it answers. It is stopped when the test ends, or by stop.
 func (a *appliance) begin() {
 	a.Helper()
 	none := filepath.Join(filepath.Dir(a.state), "none.toml")
-	if err := os.WriteFile(none, nil, 0o600); err != nil {
-		a.Fatal(err)
+	if _, err := os.Stat(none); err != nil { // a test may have written it, or the process before a restart
+		if err := os.WriteFile(none, nil, 0o600); err != nil {
+			a.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

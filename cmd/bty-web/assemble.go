@@ -21,6 +21,7 @@ import (
 	"bty/internal/web"
 	"bty/internal/web/api"
 	"bty/internal/web/auth"
+	"bty/internal/web/control"
 	"bty/internal/web/pxe"
 	"bty/internal/web/report"
 	"bty/internal/web/serve"
@@ -48,10 +49,6 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := config.ParseProxy(cfg.Server.TrustedProxy)
-	if err != nil {
-		return nil, err
-	}
 	books := ledger.New(log)
 	chosen, err := settings.New(settings.Config{Store: settingStore{state}, Ledger: books, Log: log, Now: time.Now, Started: cfg})
 	if err != nil {
@@ -73,7 +70,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if operator.IsDefault() {
 		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")
 	}
-	client := func(r *http.Request) netip.Addr { return serve.Client(r, proxy) }
+	client := a.client
 	adapter := serve.Adapter{Log: log, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,
@@ -82,11 +79,27 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
 			Guard: operator.Guard, Version: build.Version, Ready: a.ready},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Client: client,
-			Now: time.Now, Version: build.Version, Notices: notices},
+			Now: time.Now, Zone: chosen.Zone, Version: build.Version, Notices: notices},
 		Report:  report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},
+		Control: control.Config{Serve: adapter, Reload: chosen.Reload},
 		Metrics: newMetrics(a),
 	}
 	return a, nil
+}
+
+// client is the address that a request comes from, by the proxy that is trusted now.
+func (a *app) client(r *http.Request) netip.Addr {
+	proxy, _ := config.ParseProxy(a.settings.Loaded().Server.TrustedProxy) // what is loaded has passed this
+	return serve.Client(r, proxy)
+}
+
+// reload reads the configuration again, on SIGHUP.
+func (a *app) reload(context.Context) error {
+	outcome, err := a.settings.Reload()
+	if err == nil {
+		a.settings.Log.Info("the configuration was read again", "outcome", outcome.String())
+	}
+	return err
 }
 
 // ready reports whether new work is welcome: the state answers and the process is not stopping.

@@ -80,7 +80,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 		state.Abandon()
 		return err
 	}
-	d := &daemon.Daemon{Log: log, Check: state.Check, Hangup: env.hangup, Status: app.status}
+	d := &daemon.Daemon{Log: log, Check: state.Check, Hangup: env.hangup, Reload: app.reload, Status: app.status}
 	err = d.Run(ctx,
 		daemon.Func("state", state.Run),
 		daemon.Func("event index", state.Index),

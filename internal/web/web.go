@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bty/internal/web/api"
+	"bty/internal/web/control"
 	"bty/internal/web/pxe"
 	"bty/internal/web/report"
 	"bty/internal/web/serve"
@@ -21,6 +22,7 @@ type Config struct {
 	API     api.Config
 	UI      ui.Config
 	Report  report.Config
+	Control control.Config
 	Metrics http.Handler
 }
 
@@ -56,6 +58,7 @@ func Control(c Config) http.Handler {
 	c.API.Guard, c.PXE.Guard = serve.Open, serve.Open
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
+	control.Register(mux, c.Control)
 	mux.Handle("GET /metrics", c.Metrics)
 	return router{mux, c.Serve, nil}
 }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// config writes the configuration file that a reads.
+func (a *appliance) config(text string) {
+	a.Helper()
+	if err := os.WriteFile(a.configFile(), []byte(text), 0o640); err != nil {
+		a.Fatal(err)
+	}
+}
+
+func (a *appliance) configFile() string { return filepath.Join(filepath.Dir(a.state), "none.toml") }
+
+// control sends a request to the control socket.
+func (a *appliance) control(method, path string) (int, string) {
+	a.Helper()
+	socket := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(a.run, "control.sock"))
+	}}}
+	defer socket.CloseIdleConnections()
+	req, err := http.NewRequest(method, "http://control"+path, nil)
+	if err != nil {
+		a.Fatal(err)
+	}
+	resp, err := socket.Do(req)
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(raw)
+}
+
+func TestReload(t *testing.T) {
+	a := start(t, nil)
+	lastIP := func(forwarded string) string {
+		a.anonymous("GET", "/pxe/"+mac1, nil, "X-Forwarded-For", forwarded).is(t, 200)
+		return a.machine(mac1)["last_seen_ip"].(string)
+	}
+	if got := lastIP("192.0.2.7"); got != "127.0.0.1" {
+		t.Fatalf("believed %s unasked", got)
+	}
+	a.config("[server]\ntrusted_proxy = '127.0.0.1'\n[log]\nformat = 'json'\n")
+	if status, text := a.control("POST", "/reload"); status != 200 || text != `{"changed":["server.trusted_proxy","log.format"],"restart":["log.format (of bty-web)"]}` {
+		t.Errorf("%d %s", status, text)
+	}
+	if got := lastIP("192.0.2.7"); got != "192.0.2.7" {
+		t.Errorf("the new proxy is not believed: %s", got)
+	}
+	a.config("[server]\ntrusted_proxy = 'proxy.example'\n")
+	if status, text := a.control("POST", "/reload"); status != 422 || !strings.Contains(text, "none.toml:2: server.trusted_proxy") || !strings.Contains(text, "stays") {
+		t.Errorf("%d %s", status, text)
+	}
+	if got := lastIP("192.0.2.8"); got != "192.0.2.8" {
+		t.Errorf("a broken file changed what was in force: %s", got)
+	}
+	a.config("")
+	if status, text := a.control("POST", "/reload"); status != 200 || !strings.Contains(text, "server.trusted_proxy") {
+		t.Errorf("%d %s", status, text)
+	}
+	if got := lastIP("192.0.2.9"); got != "127.0.0.1" {
+		t.Errorf("still believed: %s", got)
+	}
+	a.anonymous("POST", "/reload", nil).is(t, 404)
+	a.alive()
+}
+
+// SIGHUP does the same.
+func TestHangup(t *testing.T) {
+	a := prepare(t, nil)
+	hangup := make(chan struct{}, 1)
+	a.hangup = hangup
+	a.begin()
+	a.config("[server]\ntrusted_proxy = '127.0.0.1'\n")
+	hangup <- struct{}{}
+	a.eventually("the configuration was read again", func() bool {
+		return strings.Contains(a.log.String(), "in force: server.trusted_proxy")
+	})
+}
