@@ -5,6 +5,7 @@ ARCH    := x86_64
 BUILD   := build
 HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
+PAGES   := ./internal/testenv/pages/...
 ROUNDS  := 3
 TIMED   := $(HOST)/timed.sh
 
@@ -76,23 +77,27 @@ run: build ## the appliance alone in the foreground, for a workstation (TFTP on 
 
 ## --- testing
 
-.PHONY: test test-unit test-boots test-long
-test: setup-test ## every test: unit, then boots of real firmware
+.PHONY: test test-unit test-boots test-pages test-long
+test: setup-test ## every test: unit, boots of real firmware, pages in a real browser
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/times
 	@export TIMES=$(BUILD)/times; failed=; \
 	$(TIMED) artifacts $(MAKE) --no-print-directory build ipxe live || failed=yes; \
 	$(TIMED) unit $(MAKE) --no-print-directory test-unit || failed=yes; \
 	$(TIMED) boots $(MAKE) --no-print-directory test-boots || failed=yes; \
+	$(TIMED) pages $(MAKE) --no-print-directory test-pages || failed=yes; \
 	echo; cat $(BUILD)/times; [ -z "$$failed" ]
 
-test-unit: setup-test ## all tests but the boots
+test-unit: setup-test ## all tests but the boots and the pages
 	@packages=$$($(GO) list ./...) || exit 1; \
 	$(GO) vet ./... && \
-	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v /internal/testenv/boots)
+	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v -e /internal/testenv/boots -e /internal/testenv/pages)
 
 test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (BTY_LOGS=folder keeps every log)
 	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 20m -v $(BOOTS) 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }
+
+test-pages: setup-test ## the pages in Chromium (UPDATE=1 renews docs/screenshots, else they go to build/screenshots)
+	@$(GO) test $(GOFLAGS_) -count=1 -timeout 6m $(PAGES)
 
 test-long: setup-test build ipxe live ## what takes too long for every change: kills, restarts, soak
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...

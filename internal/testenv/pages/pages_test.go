@@ -1,0 +1,72 @@
+package pages
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"bty/internal/testenv/browser"
+)
+
+// aPage is one page in the state that its picture shows.
+type aPage struct {
+	name string // of its pictures
+	path string
+	says string // words that its main part must say
+}
+
+// pages are looked at with every view: no trouble in the console, nothing that axe-core finds
+// serious, a picture. A new page is one line here, and what it shows is made in furnish.
+var pages = []aPage{
+	{"dashboard", "/ui/dashboard", "Last events"},
+	{"machines", "/ui/machines", "52:54:00:00:00:01"},
+	{"machine", "/ui/machines/52:54:00:00:00:03", "Last events"},
+	{"machines-no-match", "/ui/machines?q=nothing-like-it", "Nothing matches"},
+	{"not-found", "/ui/nothing", "404"},
+}
+
+// pictures are where the pictures go: into the documentation if it is to be updated.
+func pictures() string {
+	if os.Getenv("UPDATE") != "" {
+		return "../../../docs/screenshots"
+	}
+	return "../../../build/screenshots"
+}
+
+func TestPages(t *testing.T) {
+	s := start(t)
+	furnish(s)
+	tab := s.tab()
+	tab.Allow("404 (Not Found)") // the page that is not there
+	for _, p := range pages {
+		t.Run(p.name, func(t *testing.T) {
+			tab.TB = t
+			look(tab, p)
+		})
+	}
+	tab.TB = t
+}
+
+func look(tab *browser.Tab, p aPage) {
+	tab.Helper()
+	tab.Look(browser.Desktop)
+	tab.Go(p.path)
+	tab.Says("main", p.says)
+	for _, view := range browser.Views {
+		tab.Look(view)
+		tab.Axe()
+		if view.Phone {
+			fits(tab)
+		}
+		tab.Shot(filepath.Join(pictures(), p.name+"-"+view.Name+".png"))
+	}
+	tab.Clean()
+}
+
+// fits fails when the page is wider than the phone: what is wide scrolls by itself.
+func fits(tab *browser.Tab) {
+	tab.Helper()
+	if over := browser.Eval[int](tab, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+		tab.Errorf("%s: %d pixels wider than the phone", tab.Path(), over)
+	}
+}
