@@ -29,6 +29,10 @@ type Config struct {
 	Withcache struct {
 		URL string // "" means none
 	}
+	ORAS struct {
+		CredentialsFile string // path, "" for none
+		PlainHTTP       string // list of host:port
+	}
 	Nbdmux struct {
 		URL string // "" means none
 	}

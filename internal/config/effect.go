@@ -14,6 +14,7 @@ func Sections() []Section {
 		{"server", "Server"},
 		{"paths", "Folders"},
 		{"withcache", "Image cache"},
+		{"oras", "OCI registries"},
 		{"nbdmux", "Network block devices"},
 		{"netboot", "Network boot"},
 		{"boot", "Boot policy"},

@@ -244,6 +244,7 @@ func (l *loader) environment() error {
 func (l *loader) derive() {
 	p := &l.cfg.Paths
 	l.legacyCatalog()
+	l.registryCredentials()
 	for _, d := range []struct {
 		path *string
 		name string
@@ -269,6 +270,22 @@ func (l *loader) legacyCatalog() {
 	}
 	l.cfg.Paths.CatalogFile = path
 	l.cfg.origins["paths.catalog_file"] = Origin{Variable: from}
+}
+
+// credentialORAS is the credential that is a file as oras.credentials_file names one.
+const credentialORAS = "bty.oras-credentials"
+
+// registryCredentials takes the file that LoadCredential= put there, if none is named.
+func (l *loader) registryCredentials() {
+	dir := l.src.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" || l.cfg.ORAS.CredentialsFile != "" {
+		return
+	}
+	path := filepath.Join(dir, credentialORAS)
+	if _, err := os.Stat(path); err == nil {
+		l.cfg.ORAS.CredentialsFile = path
+		l.cfg.origins["oras.credentials_file"] = Origin{Cred: credentialORAS}
+	}
 }
 
 func readBounded(path string) ([]byte, error) {

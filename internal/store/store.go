@@ -13,7 +13,7 @@
 //	settings  name        -> 0x01 JSON of the stored value
 //	tokens    ID          -> 0x01 JSON of the API token, its secret hashed
 //	rules     ID (8, BE)  -> 0x01 JSON of rule.Rule
-//	dropped   source      -> 0x01 JSON of when a catalog entry was deleted that a file may name again
+//	dropped   ref (32)    -> 0x01 JSON of when the operator deleted a catalog entry that a file may name again
 //
 // Every value begins with a version byte. An acknowledged Update is on disk: bbolt syncs the
 // data and then the meta page that makes it visible.

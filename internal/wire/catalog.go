@@ -24,6 +24,66 @@ type CatalogAdded struct {
 	AddedAt      IsoTime `json:"added_at"`
 }
 
+// CatalogImport is the answer to POST /catalog/import.
+type CatalogImport struct {
+	Source   string           `json:"source"`
+	Imported int              `json:"imported"`
+	Skipped  int              `json:"skipped"` // in the catalog already
+	Errors   []CatalogProblem `json:"errors"`
+}
+
+// CatalogProblem is what was wrong with one image of an imported catalog.
+type CatalogProblem struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// CatalogCheck is what the origin and the cache say of an image.
+type CatalogCheck struct {
+	Src       string      `json:"src"`
+	Origin    OriginCheck `json:"origin"`
+	Withcache CacheCheck  `json:"withcache"`
+	CheckedAt IsoTime     `json:"checked_at"`
+}
+
+// OriginCheck has an error or what the origin said.
+type OriginCheck struct {
+	Reachable bool   `json:"reachable"`
+	Error     string `json:"error,omitempty"`
+	*OriginSaid
+}
+
+// OriginSaid is what an origin that can be reached said.
+type OriginSaid struct {
+	SizeBytes    *int64  `json:"size_bytes"`
+	Format       *string `json:"format"`
+	DiskImageSHA *string `json:"disk_image_sha,omitempty"` // that a registry names
+	Moved        bool    `json:"moved,omitempty"`          // it is not the one that the catalog holds
+}
+
+// CacheCheck is what the cache said.
+type CacheCheck struct {
+	Configured bool  `json:"configured"`
+	Applicable *bool `json:"applicable,omitempty"` // false: it fetches no such sources
+	Hit        *bool `json:"hit,omitempty"`
+	Warmed     *bool `json:"warmed,omitempty"` // it begins to fetch the image
+}
+
+// LibraryImage is one image as /api/v1/images has it.
+type LibraryImage struct {
+	CatalogRow
+	Arch     *string  `json:"arch"`
+	Manifest *string  `json:"manifest"` // digest of the manifest of an oras image
+	Machines []string `json:"machines"` // that are bound to it
+}
+
+// ImageChange is the answer to PUT /api/v1/images/{ref}.
+type ImageChange struct {
+	LibraryImage
+	Moved     bool    `json:"moved"`              // the source leads to other bytes than before
+	BeforeSHA *string `json:"was_disk_image_sha"` // the digest before the change
+}
+
 // CatalogRow is one entry as GET /catalog/entries lists it.
 type CatalogRow struct {
 	CatalogAdded

@@ -54,6 +54,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("GET /catalog/entries", own(c.listEntries))
 	mux.Handle("POST /catalog/entries", ownBody(c.addEntry))
 	mux.Handle("DELETE /catalog/entries", own(c.deleteEntry))
+	c.registerLibrary(mux, own, ownBody)
 
 	mux.Handle("GET /machines", own(c.listMachines))
 	mux.Handle("GET /machines/{mac}", own(c.getMachine))

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"regexp"
 
 	"bty/internal/catalog"
 	"bty/internal/library"
@@ -45,16 +44,11 @@ func (c Config) listEntries(w http.ResponseWriter, _ *http.Request) error {
 	}
 	rows := make([]wire.CatalogRow, len(entries))
 	for i, e := range entries {
-		rows[i] = wire.CatalogRow{CatalogAdded: row(e), ResolvedSrc: orNull(e.ResolvedSrc), Description: orNull(e.Description)}
+		rows[i] = catalogRow(e)
 	}
 	serve.JSON(w, http.StatusOK, rows)
 	return nil
 }
-
-var (
-	httpURL  = regexp.MustCompile(`^https?://[^\s/?#]+(?:[/?#]\S*)?$`)
-	imageURL = regexp.MustCompile(`^(?:https?://[^\s/?#]+(?:[/?#]\S*)?|oras://[^\s/?#]+/\S+)$`)
-)
 
 func (c Config) addEntry(w http.ResponseWriter, r *http.Request, v body.Value) error {
 	request, err := readEntry(v)
@@ -72,8 +66,8 @@ func (c Config) addEntry(w http.ResponseWriter, r *http.Request, v body.Value) e
 func readEntry(v body.Value) (library.Request, error) {
 	o := v.Object()
 	request := library.Request{
-		URL:       o.String("image_url", body.Match(imageURL)),
-		DigestURL: orEmpty(o.Nullable("sha_url", body.Match(httpURL))),
+		URL:       o.String("image_url", body.Match(library.ImageURL)),
+		DigestURL: orEmpty(o.Nullable("sha_url", body.Match(library.WebURL))),
 	}
 	ref := o.Nullable("ref", body.Match(refPattern))
 	if err := o.Done(); err != nil {
@@ -85,13 +79,13 @@ func readEntry(v body.Value) (library.Request, error) {
 	return request, nil
 }
 
+func catalogRow(e catalog.Entry) wire.CatalogRow {
+	return wire.CatalogRow{CatalogAdded: row(e), ResolvedSrc: orNull(e.ResolvedSrc), Description: orNull(e.Description)}
+}
+
 func row(e catalog.Entry) wire.CatalogAdded {
 	added := wire.CatalogAdded{Src: e.Src, ImageRef: e.Ref.String(), Name: e.Name, SHAURL: orNull(e.DigestURL),
-		Format: orNull(string(e.Format)), AddedAt: wire.IsoTime(e.AddedAt)}
-	if !e.Digest.IsZero() {
-		digest := e.Digest.String()
-		added.DiskImageSHA = &digest
-	}
+		Format: orNull(string(e.Format)), AddedAt: wire.IsoTime(e.AddedAt), DiskImageSHA: digestOrNull(e.Digest)}
 	if e.Size > 0 {
 		added.SizeBytes = &e.Size
 	}

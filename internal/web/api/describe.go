@@ -12,7 +12,11 @@ import (
 
 // Operations describes the routes of Register.
 func Operations() []openapi.Operation {
+<<<<<<< HEAD
 	return slices.Concat(aboutServer, aboutCatalog(), aboutMachines(), aboutBoot(), aboutEvents())
+=======
+	return slices.Concat(aboutServer, aboutCatalog(), aboutLibrary(), aboutMachines(), aboutEvents())
+>>>>>>> db5c490 (wip)
 }
 
 var aboutServer = []openapi.Operation{
