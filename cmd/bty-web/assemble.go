@@ -33,6 +33,7 @@ import (
 type app struct {
 	settings *settings.Settings
 	fleet    *fleet.Fleet
+	images   *library.Library
 	state    *store.Store
 	book     ledger.Book
 	boot     *bootFolder
@@ -64,8 +65,8 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	a := &app{settings: chosen, fleet: machines, state: state, book: book, boot: folder}
-	images := &library.Library{Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}, Cache: cache}
+	images := newLibrary(cfg, state, books, chosen, cache)
+	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder}
 	operator := auth.New(secret, cfg.Admin.Password, time.Now)
 	if operator.IsDefault() {
 		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")

@@ -52,7 +52,7 @@ func TestCatalog(t *testing.T) {
 		{"sums do not list it", map[string]any{"image_url": src + "/x.img", "sha_url": src + "/sums"}, 400, "could not resolve sha256: "},
 		{"sums are HTML", map[string]any{"image_url": src + "/x.img", "sha_url": src + "/bad"}, 400, "malformed"},
 		{"sums are too large", map[string]any{"image_url": src + "/x.img", "sha_url": src + "/large"}, 400, "larger than"},
-		{"oras", map[string]any{"image_url": "oras://ghcr.io/a/b:t"}, 400, "could not resolve oras ref"},
+		{"oras", map[string]any{"image_url": "oras://" + closedPort(t) + "/a/b:t"}, 400, "could not resolve oras ref"},
 		{"password in the URL", map[string]any{"image_url": "http://u:secret@h/x.img"}, 422, "carries a user name or password"},
 		{"password in the sums' URL", map[string]any{"image_url": src + "/x.img", "sha_url": "http://u:secret@h/sums"}, 422, "carries a user name or password"},
 		{"bad port", map[string]any{"image_url": "http://h:99999/x.img"}, 400, "invalid image_url"},

@@ -83,6 +83,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 	d := &daemon.Daemon{Log: log, Check: state.Check, Hangup: env.hangup, Reload: app.reload, Status: app.status}
 	err = d.Run(ctx,
 		daemon.Func("state", state.Run),
+		catalogFile(app.images, log),
 		daemon.Func("event index", state.Index),
 		daemon.Func("event log", app.book.Tend),
 		daemon.Func("last seen", app.fleet.Remember),

@@ -70,6 +70,27 @@ func Func(name string, run func(ctx context.Context) error) Task {
 	return &funcTask{name: name, run: run, ready: make(chan struct{})}
 }
 
+// First makes a task of a function that the tasks after it wait for: it is ready when it returns.
+func First(name string, run func(ctx context.Context) error) Task {
+	return &firstTask{name: name, run: run, ready: make(chan struct{})}
+}
+
+type firstTask struct {
+	name  string
+	run   func(ctx context.Context) error
+	ready chan struct{}
+}
+
+func (t *firstTask) String() string         { return t.name }
+func (t *firstTask) Ready() <-chan struct{} { return t.ready }
+func (t *firstTask) Run(ctx context.Context) error {
+	if err := t.run(ctx); err != nil {
+		return err
+	}
+	close(t.ready)
+	return nil
+}
+
 type funcTask struct {
 	name  string
 	run   func(ctx context.Context) error

@@ -12,11 +12,7 @@ import (
 
 // Operations describes the routes of Register.
 func Operations() []openapi.Operation {
-<<<<<<< HEAD
-	return slices.Concat(aboutServer, aboutCatalog(), aboutMachines(), aboutBoot(), aboutEvents())
-=======
-	return slices.Concat(aboutServer, aboutCatalog(), aboutLibrary(), aboutMachines(), aboutEvents())
->>>>>>> db5c490 (wip)
+	return slices.Concat(aboutServer, aboutCatalog(), aboutLibrary(), aboutMachines(), aboutBoot(), aboutEvents())
 }
 
 var aboutServer = []openapi.Operation{
