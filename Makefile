@@ -77,7 +77,7 @@ run: build ## the appliance alone in the foreground, for a workstation (TFTP on 
 
 ## --- testing
 
-.PHONY: test test-unit test-boots test-pages test-long
+.PHONY: contract test test-unit test-boots test-pages test-long
 test: setup-test ## every test: unit, boots of real firmware, pages in a real browser
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/times
 	@export TIMES=$(BUILD)/times; failed=; \
@@ -98,6 +98,10 @@ test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (B
 
 test-pages: setup-test ## the pages in Chromium (UPDATE=1 renews docs/screenshots, else they go to build/screenshots)
 	@$(GO) test $(GOFLAGS_) -count=1 -timeout 6m $(PAGES)
+
+contract: ## the wire contract over HTTP alone (URL=http://host:8080 PASSWORD=...; without URL against a server of its own)
+	@BTY_CONTRACT_URL='$(URL)' BTY_CONTRACT_PASSWORD='$(PASSWORD)' $(GO) test $(GOFLAGS_) -count=1 -timeout 8m -v ./internal/testenv/contract 2>&1 | \
+		{ grep --line-buffered -v '^=== ' || true; }; exit $${PIPESTATUS[0]}
 
 test-long: setup-test build ipxe live ## what takes too long for every change: kills, restarts, soak
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
