@@ -22,6 +22,7 @@ import (
 	"bty/internal/web/api"
 	"bty/internal/web/auth"
 	"bty/internal/web/control"
+	"bty/internal/web/live"
 	"bty/internal/web/pxe"
 	"bty/internal/web/report"
 	"bty/internal/web/serve"
@@ -37,6 +38,7 @@ type app struct {
 	state    *store.Store
 	book     ledger.Book
 	boot     *bootFolder
+	live     *live.Live
 	web      web.Config
 }
 
@@ -85,7 +87,9 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		Control: control.Config{Serve: adapter, Reload: chosen.Reload},
 		Metrics: newMetrics(a),
 	}
-	return a, nil
+	a.live, err = live.New(live.Config{Serve: adapter, Log: a.book, News: books, Journal: log, Fragments: ui.Fragments(a.web.UI)})
+	a.web.Live = a.live
+	return a, err
 }
 
 // client is the address that a request comes from, by the proxy that is trusted now.

@@ -91,10 +91,16 @@ type message struct{ id, name, data, comment, retry string }
 // stream opens the live stream; its messages come until ctx ends or the server ends it.
 func (a *appliance) stream(ctx context.Context, lastID string) (<-chan message, *http.Response) {
 	a.Helper()
+	return a.listen(ctx, "/api/v1/stream", lastID)
+}
+
+// listen opens a stream of messages.
+func (a *appliance) listen(ctx context.Context, path, lastID string) (<-chan message, *http.Response) {
+	a.Helper()
 	if a.cookie == "" {
 		a.signIn()
 	}
-	req, err := http.NewRequestWithContext(ctx, "GET", a.url+"/api/v1/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", a.url+path, nil)
 	if err != nil {
 		a.Fatal(err)
 	}
@@ -140,8 +146,18 @@ func readMessages(r io.Reader, to chan<- message) {
 	}
 }
 
-// next is the next message; it fails after ten seconds.
+// next is the next message that is no hint; it fails after ten seconds.
 func next(t testing.TB, messages <-chan message) message {
+	t.Helper()
+	for {
+		if m := whatever(t, messages); m.name != "hint" {
+			return m
+		}
+	}
+}
+
+// whatever is the next message; it fails after ten seconds.
+func whatever(t testing.TB, messages <-chan message) message {
 	t.Helper()
 	select {
 	case m, ok := <-messages:
@@ -266,6 +282,9 @@ func TestStreamHeartbeat(t *testing.T) {
 	next(t, messages)
 	select {
 	case m := <-messages:
+		for m.name == "hint" {
+			m = <-messages
+		}
 		if m.comment != ": still here" {
 			t.Errorf("%+v", m)
 		}

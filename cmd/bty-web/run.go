@@ -86,6 +86,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 		catalogFile(app.images, log),
 		daemon.Func("event index", state.Index),
 		daemon.Func("event log", app.book.Tend),
+		daemon.Func("live streams", app.live.Run),
 		daemon.Func("last seen", app.fleet.Remember),
 		daemon.Func("boot files", app.boot.files.Run),
 		daemon.Func("release fetches", app.boot.fetches.Run),

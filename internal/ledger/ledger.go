@@ -1,5 +1,5 @@
 // Package ledger ties what happened to the change that made it happen: the events of a use case
-// are stored in its transaction, and told to subscribers and the journal once that is on disk.
+// are stored in its transaction, and told to the live streams and the journal once that is on disk.
 package ledger
 
 import (
@@ -16,12 +16,11 @@ import (
 // Ledger announces what has been stored. It is safe for concurrent use.
 type Ledger struct {
 	log  *slog.Logger
-	hub  *hub
 	news *news
 }
 
 // New returns a Ledger that writes to the journal through log.
-func New(log *slog.Logger) *Ledger { return &Ledger{log: log, hub: newHub(), news: newNews()} }
+func New(log *slog.Logger) *Ledger { return &Ledger{log: log, news: newNews()} }
 
 // Appender is what a transaction must offer to carry events.
 type Appender interface {
@@ -52,18 +51,12 @@ func Commit[T Appender](ctx context.Context, l *Ledger, update func(context.Cont
 	return nil
 }
 
-// Subscribe returns what happens from now on, until ctx ends. A subscriber that does not keep up
-// misses changes, and Lost of the next one it gets says so.
-func (l *Ledger) Subscribe(ctx context.Context) <-chan Change { return l.hub.subscribe(ctx) }
-
-// Progress tells subscribers how far a live environment is.
+// Progress tells the live streams how far a live environment is.
 func (l *Ledger) Progress(mac machine.MAC, p wire.Progress) {
-	l.hub.publish(Change{MAC: mac, Progress: &p})
 	l.news.advanced(mac, p)
 }
 
 func (l *Ledger) announce(e *event.Event) {
-	l.hub.publish(Change{Event: e})
 	l.news.happened(e.SubjectKind)
 	level := slog.LevelInfo
 	if e.Kind.Alarms() {

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"bty/internal/event"
-	"bty/internal/machine"
-	"bty/internal/wire"
 )
 
 // list is a transaction that keeps what is appended.
@@ -26,7 +24,6 @@ func (l *list) AppendEvent(e *event.Event) error {
 func TestOnlyTheLastRunCounts(t *testing.T) {
 	var journal bytes.Buffer
 	l := New(slog.New(slog.NewTextHandler(&journal, nil)))
-	changes := l.Subscribe(t.Context())
 	runs := 0
 	twice := func(_ context.Context, fn func(*list) error) error {
 		return errors.Join(fn(new(list)), fn(new(list)))
@@ -35,8 +32,8 @@ func TestOnlyTheLastRunCounts(t *testing.T) {
 		runs++
 		return []event.Event{{Kind: event.MachineStuck, SubjectKind: event.Machine, SubjectID: "52:54:00:00:00:01", SourceIP: netip.MustParseAddr("::ffff:192.0.2.1"), Summary: "stuck"}}, nil
 	})
-	if err != nil || runs != 2 || len(changes) != 1 {
-		t.Errorf("%d runs, %d announced: %v", runs, len(changes), err)
+	if err != nil || runs != 2 || strings.Count(journal.String(), "\n") != 1 || !l.Collect().Changed[event.Machine] {
+		t.Errorf("%d runs, announced %q: %v", runs, &journal, err)
 	}
 	for _, want := range []string{"level=WARN", "msg=stuck", "mac=52:54:00:00:00:01", "remote=192.0.2.1", "event=machine.stuck", "event_id=1"} {
 		if !strings.Contains(journal.String(), want) {
@@ -47,40 +44,12 @@ func TestOnlyTheLastRunCounts(t *testing.T) {
 
 func TestWhatFailedIsNotTold(t *testing.T) {
 	l := New(slog.New(slog.DiscardHandler))
-	changes := l.Subscribe(t.Context())
 	failing := func(_ context.Context, fn func(*list) error) error {
 		_ = fn(new(list))
 		return errors.New("the disk is full")
 	}
 	err := Commit(context.Background(), l, failing, func(*list) ([]event.Event, error) { return []event.Event{{}}, nil })
-	if err == nil || len(changes) != 0 {
-		t.Errorf("%v, %d announced", err, len(changes))
+	if told := l.Collect().Changed; err == nil || len(told) != 0 {
+		t.Errorf("%v, told of %v", err, told)
 	}
-}
-
-// A subscriber that does not keep up holds nobody up, and is told that it missed something.
-func TestSlowSubscriber(t *testing.T) {
-	l := New(slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(context.Background())
-	slow := l.Subscribe(ctx)
-	for range subscriberQueue + 10 {
-		l.Progress(machine.MAC{1}, wire.Progress{Stage: "write"})
-	}
-	for range subscriberQueue {
-		if c := <-slow; c.Lost {
-			t.Fatal("these came in time")
-		}
-	}
-	l.Progress(machine.MAC{1}, wire.Progress{})
-	if c := <-slow; !c.Lost {
-		t.Error("it is not told")
-	}
-	l.Progress(machine.MAC{1}, wire.Progress{})
-	if c := <-slow; c.Lost {
-		t.Error("it is told twice")
-	}
-	cancel()
-	for range slow { // ends
-	}
-	l.Progress(machine.MAC{1}, wire.Progress{}) // reaches nobody and harms nobody
 }

@@ -120,6 +120,9 @@ func (t *Tx) scan(f event.Filter) ([]event.Event, error) {
 // a million events it counts the newest million.
 func (t *Tx) CountEvents(f event.Filter) (n int, err error) {
 	f.Skip, f.Limit = 0, 0
+	if alarms, ready := t.alarms(); ready && f == (event.Filter{AlarmsOnly: true, UnacknowledgedOnly: true}) {
+		return alarms, nil
+	}
 	if !t.canSearch() {
 		found, err := t.scan(f)
 		return len(found), err
@@ -152,11 +155,14 @@ func (t *Tx) EachBrief(before event.ID, fn func(event.Brief) bool) (ready bool) 
 	return ready
 }
 
-// Alarms is how many events ask for the operator's attention and were not acknowledged.
-func (s *Store) Alarms() (n int, ready bool) {
-	s.events.mu.RLock()
-	defer s.events.mu.RUnlock()
-	return s.events.alarms, s.events.ready
+// alarms is how many events ask for the operator's attention and were not acknowledged.
+func (t *Tx) alarms() (n int, ready bool) {
+	if !t.canSearch() {
+		return 0, false
+	}
+	t.store.events.mu.RLock()
+	defer t.store.events.mu.RUnlock()
+	return t.store.events.alarms, t.store.events.floor == 0
 }
 
 // EachEventBack calls fn for the events before an ID (0: all), newest first, until it returns false.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"bty/internal/web/api"
+	"bty/internal/web/live"
 	"bty/internal/web/openapi"
 	"bty/internal/web/pxe"
 	"bty/internal/web/ui"
@@ -19,7 +20,7 @@ func Operations() []openapi.Operation {
 		{Pattern: "GET /openapi.json", Tag: "server", Access: openapi.Open, Summary: "This document",
 			Answers: openapi.Answers(openapi.Encoded(200, json.RawMessage{}))},
 	}
-	return slices.Concat(pxe.Operations(), api.Operations(), ui.Operations(), own)
+	return slices.Concat(pxe.Operations(), api.Operations(), live.Operations(), ui.Operations(), own)
 }
 
 // document serves the description of all routes. It is made once: nothing in it changes.

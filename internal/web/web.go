@@ -3,12 +3,14 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"bty/internal/web/api"
 	"bty/internal/web/control"
+	"bty/internal/web/live"
 	"bty/internal/web/pxe"
 	"bty/internal/web/report"
 	"bty/internal/web/serve"
@@ -20,6 +22,7 @@ type Config struct {
 	Serve   serve.Adapter
 	PXE     pxe.Config
 	API     api.Config
+	Live    *live.Live
 	UI      ui.Config
 	Report  report.Config
 	Control control.Config
@@ -36,6 +39,7 @@ func Public(c Config) http.Handler {
 func public(mux serve.Mux, c Config) serve.Page {
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
+	c.Live.Register(mux, c.API.Guard)
 	mux.Handle("GET /metrics", c.Metrics)
 	mux.Handle("GET /openapi.json", document(c.API.Version))
 	return ui.Register(mux, c.UI)
@@ -44,6 +48,7 @@ func public(mux serve.Mux, c Config) serve.Page {
 // Patterns lists the routes of Public as http.ServeMux spells them.
 func Patterns(c Config) []string {
 	var list patterns
+	c.Live = cmp.Or(c.Live, new(live.Live))
 	public(&list, c)
 	return list
 }
@@ -59,6 +64,7 @@ func Control(c Config) http.Handler {
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
 	control.Register(mux, c.Control)
+	c.Live.Register(mux, c.API.Guard)
 	mux.Handle("GET /metrics", c.Metrics)
 	return router{mux, c.Serve, nil}
 }

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"bty/internal/event"
+)
 
 // Event is one row of GET /events.
 type Event struct {
@@ -16,6 +20,22 @@ type Event struct {
 	Acknowledged bool            `json:"acknowledged"`
 }
 
+// EventOf is an event in the shape of the wire.
+func EventOf(e event.Event) Event {
+	return Event{
+		ID: uint64(e.ID), TS: IsoTime(e.At), Kind: string(e.Kind), SubjectKind: orNull(string(e.SubjectKind)),
+		SubjectID: orNull(e.SubjectID), Actor: string(e.Actor), SourceIP: orNull(event.Address(e.SourceIP)),
+		Summary: e.Summary, Details: e.Details, Acknowledged: e.Acknowledged,
+	}
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
 // StreamProgress is the data of a "progress" message of GET /api/v1/stream.
 type StreamProgress struct {
 	MAC string `json:"mac"`
@@ -28,4 +48,11 @@ type WorkerState struct {
 	Kind   string `json:"kind"` // backup or release
 	Key    string `json:"key"`  // the ID of the backup, the tag of the release
 	Status string `json:"status"`
+}
+
+// StreamHint is the data of a "hint" message of GET /api/v1/stream: which lists are not any more
+// what they were ("event" and the kinds of subjects), and how many events ask for attention.
+type StreamHint struct {
+	Changed []string `json:"changed"`
+	Alarms  int      `json:"alarms"`
 }

@@ -68,7 +68,6 @@ func Register(mux serve.Mux, c Config) {
 
 	mux.Handle("GET /events", own(c.listEvents))
 	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))
-	mux.Handle("GET /api/v1/stream", own(c.stream))
 }
 
 // vary marks an answer that depends on who asks.

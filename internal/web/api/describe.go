@@ -62,13 +62,12 @@ func aboutEvents() []openapi.Operation {
 		{Pattern: "GET /events", Tag: "events", Summary: "What happened, newest first", Details: "Page on with the smallest ID seen as before_id.",
 			Query: []openapi.Param{{Name: "kind"}, {Name: "subject_kind"}, {Name: "subject_id"}, {Name: "actor"}, {Name: "source_ip"},
 				{Name: "failed", Text: "anything: only kinds that end in failed"},
+				{Name: "unacknowledged", Text: "anything: only events that were not acknowledged"},
+				{Name: "q", Text: "only events whose kind, subject, actor, source or summary holds this, in any case"},
 				{Name: "before_id", Text: "only events before this one", Schema: openapi.Integer()},
 				{Name: "limit", Text: "50 unless told; 1 to 500, others are taken for the nearest", Schema: openapi.Integer()}},
 			Answers: openapi.Answers(openapi.Encoded(200, eventList{}), 422)},
 		{Pattern: "POST /events/{id}/ack", Tag: "events", Summary: "Acknowledge an event", Path: []openapi.Param{{Name: "id", Schema: openapi.Integer()}},
 			Answers: openapi.Answers(openapi.Encoded(200, acknowledged{}), 404, 422)},
-		{Pattern: "GET /api/v1/stream", Tag: "events", Summary: "What happens, live, as server-sent events",
-			Details: `"event" with an ID for each event, "progress" for how far a live environment is, "reload" when something was missed. Last-Event-ID brings what came since.`,
-			Answers: openapi.Answers(openapi.Plain("text/event-stream; charset=utf-8"))},
 	}
 }

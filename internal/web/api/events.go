@@ -36,14 +36,14 @@ func (c Config) listEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown := make([]wire.Event, len(found))
 	for i, e := range found {
-		shown[i] = Event(e)
+		shown[i] = wire.EventOf(e)
 	}
 	serve.JSON(w, http.StatusOK, eventList{shown})
 	return nil
 }
 
 func readFilter(q url.Values) (event.Filter, error) {
-	f := event.Filter{FailedOnly: q.Get("failed") != ""}
+	f := event.Filter{FailedOnly: q.Get("failed") != "", UnacknowledgedOnly: q.Get("unacknowledged") != "", Text: q.Get("q")}
 	f.Kind = asked[event.Kind](q, "kind")
 	f.SubjectKind = asked[event.Subject](q, "subject_kind")
 	f.SubjectID = asked[string](q, "subject_id")
@@ -92,13 +92,4 @@ func (c Config) acknowledge(w http.ResponseWriter, r *http.Request) error {
 	}
 	serve.JSON(w, http.StatusOK, acknowledged{id, true})
 	return nil
-}
-
-// Event is an event in the shape of the wire.
-func Event(e event.Event) wire.Event {
-	return wire.Event{
-		ID: uint64(e.ID), TS: wire.IsoTime(e.At), Kind: string(e.Kind), SubjectKind: orNull(string(e.SubjectKind)),
-		SubjectID: orNull(e.SubjectID), Actor: string(e.Actor), SourceIP: orNull(event.Address(e.SourceIP)),
-		Summary: e.Summary, Details: e.Details, Acknowledged: e.Acknowledged,
-	}
 }
