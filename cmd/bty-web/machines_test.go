@@ -208,7 +208,6 @@ func TestMACs(t *testing.T) {
 		}
 		a.do("PUT", "/machines/"+mac, jsonText(`{}`)).is(t, 400)
 		a.do("DELETE", "/machines/"+mac, nil).is(t, 400)
-		a.do("POST", "/api/v1/machines/"+mac+"/arm", nil).is(t, 400)
 	}
 	if n := len(a.do("GET", "/machines", nil).list(t)); n != 1 {
 		t.Errorf("%d machines", n)

@@ -5,28 +5,48 @@ import (
 
 	"bty/internal/catalog"
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
 // Decision is an Offer and the machine as it is once the offer has been served. Deciding changes
 // nothing: who serves the offer stores Next, who only explains it drops it.
 type Decision struct {
 	Offer Offer
-	Next  machine.Machine
+	Next  machine.Machine // with what was set for the machine itself, as it is stored
+	After machine.Machine // the same as it stands under the rules
 }
 
-// Decide answers one question of one machine. It is pure: the same
+// Decide answers one question of one machine, as it is stored. It is pure: the same
 // arguments give the same answer.
 func Decide(m machine.Machine, know Knowledge, q Question) Decision {
-	var rule Rule
+	assigned := know.assigned(m)
+	d := decide(Settle(m, assigned), know, q)
+	d.Offer.Assigned, d.Offer.Question = assigned, q
+	d.After = d.Next
+	d.Next = Store(d.Next, m.Intent)
+	return d
+}
+
+// assigned is what the rules make of a machine; without rules, what was set for itself.
+func (k Knowledge) assigned(m machine.Machine) rule.Assigned {
+	if k.Assigned != nil {
+		return *k.Assigned
+	}
+	return rule.Assign(m, nil, nil)
+}
+
+// decide is the policy for a machine as it stands under the rules.
+func decide(m machine.Machine, know Knowledge, q Question) Decision {
+	var by Rule
 	if m.Intent.Mode.Flashes() {
-		rule = flashRule(m, know, q)
+		by = flashRule(m, know, q)
 	} else {
-		rule = plainRule(m, know, q)
+		by = plainRule(m, know, q)
 	}
 	if q.Asker == Firmware {
-		return forFirmware(m, know, rule, q)
+		return forFirmware(m, know, by, q)
 	}
-	return forLive(m, know, rule)
+	return forLive(m, know, by)
 }
 
 // plainRule is the policy of the modes that write nothing.
@@ -48,6 +68,8 @@ func flashRule(m machine.Machine, know Knowledge, q Question) Rule {
 		return RuleNoImage
 	case know.Image == nil:
 		return RuleOrphanRef
+	case know.assigned(m).NoDisk != "" && m.Facts.Completed && m.Intent.Mode == machine.FlashOnce:
+		return RuleFlashDone // a rule can tell its disk no longer, which undoes nothing
 	case m.Intent.TargetSerial == "":
 		return RuleNoTargetDisk
 	}
@@ -113,10 +135,10 @@ func maxAttempts(know Knowledge) int {
 }
 
 // forFirmware turns a rule into what a script can say.
-func forFirmware(m machine.Machine, know Knowledge, rule Rule, q Question) Decision {
-	offer := Offer{Asker: Firmware, Rule: rule, Machine: m}
+func forFirmware(m machine.Machine, know Knowledge, by Rule, q Question) Decision {
+	offer := Offer{Asker: Firmware, Rule: by, Machine: m}
 	next := m
-	switch rule {
+	switch by {
 	case RuleWizard, RuleInventory, RuleInventoryRetry, RuleFlash, RuleFlashRetry:
 		return startLive(offer, next, know)
 	case RuleNoImage:
@@ -131,13 +153,13 @@ func forFirmware(m machine.Machine, know Knowledge, rule Rule, q Question) Decis
 	case RuleStuck:
 		next.Facts.Stuck = true
 	}
-	return Decision{offer, next}
+	return Decision{Offer: offer, Next: next}
 }
 
 func startLive(offer Offer, next machine.Machine, know Knowledge) Decision {
 	if know.Live.Kernel == "" {
 		offer.Rule, offer.Missing = RuleNoLiveFiles, know.Missing
-		return Decision{offer, next}
+		return Decision{Offer: offer, Next: next}
 	}
 	offer.Action, offer.Live = StartLive, know.Live
 	if offer.Machine.Intent.Mode.Flashes() {
@@ -145,19 +167,19 @@ func startLive(offer Offer, next machine.Machine, know Knowledge) Decision {
 	}
 	next.Facts.Launched, next.Facts.Planned = false, false
 	next.Facts.DiskVia, next.Facts.DiskAt = "", time.Time{}
-	return Decision{offer, next}
+	return Decision{Offer: offer, Next: next}
 }
 
 // endCycle keeps when things happened and forgets the cycle, so that the next contact begins one.
 func endCycle(f machine.Facts) machine.Facts {
-	return machine.Facts{FlashedAt: f.FlashedAt, InventoriedAt: f.InventoriedAt}
+	return machine.Facts{Under: f.Under, FlashedAt: f.FlashedAt, InventoriedAt: f.InventoriedAt}
 }
 
 // forLive turns a rule into what a plan can say.
-func forLive(m machine.Machine, know Knowledge, rule Rule) Decision {
-	offer := Offer{Asker: Live, Rule: rule, Machine: m}
+func forLive(m machine.Machine, know Knowledge, by Rule) Decision {
+	offer := Offer{Asker: Live, Rule: by, Machine: m}
 	next := m
-	switch rule {
+	switch by {
 	case RuleWizard, RuleOrphanRef, RuleNoTargetDisk:
 		offer.Action = Wizard
 	case RuleInventory, RuleInventoryRetry:
@@ -170,7 +192,7 @@ func forLive(m machine.Machine, know Knowledge, rule Rule) Decision {
 	default:
 		offer.Action = Leave
 	}
-	return Decision{offer, next}
+	return Decision{Offer: offer, Next: next}
 }
 
 // planned is the facts once a flash plan has been served: the start of a cycle if the last one
@@ -187,8 +209,8 @@ func planned(f machine.Facts) machine.Facts {
 	return f
 }
 
-// Bound returns the image that a machine is bound to if it flashes, so that a caller knows what
-// to look up before it decides.
-func Bound(m machine.Machine) (catalog.ImageRef, bool) {
-	return m.Intent.Image, m.Intent.Mode.Flashes() && !m.Intent.Image.IsZero()
+// Bound returns the image that a machine is to be flashed with, so that a caller knows what to
+// look up before it decides.
+func Bound(a rule.Assigned) (catalog.ImageRef, bool) {
+	return a.Image, a.Mode.Flashes() && !a.Image.IsZero()
 }

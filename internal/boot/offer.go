@@ -7,6 +7,7 @@ import (
 
 	"bty/internal/catalog"
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
 // Asker is who wants to know, which settles what can be answered.
@@ -90,7 +91,8 @@ type LiveFiles struct {
 
 // Knowledge is what the appliance knows beside the machine when it decides.
 type Knowledge struct {
-	Image       *catalog.Entry // the bound image, nil if the catalog does not have it
+	Assigned    *rule.Assigned // what the rules make of the machine; nil if there are no rules
+	Image       *catalog.Entry // the one it is to be flashed with, nil if the catalog does not have it
 	Cache       catalog.Cached // what the cache of images says of Image, asked for before a plan only
 	Live        LiveFiles      // zero if no complete live environment is installed
 	Missing     string         // the file for want of which there is none
@@ -99,14 +101,16 @@ type Knowledge struct {
 
 // Offer is the answer to one question of one machine.
 type Offer struct {
-	Asker   Asker
-	Action  Action
-	Rule    Rule
-	Machine machine.Machine // as it was when it asked
-	Image   *catalog.Entry  // resolved, for StartLive in a flash mode and for Flash
-	Cache   catalog.Cached  // for Flash: what the cache of images says of Image
-	Live    LiveFiles       // for StartLive
-	Missing string          // for RuleNoLiveFiles
+	Asker    Asker
+	Question Question
+	Action   Action
+	Rule     Rule
+	Machine  machine.Machine // as it stood under the rules when it asked
+	Assigned rule.Assigned   // what the rules make of it, and who decided
+	Image    *catalog.Entry  // resolved, for StartLive in a flash mode and for Flash
+	Cache    catalog.Cached  // for Flash: what the cache of images says of Image
+	Live     LiveFiles       // for StartLive
+	Missing  string          // for RuleNoLiveFiles
 }
 
 // ImageURL is where the machine fetches its image: from the cache if that has it, else from the

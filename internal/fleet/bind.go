@@ -3,25 +3,23 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"bty/internal/boot"
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
-// Record is a machine with all that is known of it.
-type Record struct {
-	machine.Machine
-	Activity
-	Hardware *machine.Hardware // nil if it never reported any
-}
-
-// Save sets what the operator wants of a machine, which need not be known yet.
+// Save sets what the operator wants of a machine, which need not be known yet. Unless want leaves
+// the mode free, it is the machine's own from then on, whatever rules say.
 func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, who Who) (Record, error) {
 	now := f.Now()
-	want.Labels = labelSet(want.Labels)
+	want = canonical(want)
 	var isNew bool
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
 		m, found, err := tx.Machine(mac)
@@ -33,12 +31,11 @@ func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, 
 			m = machine.Machine{MAC: mac, CreatedAt: now}
 			kind, verb = event.MachineCreated, "created"
 		}
-		armed := m.Save(want, now)
-		summary := fmt.Sprintf("%s %s: %s", mac, verb, want.Mode)
-		if armed && want.Mode.Cycles() {
-			summary += "; armed"
+		m, armed, err := save(tx, m, want, now)
+		if err != nil {
+			return nil, err
 		}
-		return []event.Event{machineEvent(kind, mac, event.Operator, who.From, now, summary, policyOf(want))}, tx.PutMachine(m)
+		return []event.Event{savedEvent(kind, verb, m, armed, who, now)}, tx.PutMachine(m)
 	})
 	if err != nil {
 		return Record{}, err
@@ -47,6 +44,69 @@ func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, 
 		f.machines.Add(1)
 	}
 	return f.Machine(mac)
+}
+
+// save sets an intent under the rules as they are.
+func save(tx Tx, m machine.Machine, want machine.Intent, now time.Time) (saved machine.Machine, armed bool, err error) {
+	rules, err := tx.Rules()
+	if err != nil {
+		return m, false, err
+	}
+	assign := func(m machine.Machine) rule.Assigned {
+		a, assignErr := assignBy(tx, m, rules)
+		err = errors.Join(err, assignErr)
+		return a
+	}
+	saved, armed = boot.Save(m, want, assign, now)
+	return saved, armed, err
+}
+
+func savedEvent(kind event.Kind, verb string, m machine.Machine, armed bool, who Who, now time.Time) event.Event {
+	summary := fmt.Sprintf("%s %s: %s", m.MAC, verb, m.Intent.Mode)
+	if m.Intent.Free {
+		summary = fmt.Sprintf("%s %s: rules decide its mode", m.MAC, verb)
+	} else if armed && m.Intent.Mode.Cycles() {
+		summary += "; armed"
+	}
+	return machineEvent(kind, m.MAC, event.Operator, who.From, now, summary, policyOf(m.Intent))
+}
+
+// canonical is an intent in the one form in which it is stored: labels sorted, none twice, and a
+// mode that nobody set is always the same one.
+func canonical(i machine.Intent) machine.Intent {
+	i.Labels = labelSet(i.Labels)
+	if i.Free {
+		i.Mode = machine.Inventory
+	}
+	return i
+}
+
+// Release hands a machine back: what was set for itself, labels and drive aside, is forgotten,
+// and rules decide.
+func (f *Fleet) Release(ctx context.Context, mac machine.MAC, who Who) (Record, error) {
+	now := f.Now()
+	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
+		m, found, err := tx.Machine(mac)
+		if err == nil && !found {
+			err = unknownMachine(mac)
+		}
+		if err != nil {
+			return nil, err
+		}
+		m, armed, err := save(tx, m, released(m.Intent), now)
+		if err != nil {
+			return nil, err
+		}
+		return []event.Event{savedEvent(event.MachineUpserted, "released", m, armed, who, now)}, tx.PutMachine(m)
+	})
+	if err != nil {
+		return Record{}, err
+	}
+	return f.Machine(mac)
+}
+
+func released(i machine.Intent) machine.Intent {
+	return canonical(machine.Intent{Free: true, Drive: i.Drive, Labels: i.Labels})
 }
 
 // labelSet is sorted and has no label twice.
@@ -60,24 +120,28 @@ func labelSet(labels []string) []string {
 func (f *Fleet) Arm(ctx context.Context, mac machine.MAC, who Who) (Record, error) {
 	now := f.Now()
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
-		m, found, err := tx.Machine(mac)
+		m, own, found, err := known(tx, mac)
 		switch {
 		case err != nil:
 			return nil, err
 		case !found:
 			return nil, unknownMachine(mac)
 		case !m.Intent.Mode.Cycles():
-			return nil, fault.New(fault.Conflict, "%s has boot mode %s, which has nothing to arm; set %s, %s or %s first",
-				mac, m.Intent.Mode, machine.FlashOnce, machine.FlashAlways, machine.Inventory)
+			return nil, nothingToArm(m)
 		}
 		m.Arm(now)
 		return []event.Event{machineEvent(event.MachineArmed, mac, event.Operator, who.From, now,
-			fmt.Sprintf("%s armed: %s", mac, m.Intent.Mode), policyOf(m.Intent))}, tx.PutMachine(m)
+			fmt.Sprintf("%s armed: %s", mac, m.Intent.Mode), policyOf(m.Intent))}, tx.PutMachine(boot.Store(m, own))
 	})
 	if err != nil {
 		return Record{}, err
 	}
 	return f.Machine(mac)
+}
+
+func nothingToArm(m machine.Machine) error {
+	return fault.New(fault.Conflict, "%s has boot mode %s, which has nothing to arm; set %s, %s or %s first",
+		m.MAC, m.Intent.Mode, machine.FlashOnce, machine.FlashAlways, machine.Inventory)
 }
 
 // Delete forgets a machine. Its events stay; if it asks again, it is new.
@@ -143,13 +207,4 @@ func (f *Fleet) Machines() ([]Record, error) {
 		})
 	})
 	return records, err
-}
-
-func (f *Fleet) record(tx Tx, m machine.Machine) (Record, error) {
-	r := Record{Machine: m, Activity: f.activity.get(m.MAC)}
-	hardware, found, err := tx.Hardware(m.MAC)
-	if found {
-		r.Hardware = &hardware
-	}
-	return r, err
 }

@@ -12,6 +12,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/ledger"
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
 // Contact is one question of one machine.
@@ -46,7 +47,7 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 		if isNew && f.machines.Load() >= maxMachines {
 			return nil, fault.New(fault.Unavailable, "%d machines are known, the most there can be; delete some on the Machines page", maxMachines)
 		}
-		m := arrive(before, found, c.MAC, now)
+		m := arrive(before, found, c, now)
 		know, err := f.knowledge(tx, m, c)
 		if err != nil {
 			return nil, err
@@ -80,33 +81,50 @@ func (f *Fleet) askCache(ctx context.Context, c Contact) (catalog.Cached, error)
 	if c.Asker != boot.Live || f.Cached == nil {
 		return catalog.Cached{}, nil
 	}
-	offer, err := f.Explain(c)
-	if err != nil || offer.Action != boot.Flash {
+	e, err := f.Explain(c)
+	if err != nil || e.Offer.Action != boot.Flash {
 		return catalog.Cached{}, err
 	}
-	return f.Cached(ctx, offer.Image.Src), nil
+	return f.Cached(ctx, e.Offer.Image.Src), nil
 }
 
-// arrive is the machine at the door: a new record, or the first contact of one made by hand.
-func arrive(m machine.Machine, found bool, mac machine.MAC, now time.Time) machine.Machine {
+// arrive is the machine at the door: a new record, or the first contact of one made by hand. What
+// its iPXE says of the architecture is kept, because rules may ask for it.
+func arrive(m machine.Machine, found bool, c Contact, now time.Time) machine.Machine {
 	if !found {
-		return machine.New(mac, now)
+		m = machine.New(c.MAC, now)
 	}
 	if m.DiscoveredAt.IsZero() {
 		m.DiscoveredAt = now
+	}
+	if c.Arch != "" {
+		m.Arch = c.Arch
 	}
 	return m
 }
 
 // changed reports whether anything that is stored with the machine differs.
 func changed(a, b machine.Machine) bool {
-	return a.Facts != b.Facts || !a.DiscoveredAt.Equal(b.DiscoveredAt)
+	return a.Facts != b.Facts || !a.DiscoveredAt.Equal(b.DiscoveredAt) || a.Arch != b.Arch
 }
 
 // knowledge gathers what the decision reads beside the machine.
 func (f *Fleet) knowledge(tx Tx, m machine.Machine, c Contact) (boot.Knowledge, error) {
-	know := boot.Knowledge{MaxAttempts: f.MaxAttempts}
-	if ref, ok := boot.Bound(m); ok {
+	rules, err := tx.Rules()
+	if err != nil {
+		return boot.Knowledge{}, err
+	}
+	hardware, err := asked(tx, m, rules)
+	if err != nil {
+		return boot.Knowledge{}, err
+	}
+	return f.know(tx, rule.AssignTraced(m, hardware, rules), c)
+}
+
+// know is knowledge of a machine that the rules have been asked about.
+func (f *Fleet) know(tx Tx, assigned rule.Assigned, c Contact) (boot.Knowledge, error) {
+	know := boot.Knowledge{MaxAttempts: f.MaxAttempts, Assigned: &assigned}
+	if ref, ok := boot.Bound(assigned); ok {
 		image, found, err := tx.Image(ref)
 		if err != nil {
 			return know, err
@@ -134,8 +152,8 @@ func contactEvents(c Contact, d boot.Decision, isNew bool, now time.Time) []even
 	} else {
 		add(event.PXEOffered, fmt.Sprintf("%s asked what to boot: %s", c.MAC, d.Offer.Rule.Because()), offerDetails(d.Offer))
 	}
-	if d.Next.Facts.Stuck && !d.Offer.Machine.Facts.Stuck {
-		add(event.MachineStuck, fmt.Sprintf("%s was started %d times without a completion; it boots its own disk until it is armed again", c.MAC, d.Next.Facts.Attempts), nil)
+	if d.After.Facts.Stuck && !d.Offer.Machine.Facts.Stuck {
+		add(event.MachineStuck, fmt.Sprintf("%s was started %d times without a completion; it boots its own disk until it is armed again", c.MAC, d.After.Facts.Attempts), nil)
 	}
 	if d.Offer.Rule == boot.RuleNoLiveFiles {
 		add(event.LiveMissing, fmt.Sprintf("%s was to start the live environment, but %s is missing in the boot folder; install one with bty-lab liveenv build", c.MAC, d.Offer.Missing), missingFile{d.Offer.Missing})
@@ -145,23 +163,6 @@ func contactEvents(c Contact, d boot.Decision, isNew bool, now time.Time) []even
 
 type missingFile struct {
 	File string `json:"file"`
-}
-
-// Explain says what a machine would get now and changes nothing.
-func (f *Fleet) Explain(c Contact) (boot.Offer, error) {
-	var offer boot.Offer
-	err := f.Store.View(func(tx Tx) error {
-		m, found, err := tx.Machine(c.MAC)
-		if err != nil {
-			return err
-		}
-		now := f.Now()
-		m = arrive(m, found, c.MAC, now)
-		know, err := f.knowledge(tx, m, c)
-		offer = boot.Decide(m, know, c.question(now)).Offer
-		return err
-	})
-	return offer, err
 }
 
 func machineEvent(kind event.Kind, mac machine.MAC, actor event.Actor, from netip.Addr, now time.Time, summary string, carried any) event.Event {

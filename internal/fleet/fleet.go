@@ -16,6 +16,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/ledger"
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
 // maxMachines bounds how many machines discovery adds, so that a flood of made-up MACs cannot
@@ -33,6 +34,11 @@ type Tx interface {
 	Tree(machine.MAC) (json.RawMessage, bool, error)
 	PutTree(machine.MAC, json.RawMessage) error
 	Image(catalog.ImageRef) (catalog.Entry, bool, error)
+	Rules() (*rule.Set, error)
+	NewRuleID() (rule.ID, error)
+	PutRule(rule.Rule) error
+	DeleteRule(rule.ID) error
+	PutDefault(rule.Assignment) error
 	AppendEvent(*event.Event) error
 	EachEventBack(before event.ID, fn func(event.Event) (bool, error)) error
 }

@@ -102,7 +102,7 @@ func reset(tx Tx, row ImportRow, was machine.Machine, now time.Time) error {
 	if err := tx.DeleteMachine(row.MAC); err != nil { // with hardware that the bundle does not have
 		return err
 	}
-	m := machine.Machine{MAC: row.MAC, Intent: machine.Intent{Mode: machine.Inventory}, CreatedAt: was.CreatedAt, UpdatedAt: now}
+	m := machine.Machine{MAC: row.MAC, Intent: canonical(machine.Intent{Free: true}), CreatedAt: was.CreatedAt, UpdatedAt: now}
 	m.Facts.InventoriedAt = row.At
 	if err := tx.PutMachine(m); err != nil {
 		return err
@@ -111,8 +111,18 @@ func reset(tx Tx, row ImportRow, was machine.Machine, now time.Time) error {
 }
 
 func putHardware(tx Tx, row ImportRow) error {
+	h, found, err := tx.Hardware(row.MAC)
+	if err != nil {
+		return err
+	}
 	if row.Disks != nil {
-		if err := tx.PutHardware(row.MAC, machine.Hardware{Disks: row.Disks}); err != nil {
+		h.Disks = row.Disks
+	}
+	if row.Tree != nil {
+		h.Describe(row.Tree)
+	}
+	if found || row.Disks != nil {
+		if err := tx.PutHardware(row.MAC, h); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"encoding/json"
+
 	"bty/internal/boot"
 	"bty/internal/catalog"
 	"bty/internal/wire"
@@ -26,6 +28,8 @@ type served struct {
 	RetryNoPost    bool `json:"retry_after_armed_no_post,omitempty"`
 
 	Withcache *cacheUse `json:"withcache,omitempty"`
+
+	Trace json.RawMessage `json:"trace"` // why: the inputs, and the rules that were asked
 }
 
 // cacheUse says where a flash plan sends the machine for its bytes.
@@ -49,7 +53,7 @@ func useOf(c catalog.Cached) *cacheUse {
 // offerDetails describes a script.
 func offerDetails(o boot.Offer) served {
 	mode := o.Machine.Intent.Mode.String()
-	s := served{BootMode: mode, Rule: o.Rule, Offer: mode, OfferKind: mode}
+	s := served{BootMode: mode, Rule: o.Rule, Offer: mode, OfferKind: mode, Trace: o.Trace()}
 	switch o.Rule {
 	case boot.RuleNoImage:
 		s.Offer, s.OfferKind = "unknown", "unknown"
@@ -103,7 +107,7 @@ func PlanMode(o boot.Offer) string {
 // planDetails describes a plan.
 func planDetails(o boot.Offer) served {
 	mode := o.Machine.Intent.Mode.String()
-	s := served{BootMode: mode, Rule: o.Rule, Plan: PlanMode(o)}
+	s := served{BootMode: mode, Rule: o.Rule, Plan: PlanMode(o), Trace: o.Trace()}
 	switch o.Rule {
 	case boot.RuleFlash, boot.RuleFlashRetry:
 		s.OfferKind, s.Withcache = "plan:flash:"+mode, useOf(o.Cache)

@@ -94,6 +94,10 @@ func (f *Fleet) find(tx Tx, q Query) (found []candidate, all int, err error) {
 	match := newMatcher(f, tx, q)
 	err = tx.EachMachine(func(m machine.Machine) error {
 		all++
+		m, err := settled(tx, m)
+		if err != nil {
+			return err
+		}
 		ok, err := match.matches(m)
 		if err != nil || !ok {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"bty/internal/boot"
 	"bty/internal/event"
 	"bty/internal/ledger"
 	"bty/internal/machine"
@@ -17,7 +18,9 @@ const MaxTree = 4 << 20
 // Launch records that a machine fetched a file of the live environment.
 func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, file string) error {
 	now := f.Now()
-	m, found, err := f.lookup(mac)
+	var m machine.Machine
+	var found bool
+	err := f.Store.View(func(tx Tx) (err error) { m, _, found, err = known(tx, mac); return err })
 	if err != nil || !found {
 		return err
 	}
@@ -26,7 +29,7 @@ func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, fi
 		return nil
 	}
 	return f.commit(ctx, func(tx Tx) ([]event.Event, error) {
-		m, found, err := tx.Machine(mac)
+		m, own, found, err := known(tx, mac)
 		if err != nil || !found {
 			return nil, err
 		}
@@ -40,7 +43,7 @@ func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, fi
 			events = append(events, machineEvent(event.FlasherArmed, mac, event.Client, netip.Addr{}, now,
 				fmt.Sprintf("%s: saw_flasher_boot set: the live environment was started", mac), nil))
 		}
-		return events, tx.PutMachine(m)
+		return events, tx.PutMachine(boot.Store(m, own))
 	})
 }
 
@@ -138,11 +141,11 @@ func reasonOr(reason string) string {
 // report runs one report of a known machine. An unknown one is an orphan: that is recorded, and
 // the machine is told.
 func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, lost orphan, fn func(Tx, *machine.Machine) (event.Event, error)) error {
-	var known bool
+	var isKnown bool
 	ctx = context.WithoutCancel(ctx) // what happened on the machine has happened, whoever hung up
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
-		m, found, err := tx.Machine(mac)
-		if known = found; err != nil {
+		m, own, found, err := known(tx, mac)
+		if isKnown = found; err != nil {
 			return nil, err
 		}
 		if !found {
@@ -153,9 +156,9 @@ func (f *Fleet) report(ctx context.Context, mac machine.MAC, from netip.Addr, lo
 		if err != nil {
 			return nil, err
 		}
-		return []event.Event{e}, tx.PutMachine(m)
+		return []event.Event{e}, tx.PutMachine(boot.Store(m, own))
 	})
-	if err == nil && !known {
+	if err == nil && !isKnown {
 		return unknownMachine(mac)
 	}
 	return err

@@ -16,11 +16,15 @@ type Machine struct {
 	CreatedAt    time.Time `json:"created_at"`
 	UpdatedAt    time.Time `json:"updated_at"`
 	DiscoveredAt time.Time `json:"discovered_at,omitzero"` // first contact; zero if it never asked
+	Arch         string    `json:"arch,omitempty"`         // as its iPXE named it last, "" if none did
 }
 
-// Intent is what the operator set.
+// Intent is what the operator set for the machine itself. Where it says nothing (Free, no image,
+// no target disk), rules may say something. A machine that stands under the rules has an Intent,
+// too: what it is to do, whoever decided it.
 type Intent struct {
 	Mode         BootMode         `json:"boot_mode"`
+	Free         bool             `json:"free,omitempty"` // nobody set Mode: rules decide it
 	Image        catalog.ImageRef `json:"image,omitzero"`
 	TargetSerial string           `json:"target_serial,omitempty"`
 	Drive        string           `json:"drive,omitempty"` // BIOS drive for sanboot, "" is 0x80
@@ -30,6 +34,10 @@ type Intent struct {
 // Facts is what happened in the current cycle. A cycle starts when it is armed: by the act of
 // the operator or a change of mode, image or disk.
 type Facts struct {
+	// Under is what was assigned when all this happened: mode, image and disk in short. Facts of
+	// another assignment count for nothing.
+	Under string `json:"under,omitempty"`
+
 	Attempts  int    `json:"attempts,omitempty"`  // starts of the live environment in this cycle
 	Launched  bool   `json:"launched,omitempty"`  // started since the last script that asked for it
 	Planned   bool   `json:"planned,omitempty"`   // the running live environment got its flash plan
@@ -58,7 +66,7 @@ const (
 
 // New returns a machine that was seen for the first time: it is asked for its hardware.
 func New(mac MAC, now time.Time) Machine {
-	return Machine{MAC: mac, Intent: Intent{Mode: Inventory}, CreatedAt: now, UpdatedAt: now, DiscoveredAt: now}
+	return Machine{MAC: mac, Intent: Intent{Mode: Inventory, Free: true}, CreatedAt: now, UpdatedAt: now, DiscoveredAt: now}
 }
 
 // Armed reports whether the live environment was started in this cycle.
@@ -67,28 +75,15 @@ func (f Facts) Armed() bool { return f.Attempts > 0 }
 // Halted reports whether the cycle ended badly: nothing more is tried until it is armed again.
 func (f Facts) Halted() bool { return f.Failed || f.Stuck }
 
-// Save sets the operator's intent. A change of mode, image or disk arms a new cycle; an
-// identical intent, or one that changes labels or drive only, changes no fact.
-func (m *Machine) Save(want Intent, now time.Time) (armed bool) {
-	was := m.Intent
-	m.Intent = want
-	m.UpdatedAt = now
-	if was.Mode != want.Mode || was.Image != want.Image || was.TargetSerial != want.TargetSerial {
-		m.Arm(now)
-		return true
-	}
-	return false
-}
-
 // Equal reports whether two intents ask for the same.
 func (i Intent) Equal(o Intent) bool {
-	return i.Mode == o.Mode && i.Image == o.Image && i.TargetSerial == o.TargetSerial &&
+	return i.Mode == o.Mode && i.Free == o.Free && i.Image == o.Image && i.TargetSerial == o.TargetSerial &&
 		i.Drive == o.Drive && slices.Equal(i.Labels, o.Labels)
 }
 
 // Arm starts a new cycle: nothing that happened before counts any more.
 func (m *Machine) Arm(now time.Time) {
-	m.Facts = Facts{}
+	m.Facts = Facts{Under: m.Facts.Under}
 	m.UpdatedAt = now
 }
 

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
@@ -16,40 +15,6 @@ var (
 
 func bound(mode BootMode) Intent {
 	return Intent{Mode: mode, Image: catalog.ImageRef{1}, TargetSerial: "S", Drive: "0x80", Labels: []string{"a"}}
-}
-
-// What the operator saves starts a new cycle only if mode, image or disk change.
-func TestSave(t *testing.T) {
-	tests := []struct {
-		name   string
-		change func(*Intent)
-		arms   bool
-	}{
-		{"identical", func(*Intent) {}, false},
-		{"labels", func(i *Intent) { i.Labels = []string{"b", "c"} }, false},
-		{"no labels", func(i *Intent) { i.Labels = nil }, false},
-		{"drive", func(i *Intent) { i.Drive = "0x81" }, false},
-		{"labels and drive", func(i *Intent) { i.Labels, i.Drive = nil, "" }, false},
-		{"mode", func(i *Intent) { i.Mode = FlashAlways }, true},
-		{"mode to exit", func(i *Intent) { i.Mode = IPXEExit }, true},
-		{"image", func(i *Intent) { i.Image = catalog.ImageRef{2} }, true},
-		{"no image", func(i *Intent) { i.Image = catalog.ImageRef{} }, true},
-		{"disk", func(i *Intent) { i.TargetSerial = "T" }, true},
-		{"no disk", func(i *Intent) { i.TargetSerial = "" }, true},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			m := Machine{Intent: bound(FlashOnce), Facts: busy, UpdatedAt: then}
-			want := bound(FlashOnce)
-			test.change(&want)
-			if m.Save(want, now) != test.arms || (m.Facts == Facts{}) != test.arms || !test.arms && m.Facts != busy {
-				t.Errorf("facts %+v", m.Facts)
-			}
-			if !reflect.DeepEqual(m.Intent, want) || m.UpdatedAt != now {
-				t.Errorf("%+v", m)
-			}
-		})
-	}
 }
 
 func TestLaunch(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/event"
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
 // record is everything that a database holds, as typed values.
@@ -135,6 +136,9 @@ func TestGoldenSchema1(t *testing.T) {
 	write(t, path, raw)
 	s := open(t, path)
 	want := schema1()
+	for i, m := range want.Machines { // what a later schema adds: they were all saved by a person
+		want.Machines[i].Facts.Under = rule.Assign(m, nil, nil).Mark()
+	}
 	got := read(t, s)
 	for _, part := range []struct {
 		name      string

@@ -27,7 +27,7 @@ func operatorBuckets(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	return nil
+	return beforeRules(tx)
 }
 
 func firstBuckets(tx *bolt.Tx) error {

@@ -13,6 +13,8 @@
 //	settings  name        -> 0x01 JSON of the stored value
 //	tokens    ID          -> 0x01 JSON of the API token, its secret hashed
 //	rules     ID (8, BE)  -> 0x01 JSON of rule.Rule
+//	          default     -> 0x01 JSON of rule.Assignment: for what no rule says
+//	          mark        -> 0x01 JSON text, another after each change of rules
 //	dropped   ref (32)    -> 0x01 JSON of when the operator deleted a catalog entry that a file may name again
 //
 // Every value begins with a version byte. An acknowledged Update is on disk: bbolt syncs the
@@ -57,6 +59,7 @@ type Store struct {
 	hardware memo[machine.MAC, machine.Hardware]
 	images   memo[catalog.ImageRef, catalog.Entry]
 	events   *index
+	rules    rulesCache
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a

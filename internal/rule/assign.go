@@ -1,0 +1,212 @@
+package rule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"bty/internal/catalog"
+	"bty/internal/machine"
+)
+
+// Origin is who decided about a part of what a machine is to do.
+type Origin uint8
+
+const (
+	Nobody  Origin = iota // nobody did: there is none
+	Own                   // set for the machine itself
+	ByRule                // a rule did
+	Default               // no rule said anything
+)
+
+// By names who decided.
+type By struct {
+	Origin Origin
+	Rule   ID // for ByRule
+}
+
+// Verdict is what one rule came to for one machine.
+type Verdict struct {
+	Rule ID
+	Miss Miss
+}
+
+// Assigned is what a machine is to do, and who decided each part of it.
+type Assigned struct {
+	Mode   machine.BootMode
+	Image  catalog.ImageRef
+	Serial string // of the target disk
+
+	ModeBy, ImageBy, DiskBy By
+
+	// NoDisk says why a disk rule chose none; "" if it chose one or none was asked.
+	NoDisk string
+	// First is set if a rule wants a flash, but the disks are not known yet: Mode is the inventory
+	// that comes first, and this the mode that the rule wants.
+	First *machine.BootMode
+	// Verdicts is what the rules came to that were asked: none after the last part was decided. Only
+	// AssignTraced has them.
+	Verdicts []Verdict
+}
+
+// Assign decides what a machine is to do. What was set for the machine itself always wins; of the
+// rules the first that matches and says something about a part decides it, for each part alone.
+// Image and disk are asked of the rules only for a mode that flashes. h is nil for a machine that
+// never reported its hardware.
+func Assign(m machine.Machine, h *machine.Hardware, s *Set) Assigned {
+	return assign(assigner{m: &m, h: h, set: s})
+}
+
+// AssignTraced does the same and says what each rule came to that was asked.
+func AssignTraced(m machine.Machine, h *machine.Hardware, s *Set) Assigned {
+	return assign(assigner{m: &m, h: h, set: s, isTraced: true})
+}
+
+func assign(a assigner) Assigned {
+	a.own()
+	if a.set != nil {
+		a.ask()
+	}
+	a.settle()
+	return a.Assigned
+}
+
+type assigner struct {
+	Assigned
+	m   *machine.Machine
+	h   *machine.Hardware
+	set *Set
+
+	isTraced bool
+
+	image  catalog.ImageRef // that a rule says, should the mode flash
+	disk   choice
+	diskBy By
+	byRule By // of image
+}
+
+func (a *assigner) own() {
+	i := a.m.Intent
+	if !i.Free {
+		a.Mode, a.ModeBy = i.Mode, By{Origin: Own}
+	}
+	if !i.Image.IsZero() {
+		a.Image, a.ImageBy = i.Image, By{Origin: Own}
+	}
+	if i.TargetSerial != "" {
+		a.Serial, a.DiskBy = i.TargetSerial, By{Origin: Own}
+	}
+}
+
+// isDecided reports whether no rule can say anything more that counts.
+func (a *assigner) isDecided() bool {
+	if a.ModeBy.Origin == Nobody {
+		return false
+	}
+	return !a.Mode.Flashes() ||
+		(a.ImageBy.Origin != Nobody || a.byRule.Origin != Nobody) && (a.DiskBy.Origin != Nobody || a.diskBy.Origin != Nobody)
+}
+
+func (a *assigner) ask() {
+	for i := range a.set.Rules {
+		if a.isDecided() {
+			return
+		}
+		r := &a.set.Rules[i]
+		miss := a.set.checks[i].miss(a.m, a.h)
+		if a.isTraced {
+			a.Verdicts = append(a.Verdicts, Verdict{r.ID, miss})
+		}
+		if miss == Matches {
+			a.take(&r.Assign, a.set.disks[i], By{ByRule, r.ID})
+		}
+	}
+	a.take(&a.set.Default, a.set.last, By{Origin: Default})
+}
+
+// Verdicts asks every rule, also those that come after the last part was decided.
+func (s *Set) Verdicts(m machine.Machine, h *machine.Hardware) []Verdict {
+	var all []Verdict
+	for i := range s.Rules {
+		all = append(all, Verdict{s.Rules[i].ID, s.checks[i].miss(&m, h)})
+	}
+	return all
+}
+
+// take keeps what nobody has said before.
+func (a *assigner) take(said *Assignment, disk choice, by By) {
+	if a.ModeBy.Origin == Nobody && said.Mode != nil {
+		a.Mode, a.ModeBy = *said.Mode, by
+	}
+	if a.byRule.Origin == Nobody && !said.Image.IsZero() {
+		a.image, a.byRule = said.Image, by
+	}
+	if a.diskBy.Origin == Nobody && said.Disk != nil {
+		a.disk, a.diskBy = disk, by
+	}
+}
+
+// settle makes one intent of what was said.
+func (a *assigner) settle() {
+	if a.ModeBy.Origin == Nobody {
+		a.Mode, a.ModeBy = fallbackMode, By{Origin: Default}
+	}
+	if !a.Mode.Flashes() {
+		return
+	}
+	if a.ImageBy.Origin == Nobody {
+		a.Image, a.ImageBy = a.image, a.byRule
+	}
+	if a.DiskBy.Origin != Nobody || a.diskBy.Origin == Nobody {
+		return
+	}
+	a.DiskBy = a.diskBy
+	if a.h == nil {
+		a.NoDisk = whyUnknown
+		a.inventoryFirst()
+		return
+	}
+	a.Serial, a.NoDisk = a.disk.of(a.h.Disks)
+}
+
+// inventoryFirst has a machine report its disks before a rule that chooses one of them can flash
+// it. Where a person set the mode, that stands.
+func (a *assigner) inventoryFirst() {
+	if a.ModeBy.Origin == Own {
+		return
+	}
+	wanted := a.Mode
+	a.First, a.Mode = &wanted, machine.Inventory
+	if a.ImageBy.Origin != Own {
+		a.Image, a.ImageBy = catalog.ImageRef{}, By{}
+	}
+	a.DiskBy = By{}
+}
+
+// Mark tells assignments apart whose facts must not be mixed. Image and disk count only where they
+// are used. It is in two parts: mode and image, and the disk.
+func (a Assigned) Mark() string {
+	if !a.Mode.Flashes() {
+		return sum(a.Mode.String())
+	}
+	return sum(a.Mode.String(), string(a.Image[:])) + sum(a.Serial)
+}
+
+// Continues reports whether what was marked belongs to this assignment. A disk that a rule cannot
+// tell for now is no other disk: a second disk that comes and goes must not have the first one
+// flashed again.
+func (a Assigned) Continues(mark string) bool {
+	now := a.Mark()
+	if a.NoDisk != "" && len(mark) == len(now) {
+		return mark[:sumLength] == now[:sumLength]
+	}
+	return mark == now
+}
+
+const sumLength = 12
+
+// sum is short: it stands in every machine's record, and only needs to differ.
+func sum(parts ...string) string {
+	digest := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(digest[:sumLength/2])
+}
