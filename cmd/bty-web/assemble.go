@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"time"
 
+	"bty/internal/access"
 	"bty/internal/build"
 	"bty/internal/config"
 	"bty/internal/daemon"
@@ -33,6 +33,7 @@ import (
 // app is the use cases and the surfaces over one state.
 type app struct {
 	settings *settings.Settings
+	tokens   *access.Tokens
 	fleet    *fleet.Fleet
 	images   *library.Library
 	state    *store.Store
@@ -44,10 +45,6 @@ type app struct {
 
 // assemble ties the parts together; it starts nothing.
 func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string) (*app, error) {
-	secret, err := auth.Secret(cfg.Server.SessionSecret, filepath.Join(cfg.Paths.StateDir, "session-secret"))
-	if err != nil {
-		return nil, err
-	}
 	shelf, err := openBoot(cfg, log)
 	if err != nil {
 		return nil, err
@@ -69,23 +66,27 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	}
 	images := newLibrary(cfg, state, books, chosen, cache)
 	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder}
-	operator := auth.New(secret, cfg.Admin.Password, time.Now)
-	if operator.IsDefault() {
-		log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")
-	}
 	client := a.client
+	if a.tokens, err = access.New(access.Config{Store: accessStore{state}, Ledger: books, Log: log, Now: time.Now}); err != nil {
+		return nil, err
+	}
+	operator := auth.New(auth.Config{Now: time.Now, Client: client, Recognise: a.tokens.Recognise})
+	if err := a.admit(operator, cfg); err != nil {
+		return nil, err
+	}
 	adapter := serve.Adapter{Log: log, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
 			Files: folder.programs, Boot: folder.root, Shelf: folder.files},
 		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
-			Guard: operator.Guard, Version: build.Version, Ready: a.ready},
+			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Version: build.Version, Notices: notices},
-		Report:  report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},
-		Control: control.Config{Serve: adapter, Reload: chosen.Reload},
-		Metrics: newMetrics(a),
+		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},
+		Control:  control.Config{Serve: adapter, Reload: chosen.Reload},
+		Identify: operator.Identify,
+		Metrics:  newMetrics(a),
 	}
 	a.live, err = live.New(live.Config{Serve: adapter, Log: a.book, News: books, Journal: log, Fragments: ui.Fragments(a.web.UI)})
 	a.web.Live = a.live

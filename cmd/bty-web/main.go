@@ -13,7 +13,7 @@ import (
 func main() {
 	ctx, hangup, stop := daemon.Signals(context.Background())
 	code := daemon.Exit("bty-web", run(ctx, environment{
-		args: os.Args[1:], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup,
+		args: os.Args[1:], getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup,
 	}), os.Stderr)
 	stop()
 	os.Exit(code)

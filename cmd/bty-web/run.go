@@ -23,12 +23,16 @@ import (
 type environment struct {
 	args           []string
 	getenv         func(string) string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	hangup         <-chan struct{}
 }
 
 // run is the whole life of bty-web.
 func run(ctx context.Context, env environment) error {
+	if len(env.args) > 0 && env.args[0] == "hash-password" {
+		return hashPassword(env)
+	}
 	flags, err := parse(env)
 	if err != nil || flags.version {
 		return err
@@ -88,6 +92,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 		daemon.Func("event log", app.book.Tend),
 		daemon.Func("live streams", app.live.Run),
 		daemon.Func("last seen", app.fleet.Remember),
+		daemon.Func("use of API tokens", app.tokens.Run),
 		daemon.Func("boot files", app.boot.files.Run),
 		daemon.Func("release fetches", app.boot.fetches.Run),
 		daemon.NewHTTP("report socket", web.Report(app.web), log, listeners.report...),
@@ -125,6 +130,10 @@ func parse(env environment) (options, error) {
 	flags.SetOutput(env.stderr)
 	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
 	flags.BoolVar(&o.version, "version", false, "print the version")
+	flags.Usage = func() {
+		fmt.Fprint(env.stderr, "Usage: bty-web [flags]\n       bty-web hash-password   read a password from standard input, print its hash for [admin] password\n\n")
+		flags.PrintDefaults()
+	}
 	if err := flags.Parse(env.args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{version: true}, nil

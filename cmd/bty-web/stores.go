@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"bty/internal/access"
 	"bty/internal/fleet"
 	"bty/internal/ledger"
 	"bty/internal/library"
@@ -17,6 +18,7 @@ type (
 	libraryStore struct{ *store.Store }
 	bookStore    struct{ *store.Store }
 	settingStore struct{ *store.Store }
+	accessStore  struct{ *store.Store }
 )
 
 func (s fleetStore) View(fn func(fleet.Tx) error) error {
@@ -48,5 +50,13 @@ func (s settingStore) View(fn func(settings.Tx) error) error {
 }
 
 func (s settingStore) Update(ctx context.Context, fn func(settings.Tx) error) error {
+	return s.Store.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
+func (s accessStore) View(fn func(access.Tx) error) error {
+	return s.Store.View(func(tx *store.Tx) error { return fn(tx) })
+}
+
+func (s accessStore) Update(ctx context.Context, fn func(access.Tx) error) error {
 	return s.Store.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
 }

@@ -95,6 +95,8 @@ const (
 	LoginSucceeded       Kind = "auth.login.succeeded"
 	LoginFailed          Kind = "auth.login.failed"
 	LoginLimited         Kind = "auth.login.limited" // too many wrong passwords from one address
+	SessionsEnded        Kind = "auth.sessions.ended"
+	PasswordChanged      Kind = "auth.password.changed"
 	Logout               Kind = "auth.logout"
 
 	RuleCreated Kind = "rule.created"
@@ -119,6 +121,7 @@ type Event struct {
 	SubjectKind  Subject         `json:"subject_kind"`
 	SubjectID    string          `json:"subject_id"`
 	Actor        Actor           `json:"actor"`
+	By           string          `json:"by,omitempty"` // which of the operator's tokens or tools
 	SourceIP     netip.Addr      `json:"source_ip"`
 	Summary      string          `json:"summary"`
 	Details      json.RawMessage `json:"details,omitempty"` // an object, or absent

@@ -36,6 +36,9 @@ func Commit[T Appender](ctx context.Context, l *Ledger, update func(context.Cont
 			return err
 		}
 		for i := range happened {
+			if happened[i].Actor == event.Operator {
+				happened[i].By = event.ByOf(ctx)
+			}
 			if err := tx.AppendEvent(&happened[i]); err != nil {
 				return fmt.Errorf("append event %s: %w", happened[i].Kind, err)
 			}

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"crypto/rand"
 	"maps"
 	"net/netip"
 	"slices"
@@ -75,6 +76,18 @@ func (s *Settings) Forget(ctx context.Context, name Name, from netip.Addr) error
 	}
 	return s.save(ctx, event.SettingsForgotten, string(name), "the stored value of "+string(name)+" was removed", from,
 		map[Name]field{name: {label: string(name)}})
+}
+
+// EndSessions signs everybody out, whoever asks for it included.
+func (s *Settings) EndSessions(ctx context.Context, from netip.Addr) error {
+	err := ledger.Commit(ctx, s.Ledger, s.Store.Update, func(tx Tx) ([]event.Event, error) {
+		return []event.Event{{At: s.Now(), Kind: event.SessionsEnded, SubjectKind: event.Auth, SubjectID: "operator", Actor: event.Operator,
+			SourceIP: from, Summary: "everybody was signed out"}}, tx.PutSetting(string(SessionEpoch), rand.Text())
+	})
+	if err != nil {
+		return err
+	}
+	return s.Refresh()
 }
 
 // field is one value of a form, under the name that events have for it.

@@ -131,6 +131,9 @@ func (s *Settings) Backup() Backup { return s.inForce.Load().backup }
 // EventsKeepDays is how many days events are kept, 0 for ever.
 func (s *Settings) EventsKeepDays() int { return s.inForce.Load().keepDays }
 
+// SessionEpoch changes when everybody is signed out.
+func (s *Settings) SessionEpoch() string { return s.Value(SessionEpoch).Text }
+
 // subscribers wait for changes.
 type subscribers struct {
 	mu  sync.Mutex

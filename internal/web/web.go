@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"bty/internal/event"
 	"bty/internal/web/api"
 	"bty/internal/web/control"
 	"bty/internal/web/live"
@@ -26,14 +27,19 @@ type Config struct {
 	UI      ui.Config
 	Report  report.Config
 	Control control.Config
-	Metrics http.Handler
+	// Identify looks at who sends a request before any route does; nil does not.
+	Identify func(http.Handler) http.Handler
+	Metrics  http.Handler
 }
 
 // Public is what the LAN reaches.
 func Public(c Config) http.Handler {
 	mux := http.NewServeMux()
 	page := public(mux, c)
-	return router{mux, c.Serve, page}
+	if c.Identify == nil {
+		return router{mux, c.Serve, page}
+	}
+	return c.Identify(router{mux, c.Serve, page})
 }
 
 func public(mux serve.Mux, c Config) serve.Page {
@@ -60,13 +66,20 @@ func (p *patterns) Handle(pattern string, _ http.Handler) { *p = append(*p, patt
 // Control is what the control socket reaches: whoever can open its file is the administrator.
 func Control(c Config) http.Handler {
 	mux := http.NewServeMux()
-	c.API.Guard, c.PXE.Guard = serve.Open, serve.Open
+	c.API.Guard, c.API.Session, c.PXE.Guard = serve.Open, serve.Open, serve.Open
 	pxe.Register(mux, c.PXE)
 	api.Register(mux, c.API)
 	control.Register(mux, c.Control)
 	c.Live.Register(mux, c.API.Guard)
 	mux.Handle("GET /metrics", c.Metrics)
-	return router{mux, c.Serve, nil}
+	return byTool(router{mux, c.Serve, nil})
+}
+
+// byTool has the events of what comes over the control socket say so.
+func byTool(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(event.WithBy(r.Context(), "control socket")))
+	})
 }
 
 // Report is what the report socket reaches.

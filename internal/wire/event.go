@@ -14,6 +14,7 @@ type Event struct {
 	SubjectKind  *string         `json:"subject_kind"`
 	SubjectID    *string         `json:"subject_id"`
 	Actor        string          `json:"actor"`
+	By           string          `json:"by,omitempty"` // the API token or tool, if it was one
 	SourceIP     *string         `json:"source_ip"`
 	Summary      string          `json:"summary"`
 	Details      json.RawMessage `json:"details"` // an object or null
@@ -24,7 +25,7 @@ type Event struct {
 func EventOf(e event.Event) Event {
 	return Event{
 		ID: uint64(e.ID), TS: IsoTime(e.At), Kind: string(e.Kind), SubjectKind: orNull(string(e.SubjectKind)),
-		SubjectID: orNull(e.SubjectID), Actor: string(e.Actor), SourceIP: orNull(event.Address(e.SourceIP)),
+		SubjectID: orNull(e.SubjectID), Actor: string(e.Actor), By: e.By, SourceIP: orNull(event.Address(e.SourceIP)),
 		Summary: e.Summary, Details: e.Details, Acknowledged: e.Acknowledged,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"bty/internal/access"
 	"bty/internal/event"
 	"bty/internal/fleet"
 	"bty/internal/ledger"
@@ -31,6 +32,8 @@ type Config struct {
 	Fetches *release.Manager
 	Client  func(*http.Request) netip.Addr
 	Guard   serve.Guard
+	Session serve.Guard // lets pass who may decide who else gets in
+	Tokens  *access.Tokens
 	Version string
 	// Ready reports whether requests that need the state can be served now.
 	Ready func(context.Context) error
@@ -65,6 +68,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /api/v1/machines/{mac}/arm", own(c.arm))
 	c.registerBoot(mux, own, ownBody)
 	c.registerFleet(mux, own, ownBody)
+	c.registerTokens(mux)
 
 	mux.Handle("GET /events", own(c.listEvents))
 	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))

@@ -1,117 +1,171 @@
-// Package auth knows the operator: one admin password, and the signed cookie of who gave it.
+// Package auth knows the operator: one admin password and the signed cookie of who gave it, and the
+// API tokens of the programs that work for the operator.
 package auth
 
 import (
+	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/password"
+	"bty/internal/token"
 )
 
 // DefaultPassword is what protects the pages when nothing is set. Every page says so then.
 const DefaultPassword = "bty-lab"
 
-// cookieName and the age of a sign-in are those that clients know.
-const (
-	cookieName = "bty-token"
-	maxAge     = 7 * 24 * time.Hour
-)
-
-// Auth checks passwords and cookies. It is safe for concurrent use.
-type Auth struct {
-	key      []byte // of the cookies
-	password string
-	now      func() time.Time
+// Config is what an Auth works with.
+type Config struct {
+	Now       func() time.Time
+	Client    func(*http.Request) netip.Addr
+	Recognise func(secret string, from netip.Addr) (token.Token, error)
 }
 
-// New returns an Auth for a password; blank means the default. Who signed in with another password
-// is signed out.
-func New(secret []byte, password string, now func() time.Time) *Auth {
-	if password = strings.TrimSpace(password); password == "" {
-		password = DefaultPassword
+// Auth checks passwords, cookies and tokens. It is safe for concurrent use.
+type Auth struct {
+	Config
+	inForce atomic.Pointer[credentials]
+	limits  limiter
+	slots   chan struct{} // bounds how many hashes are worked out at one time
+}
+
+// credentials are what cookies and passwords are checked against.
+type credentials struct {
+	key       []byte // of the cookies
+	password  password.Stored
+	isDefault bool
+}
+
+// hashesAtOnce bounds the memory and the processor time that strangers can make us spend.
+const hashesAtOnce = 2
+
+// New returns an Auth that lets nobody in before Set.
+func New(c Config) *Auth {
+	a := &Auth{Config: c, slots: make(chan struct{}, hashesAtOnce)}
+	a.limits.now = c.Now
+	return a
+}
+
+// Set puts a password in force; blank means the default. Whoever signed in with another one, or in
+// another epoch, is signed out.
+func (a *Auth) Set(secret []byte, stored, epoch string) error {
+	if strings.TrimSpace(stored) == "" {
+		stored = DefaultPassword
+	}
+	parsed, err := password.Parse(stored)
+	if err != nil {
+		return err
 	}
 	key := hmac.New(sha256.New, secret)
-	key.Write([]byte(password))
-	return &Auth{key: key.Sum(nil), password: password, now: now}
+	key.Write([]byte(stored))
+	if epoch != "" {
+		key.Write([]byte("\x00" + epoch))
+	}
+	a.inForce.Store(&credentials{key: key.Sum(nil), password: parsed, isDefault: stored == DefaultPassword})
+	return nil
 }
 
 // IsDefault reports whether the well-known password is in force.
-func (a *Auth) IsDefault() bool { return a.password == DefaultPassword }
+func (a *Auth) IsDefault() bool { return a.inForce.Load().isDefault }
 
-// Check reports whether the password is right, in a time that does not depend on it.
-func (a *Auth) Check(password string) bool {
-	want, got := sha256.Sum256([]byte(a.password)), sha256.Sum256([]byte(password))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+// Attempt is what became of a sign-in.
+type Attempt struct {
+	OK      bool
+	Wait    time.Duration // until the address may try again; the password was not looked at
+	Refused bool          // the first to be made wait since the address had its full number of attempts
 }
 
-// Guard lets signed-in requests pass.
+// hashWait is how long a sign-in waits for its turn.
+const hashWait = 10 * time.Second
+
+// Try checks a password that came from an address. Right ones cost the address none of its attempts.
+func (a *Auth) Try(ctx context.Context, from netip.Addr, typed string) (Attempt, error) {
+	if wait, first := a.limits.take(from); wait > 0 {
+		return Attempt{Wait: wait, Refused: first}, nil
+	}
+	kept := a.inForce.Load().password
+	if kept.IsHash() {
+		ctx, cancel := context.WithTimeout(ctx, hashWait)
+		defer cancel()
+		select {
+		case a.slots <- struct{}{}:
+			defer func() { <-a.slots }()
+		case <-ctx.Done():
+			a.limits.giveBack(from)
+			return Attempt{}, fault.New(fault.Unavailable, "too many sign-ins at one time; try again in a moment")
+		}
+	}
+	ok := kept.Matches(typed)
+	if ok {
+		a.limits.giveBack(from)
+	}
+	return Attempt{OK: ok}, nil
+}
+
+// caller is who a request says it comes from with a token.
+type caller struct {
+	token token.Token
+	err   error // why the token is none
+}
+
+type callerKey struct{}
+
+// Identify looks at the token of a request once, so that the events of what it does name it.
+func (a *Auth) Identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, given := a.caller(r); given {
+			ctx := context.WithValue(r.Context(), callerKey{}, c)
+			if c.err == nil {
+				ctx = event.WithBy(ctx, "token "+c.token.Name)
+			}
+			r = r.WithContext(ctx)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// caller is the token that a request carries, and whether it carries any.
+func (a *Auth) caller(r *http.Request) (caller, bool) {
+	if c, ok := r.Context().Value(callerKey{}).(caller); ok {
+		return c, true
+	}
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return caller{}, false
+	}
+	one, err := a.Recognise(strings.TrimSpace(secret), a.Client(r))
+	return caller{one, err}, true
+}
+
+// Guard lets requests pass that carry a session, or a token whose scope covers the method.
 func (a *Auth) Guard(r *http.Request) error {
-	if a.SignedIn(r) {
+	c, given := a.caller(r)
+	switch {
+	case given && c.err != nil:
+		return c.err
+	case given && c.token.Scope == token.Write, given && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		return nil
+	case given:
+		return fault.New(fault.Forbidden, "the API token %q may only read; use one with the scope write", c.token.Name)
+	case a.SignedIn(r):
 		return nil
 	}
 	return fault.New(fault.Unauthorized, "login required")
 }
 
-// SignedIn reports whether the request carries a cookie of ours that is still good.
-func (a *Auth) SignedIn(r *http.Request) bool {
-	cookie, err := r.Cookie(cookieName)
-	if err != nil {
-		return false
+// Session lets only requests pass that carry a session: pages, and what decides who gets in.
+func (a *Auth) Session(r *http.Request) error {
+	if c, given := a.caller(r); given && c.err == nil {
+		return fault.New(fault.Forbidden, "an API token cannot do this: sign in with the password")
+	} else if given {
+		return c.err
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(cookie.Value)
-	if err != nil || len(raw) != 8+sha256.Size || !hmac.Equal(raw[8:], a.sign(raw[:8])) {
-		return false
-	}
-	return a.now().Unix() < int64(binary.BigEndian.Uint64(raw))
-}
-
-// SignIn sets the cookie of somebody who gave the password.
-func (a *Auth) SignIn(w http.ResponseWriter) {
-	token := binary.BigEndian.AppendUint64(nil, uint64(a.now().Add(maxAge).Unix()))
-	token = append(token, a.sign(token)...)
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: base64.RawURLEncoding.EncodeToString(token),
-		Path: "/", MaxAge: int(maxAge.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode})
-}
-
-// SignOut takes the cookie back.
-func (a *Auth) SignOut(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: "null", Path: "/", MaxAge: -1, Expires: time.Unix(0, 0), HttpOnly: true, SameSite: http.SameSiteStrictMode})
-}
-
-func (a *Auth) sign(message []byte) []byte {
-	mac := hmac.New(sha256.New, a.key)
-	mac.Write(message)
-	return mac.Sum(nil)
-}
-
-// Secret returns the key that signs cookies: the configured one, else what the file holds, else a
-// new one that is written there, so that a restart signs nobody out.
-func Secret(configured, path string) ([]byte, error) {
-	if s := strings.TrimSpace(configured); s != "" {
-		return []byte(s), nil
-	}
-	held, err := os.ReadFile(path)
-	if s := strings.TrimSpace(string(held)); err == nil && s != "" {
-		return []byte(s), nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read the session secret: %w", err)
-	}
-	secret := []byte(rand.Text() + rand.Text())
-	partial := filepath.Join(filepath.Dir(path), ".session-secret.new")
-	if err := os.WriteFile(partial, append(secret, '\n'), 0o600); err != nil {
-		return nil, fmt.Errorf("write the session secret: %w", err)
-	}
-	return secret, os.Rename(partial, path)
+	return a.Guard(r)
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -56,4 +57,14 @@ func OneOf(values ...string) Rule {
 		}
 		return "literal_error", "Input should be " + list, map[string]any{"expected": list}
 	}, map[string]any{"enum": values}}
+}
+
+// Timestamp demands a time as RFC 3339 writes it.
+func Timestamp() Rule {
+	return Rule{func(s string) (string, string, map[string]any) {
+		if _, err := time.Parse(time.RFC3339, s); err == nil {
+			return "", "", nil
+		}
+		return "datetime_parsing", "Input should be a time as RFC 3339 writes it, like 2027-01-31T12:00:00Z", nil
+	}, map[string]any{"format": "date-time"}}
 }

@@ -88,7 +88,7 @@ func (o Operation) security() []any {
 	switch o.Access {
 	case Open:
 		return []any{}
-	case Page:
+	case Page, Session:
 		return []any{map[string]any{"session": []string{}}}
 	}
 	return []any{map[string]any{"session": []string{}}, map[string]any{"token": []string{}}}
@@ -161,7 +161,10 @@ func (o Operation) usual() []Answer {
 		if o.method() != http.MethodGet {
 			statuses = append(statuses, http.StatusForbidden)
 		}
+	case Session:
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden)
 	case Page:
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden) // a script, a token
 		list = append(list, Empty(http.StatusSeeOther, "to the sign-in page, or to the page that shows the outcome"))
 	}
 	if strings.Contains(o.path(), "{mac}") {

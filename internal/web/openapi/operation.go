@@ -30,6 +30,7 @@ type Access uint8
 const (
 	SignedIn Access = iota // whoever has a session or a token; others get 401
 	Open                   // anybody on the LAN
+	Session                // whoever has a session; a token is refused
 	Page                   // whoever has a session; others are led to the sign-in page
 )
 

@@ -1,12 +1,17 @@
 package ui
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/web/auth"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
 )
@@ -15,17 +20,17 @@ func (s surface) sessionRoutes(r routes) {
 	r.open("GET /ui/login", s.loginPage)
 	r.open("POST /ui/login", s.login)
 	r.open("POST /ui/logout", s.logout)
-	r.mux.Handle("GET /ui/session", s.Serve.Do(s.Auth.Guard, func(w http.ResponseWriter, _ *http.Request) error { return serve.NoContent(w) }))
+	r.mux.Handle("GET /ui/session", s.Serve.Do(s.Auth.Session, func(w http.ResponseWriter, _ *http.Request) error { return serve.NoContent(w) }))
 }
 
 // signedIn leads everybody else to the sign-in page, and from there back. A script is told so
 // instead: it would take the sign-in page for what it asked for.
 func (s surface) signedIn(h serve.Handler) serve.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		switch err := s.Auth.Guard(r); {
+		switch err := s.Auth.Session(r); {
 		case err == nil:
 			return h(w, r)
-		case fromScript(r):
+		case fromScript(r), r.Header.Get("Authorization") != "":
 			w.Header().Set("Vary", "Cookie")
 			return err
 		}
@@ -93,12 +98,18 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	if password == "" {
 		return body.Problems{{Type: "missing", Loc: []any{"body", "password"}, Message: "Field required"}}
 	}
-	ok := s.Auth.Check(password)
-	if err := s.record(r, ok); err != nil {
-		// On a full disk, too, somebody must get in and see what is wrong.
-		s.Serve.Log.Warn("a sign-in could not be recorded", "remote", r.RemoteAddr, "ok", ok, "err", err)
+	attempt, err := s.Auth.Try(r.Context(), s.Client(r), password)
+	if err != nil {
+		return err
 	}
-	if !ok {
+	if err := s.record(r, attempt); err != nil {
+		// On a full disk, too, somebody must get in and see what is wrong.
+		s.Serve.Log.Warn("a sign-in could not be recorded", "remote", r.RemoteAddr, "ok", attempt.OK, "err", err)
+	}
+	switch {
+	case attempt.Wait > 0:
+		return s.tooMany(w, r, next, attempt.Wait)
+	case !attempt.OK:
 		return s.showLogin(w, r, signIn{next, "Invalid password"})
 	}
 	s.Auth.SignIn(w)
@@ -106,9 +117,23 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s surface) record(r *http.Request, ok bool) error {
+// tooMany makes an address wait that has sent too many wrong passwords. Others are not concerned.
+func (s surface) tooMany(w http.ResponseWriter, r *http.Request, next string, wait time.Duration) error {
+	seconds := int(math.Ceil(wait.Seconds()))
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	box := fmt.Sprintf("Too many attempts from your address: try again in %s. The password was not looked at.", plural(seconds, "second", "seconds"))
+	return s.show(w, r, view{Page: "login", Title: "Log in", Status: http.StatusTooManyRequests, Data: signIn{next, box}})
+}
+
+// record stores what became of a sign-in; of an address that is made to wait once.
+func (s surface) record(r *http.Request, attempt auth.Attempt) error {
 	e := event.Event{At: s.Now(), Kind: event.LoginSucceeded, SubjectKind: event.Auth, SubjectID: "operator", Actor: event.Operator, SourceIP: s.Client(r), Summary: "signed in"}
-	if !ok {
+	switch {
+	case attempt.Wait > 0 && !attempt.Refused:
+		return nil
+	case attempt.Wait > 0:
+		e.Kind, e.Summary = event.LoginLimited, "too many wrong passwords from one address: it has to wait"
+	case !attempt.OK:
 		e.Kind, e.Summary = event.LoginFailed, "wrong password at sign-in"
 	}
 	return s.Book.Record(r.Context(), e)
