@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -59,11 +60,31 @@ func (f *Files) Next() (string, io.Reader, error) {
 		case errors.Is(err, io.EOF):
 			return "", nil, io.EOF
 		case err != nil:
-			return "", nil, err
+			return "", nil, badForm(err)
 		case part.FileName() != "":
-			return part.FileName(), part, nil
+			return part.FileName(), content{part}, nil
 		}
 	}
+}
+
+// content is a file of a form; what the form has wrong about it is the caller's fault.
+type content struct{ part io.Reader }
+
+func (c content) Read(p []byte) (int, error) {
+	n, err := c.part.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return n, badForm(err)
+}
+
+// badForm tells a form that is not written as one from one that did not come in whole.
+func badForm(err error) error {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	if _, network := errors.AsType[net.Error](err); network || tooLarge || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return fault.Wrap(fault.Invalid, err, "the parts of the form are not as multipart/form-data has them; nothing was stored")
 }
 
 // UploadFault says what became of an upload that could not be read to its end. Other errors come

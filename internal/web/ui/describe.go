@@ -51,6 +51,6 @@ func assets() []openapi.Answer {
 	for _, media := range []string{"text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml", "text/plain; charset=utf-8"} {
 		list = append(list, openapi.Plain(media))
 	}
-	return append(list, openapi.Empty(206, "a range"), openapi.Empty(304, "not changed"), openapi.Answer{Status: 404, Media: "text/plain; charset=utf-8"},
+	return append(list, openapi.Empty(206, "a range"), openapi.Empty(304, "not changed"), openapi.Empty(412, "If-Match or If-Unmodified-Since does not hold"), openapi.Answer{Status: 404, Media: "text/plain; charset=utf-8"},
 		openapi.Answer{Status: 416, Media: "text/plain; charset=utf-8"})
 }
