@@ -17,6 +17,7 @@ type Query struct {
 	Label    string // exactly
 	Mode     *machine.BootMode
 	Phase    machine.Phase
+	Halted   bool              // failed or stuck only
 	Assigned *bool             // whether an image is bound
 	Image    *catalog.ImageRef // exactly
 
@@ -181,6 +182,7 @@ func (q *matcher) matches(m machine.Machine) (bool, error) {
 	case q.Label != "" && !slices.Contains(i.Labels, q.Label),
 		q.Mode != nil && i.Mode != *q.Mode,
 		q.Phase != "" && m.Phase() != q.Phase,
+		q.Halted && !m.Facts.Halted(),
 		q.Assigned != nil && i.Image.IsZero() == *q.Assigned,
 		q.Image != nil && i.Image != *q.Image:
 		return false, nil

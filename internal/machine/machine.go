@@ -134,3 +134,6 @@ func (m *Machine) complete() {
 	m.Facts.Completed = true
 	m.Facts.Failed, m.Facts.Reason, m.Facts.Stuck = false, "", false
 }
+
+// WithoutDisk reports whether the intent is to flash, but not which disk: nothing would be written.
+func (i Intent) WithoutDisk() bool { return i.Mode.Flashes() && i.TargetSerial == "" }

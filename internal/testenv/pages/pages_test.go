@@ -18,9 +18,13 @@ type aPage struct {
 // pages are looked at with every view: no trouble in the console, nothing that axe-core finds
 // serious, a picture. A new page is one line here, and what it shows is made in furnish.
 var pages = []aPage{
-	{"dashboard", "/ui/dashboard", "Last events"},
-	{"machines", "/ui/machines", "52:54:00:00:00:01"},
-	{"machine", "/ui/machines/52:54:00:00:00:03", "Last events"},
+	{"dashboard", "/ui/dashboard", "Needs attention"},
+	{"machines", "/ui/machines", flashed},
+	{"machine-writing", "/ui/machines/" + writing, "60 %"},
+	{"machine-failed", "/ui/machines/" + failed, "digest of the image"},
+	{"machine-fresh", "/ui/machines/" + fresh, "Samsung"},
+	{"machine-typed", "/ui/machines/" + typed, "has not reported its hardware"},
+	{"machine-forget", "/ui/machines/" + typed + "/delete", "Its assignment"},
 	{"machines-no-match", "/ui/machines?q=nothing-like-it", "Nothing matches"},
 	{"not-found", "/ui/nothing", "404"},
 }

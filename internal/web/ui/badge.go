@@ -41,7 +41,7 @@ func kindBadge(k event.Kind) badge {
 	b := badge{Text: string(k), Tone: "quiet"}
 	subject, _, _ := strings.Cut(string(k), ".")
 	switch {
-	case k.Failed():
+	case k.Alarms():
 		b.Tone = "bad"
 	case k == event.MachineFlashed:
 		b.Tone = "good"

@@ -5,43 +5,46 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/fleet"
+	"bty/internal/health"
+	"bty/internal/web/serve"
 )
 
 func (s surface) dashboardRoutes(r routes) {
 	r.own("GET /ui/dashboard", s.dashboard)
 }
 
-// lastEvents is how many events a page shows of its subject.
-const lastEvents = 10
+const (
+	lastEvents = 10 // that a page shows of its subject
+	fewRows    = 6  // machines that the dashboard lists of a kind
+)
 
 // dashboard is what needs a look, now.
 type dashboard struct {
-	Total      int
-	Working    []fleet.Record // their live environments are at work
-	Attention  []fleet.Record // failed or stuck
-	Discovered int            // without an image
-	Events     []event.Event
+	fleet.Overview
+	Health []health.Finding
+	Events []event.Event
+	Host   string
+}
+
+// Well is how many of the findings are good.
+func (d dashboard) Well() (n int) {
+	for _, f := range d.Health {
+		if f.Level == health.OK {
+			n++
+		}
+	}
+	return n
 }
 
 func (s surface) dashboard(w http.ResponseWriter, r *http.Request) error {
-	records, err := s.Fleet.Machines()
+	overview, err := s.Fleet.Overview(fewRows)
 	if err != nil {
 		return err
 	}
-	d := dashboard{Total: len(records)}
-	for _, m := range records {
-		switch {
-		case m.Facts.Halted():
-			d.Attention = append(d.Attention, m)
-		case m.Progress != nil:
-			d.Working = append(d.Working, m)
-		}
-		if m.Intent.Image.IsZero() {
-			d.Discovered++
-		}
-	}
-	if d.Events, err = s.Book.Events(event.Filter{Limit: lastEvents}); err != nil {
+	events, err := s.Book.Events(event.Filter{Limit: lastEvents})
+	if err != nil {
 		return err
 	}
-	return s.show(w, r, view{Page: "dashboard", Title: "Dashboard", Section: "dashboard", Data: d})
+	return s.show(w, r, view{Page: "dashboard", Title: "Dashboard", Section: "dashboard",
+		Data: dashboard{overview, s.Health(), events, serve.Host(r)}})
 }

@@ -17,6 +17,14 @@ func Operations() []openapi.Operation {
 		{Pattern: "GET /ui/session", Tag: tag, Access: openapi.Session, Summary: "Whether the caller is signed in", Answers: []openapi.Answer{openapi.Empty(204, "signed in")}},
 		{Pattern: "GET /ui/dashboard", Tag: tag, Access: openapi.Page, Summary: "The dashboard", Answers: pageOr()},
 		{Pattern: "GET /ui/machines", Tag: tag, Access: openapi.Page, Summary: "The machines", Answers: pageOr()},
+		{Pattern: "POST /ui/machines", Tag: tag, Access: openapi.Page, Summary: "Add a machine by its MAC", Details: "One that is known already is left as it is.",
+			Request: openapi.Form(openapi.Field{Name: "mac", Needed: true}), Answers: append(led(), openapi.Answer{Status: 413, Media: htmlType})},
+		{Pattern: "POST /ui/machines/{mac}", Tag: tag, Access: openapi.Page, Summary: "Save a machine",
+			Request: openapi.Form(openapi.Field{Name: "boot_mode"}, openapi.Field{Name: "bty_image_ref"}, openapi.Field{Name: "target_disk_serial"},
+				openapi.Field{Name: "sanboot_drive"}, openapi.Field{Name: "labels", Text: "separated by commas"}),
+			Answers: append(led(), openapi.Answer{Status: 413, Media: htmlType})},
+		{Pattern: "GET /ui/machines/{mac}/delete", Tag: tag, Access: openapi.Page, Summary: "Asks before a machine is forgotten", Answers: pageOr(404)},
+		{Pattern: "POST /ui/machines/{mac}/delete", Tag: tag, Access: openapi.Page, Summary: "Forget a machine", Answers: led()},
 		{Pattern: "GET /ui/machines/{mac}", Tag: tag, Access: openapi.Page, Summary: "One machine", Answers: pageOr(404)},
 		{Pattern: "GET /ui/machines/{mac}/row", Tag: tag, Access: openapi.Page, Summary: "One machine as a row of the list", Answers: pageOr(404)},
 		{Pattern: "POST /ui/machines/{mac}/arm", Tag: tag, Access: openapi.Page, Summary: "Flash again", Answers: led()},
@@ -27,9 +35,10 @@ func Operations() []openapi.Operation {
 
 const htmlType = "text/html; charset=utf-8"
 
-// pageOr is a page, or one of the errors, for people as a page and for programs as JSON.
+// pageOr is a page, or one of the errors, for people as a page and for programs as JSON. A script of
+// a page is told that nobody is signed in; it is not led away.
 func pageOr(others ...int) []openapi.Answer {
-	list := []openapi.Answer{openapi.HTML()}
+	list := append([]openapi.Answer{openapi.HTML()}, openapi.Refusals(401)...)
 	for _, status := range others {
 		if status < 400 {
 			list = append(list, openapi.Empty(status, "to another page"))

@@ -24,6 +24,8 @@ func (s surface) functions() template.FuncMap {
 		"kind":     func(k event.Kind) badge { return kindBadge(k) },
 		"join":     strings.Join,
 		"plural":   plural,
+		"gib":      func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
+		"has":      s.has,
 	}
 }
 

@@ -1,13 +1,11 @@
 package ui
 
 import (
-	"cmp"
+	"errors"
 	"net/http"
-	"slices"
-	"strings"
+	"net/url"
 
 	"bty/internal/catalog"
-	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/fleet"
 	"bty/internal/machine"
@@ -16,13 +14,14 @@ import (
 
 func (s surface) machinesRoutes(r routes) {
 	r.own("GET /ui/machines", s.machines)
+	r.own("POST /ui/machines", s.addMachine)
 	r.own("GET /ui/machines/{mac}/row", s.machineRow)
 }
 
 // machineList is what the URL of the machines page may say.
 var machineList = listSpec{
 	Path:    "/ui/machines",
-	Columns: []string{"mac", "image", "boot_mode", "state", "last_seen_at", "last_seen_ip", "last_flashed_at"},
+	Columns: []string{"mac", "bty_image_ref", "boot_mode", "state", "last_seen_at", "last_seen_ip", "last_flashed_at"},
 	Filters: []string{"discovered", "assigned", "flashing", "failed"},
 	Search:  "MAC, label, image, address",
 }
@@ -31,11 +30,19 @@ var machineList = listSpec{
 type row struct {
 	fleet.Record
 	Image string // its name, "" if none is bound
+}
+
+// machinePages is what the machines page shows.
+type machinePages struct {
+	List  list
+	Rows  []row
+	Known int // machines, whether the list shows them or not
 	Host  string
 }
 
 func (s surface) machines(w http.ResponseWriter, r *http.Request) error {
-	records, err := s.Fleet.Machines()
+	state := machineList.read(r)
+	page, err := s.machinesOf(&state)
 	if err != nil {
 		return err
 	}
@@ -43,73 +50,51 @@ func (s surface) machines(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	state := machineList.read(r)
-	rows := chosen(records, names, state)
-	known := len(records)
-	sortRows(rows, state)
-	from, to := state.cut(len(rows))
-	data := struct {
-		List  list
-		Rows  []row
-		Known int
-		Host  string
-	}{state, rows[from:to], known, serve.Host(r)}
-	return s.show(w, r, view{Page: "machines", Title: "Machines", Section: "machines", Data: data,
-		Saved: map[string]string{"machine": "Saved.", "deleted": "The machine is forgotten. If it asks again, it is new."}})
+	rows := make([]row, len(page.Records))
+	for i, record := range page.Records {
+		rows[i] = row{record, names.of(record)}
+	}
+	return s.show(w, r, view{Page: "machines", Title: "Machines", Section: "machines", Note: outcome(r.URL.Query()),
+		Data: machinePages{state, rows, page.All, serve.Host(r)}})
 }
 
-func chosen(records []fleet.Record, names imageNames, state list) []row {
-	query := strings.ToLower(state.Query)
-	rows := []row{}
-	for _, record := range records {
-		if one := (row{Record: record, Image: names.of(record)}); one.passes(state.Filter) && one.contains(query) {
-			rows = append(rows, one)
+// machinesOf asks for the page that the state names, and for the last one if there are fewer.
+func (s surface) machinesOf(state *list) (fleet.Page, error) {
+	for {
+		asked := state.Page
+		page, err := s.Fleet.Page(machineQuery(*state))
+		if err != nil {
+			return page, err
+		}
+		if state.cut(page.Total); state.Page == asked {
+			return page, nil
 		}
 	}
-	return rows
 }
 
-func (r row) passes(filter string) bool {
-	switch filter {
-	case "discovered":
-		return r.Intent.Image.IsZero()
-	case "assigned":
-		return !r.Intent.Image.IsZero()
+func machineQuery(l list) fleet.Query {
+	q := fleet.Query{Text: l.Query, Sort: l.Sort, Desc: l.Desc, Offset: l.from(), Limit: l.PerPage}
+	switch l.Filter {
+	case "discovered", "assigned":
+		q.Assigned = new(l.Filter == "assigned")
 	case "flashing":
-		return r.Progress != nil && !r.Facts.Halted()
+		q.Phase = machine.Running
 	case "failed":
-		return r.Facts.Halted()
+		q.Halted = true
 	}
-	return true
+	return q
 }
 
-func (r row) contains(query string) bool {
-	if query == "" {
-		return true
-	}
-	has := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
-	return has(r.MAC.String()) || has(r.Image) || has(r.Intent.Image.String()) || has(event.Address(r.SeenFrom)) || slices.ContainsFunc(r.Intent.Labels, has)
-}
-
-func sortRows(rows []row, state list) {
-	compare := map[string]func(a, b row) int{
-		"image":           func(a, b row) int { return cmp.Compare(a.Image, b.Image) },
-		"boot_mode":       func(a, b row) int { return cmp.Compare(a.Intent.Mode, b.Intent.Mode) },
-		"state":           func(a, b row) int { return cmp.Compare(a.State(), b.State()) },
-		"last_seen_at":    func(a, b row) int { return a.SeenAt.Compare(b.SeenAt) },
-		"last_seen_ip":    func(a, b row) int { return a.SeenFrom.Compare(b.SeenFrom) },
-		"last_flashed_at": func(a, b row) int { return a.Facts.FlashedAt.Compare(b.Facts.FlashedAt) },
-	}[state.Sort]
-	if compare == nil {
-		compare = func(row, row) int { return 0 }
-	}
-	slices.SortStableFunc(rows, func(a, b row) int { // they come in the order of their MACs
-		c := cmp.Or(compare(a, b), slices.Compare(a.MAC[:], b.MAC[:]))
-		if state.Desc {
-			return -c
+// outcome is what a form on a machine came to; the keys carry its MAC.
+func outcome(query url.Values) string {
+	for _, o := range []struct{ key, says string }{
+		{"saved", " is saved."}, {"deleted", " is forgotten. If it asks again, it is new."}, {"missing", " was not there any more."},
+	} {
+		if mac, err := machine.ParseMAC(query.Get(o.key)); err == nil {
+			return mac.String() + o.says
 		}
-		return c
-	})
+	}
+	return ""
 }
 
 type imageNames map[catalog.ImageRef]string
@@ -133,6 +118,24 @@ func (n imageNames) of(r fleet.Record) string {
 	return r.Intent.Image.Short() + " (not in the catalog)"
 }
 
+// addMachine makes a machine known by its MAC. One that is known already is shown, as it is.
+func (s surface) addMachine(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	mac, err := machine.ParseTypedMAC(form.Get("mac"))
+	if err != nil {
+		return done(w, r, "/ui/machines", "", fault.New(fault.Invalid,
+			"%q is no MAC: write it like 52:54:00:12:34:56, 52-54-00-12-34-56, 525400123456 or 5254.0012.3456", form.Get("mac")))
+	}
+	isNew, err := s.Fleet.Add(r.Context(), mac, fleet.Who{From: s.Client(r)})
+	if err != nil {
+		return done(w, r, "/ui/machines", "", err)
+	}
+	return done(w, r, "/ui/machines/"+mac.String(), map[bool]string{true: "added", false: "known"}[isNew], nil)
+}
+
 // typedMAC is the machine that the path names, as people spell MACs.
 func typedMAC(r *http.Request) (machine.MAC, error) {
 	mac, err := machine.ParseTypedMAC(r.PathValue("mac"))
@@ -148,11 +151,8 @@ func (s surface) one(r *http.Request) (row, error) {
 		return row{}, err
 	}
 	record, err := s.Fleet.Machine(mac)
-	if err != nil {
-		return row{}, err
-	}
-	names, err := s.imageNames()
-	return row{Record: record, Image: names.of(record), Host: serve.Host(r)}, err
+	names, err2 := s.imageNames()
+	return row{record, names.of(record)}, errors.Join(err, err2)
 }
 
 // machineRow is the fragment that a live page puts in place of the row that changed.

@@ -15,6 +15,7 @@ type view struct {
 	Title   string
 	Section string            // the entry of the navigation that the page belongs to
 	Saved   map[string]string // what the keys of ?saved= mean, in words
+	Note    string            // what went well, if no key of Saved says it
 	Problem string            // what went wrong, if it did not come as ?error=
 	Status  int               // 0 is 200
 	Data    any
@@ -85,6 +86,8 @@ func flashOf(r *http.Request, v view) *flash {
 		return &flash{Text: problem}
 	case saved != "":
 		return &flash{OK: true, Text: saved}
+	case v.Note != "":
+		return &flash{OK: true, Text: v.Note}
 	}
 	return nil
 }

@@ -3,10 +3,12 @@ package ui
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"bty/internal/fleet"
+	"bty/internal/health"
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/web/auth"
@@ -25,6 +27,7 @@ type Config struct {
 	Zone    func() *time.Location // in which times are shown; nil is UTC
 	Version string
 	Notices []string // shown on every page: what is wrong with the installation
+	Health  func() []health.Finding
 }
 
 // surface is the Config with its parsed pages.
@@ -92,6 +95,11 @@ func (e navEntry) Path() string { return "/ui/" + e.Section }
 var sections = []navEntry{
 	{"dashboard", "Dashboard"}, {"machines", "Machines"}, {"images", "Images"}, {"rules", "Rules"},
 	{"netboot", "Netboot"}, {"events", "Events"}, {"backups", "Backups"}, {"settings", "Settings"}, {"account", "Account"},
+}
+
+// has reports whether a section's page has a route.
+func (s surface) has(section string) bool {
+	return slices.ContainsFunc(*s.nav, func(e navEntry) bool { return e.Section == section })
 }
 
 // offer puts a section into the navigation once its page has a route.

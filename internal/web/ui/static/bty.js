@@ -56,6 +56,11 @@
     }
   });
 
+  // What somebody has begun to fill in is not taken from under their hands.
+  document.addEventListener("input", (e) => {
+    if (e.target.form && e.target.form.method === "post") e.target.form.dataset.changed = "yes";
+  });
+
   // A form goes out once, however often its button is pressed.
   document.addEventListener("submit", (e) => {
     const form = e.target;

@@ -43,7 +43,7 @@
     pump();
   }
 
-  const isBusy = (el) => el.querySelector("dialog[open]") ||
+  const isBusy = (el) => el.querySelector("dialog[open], form[data-changed]") ||
     (el.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
 
   function pump() {
