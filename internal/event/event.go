@@ -104,6 +104,19 @@ const (
 	RuleDeleted Kind = "rule.deleted"
 )
 
+// Kinds are all of them, in the order of what they are about.
+var Kinds = []Kind{
+	MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
+	MachineStage, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
+	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, FetchRequested, FetchStarted,
+	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,
+	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, BackupRequested, BackupStarted, BackupCreated,
+	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, SettingsUpstream,
+	SettingsBackup, SettingsDisplay, SettingsEvents, SettingsForgotten, SettingsConfig, SettingsConfigFailed,
+	TokenCreated, TokenRevoked, LoginSucceeded, LoginFailed, LoginLimited, Logout, RuleCreated, RuleChanged,
+	RuleDeleted,
+}
+
 // Failed reports whether the kind says by its name that something failed, as the wire has it.
 func (k Kind) Failed() bool { return strings.HasSuffix(string(k), "failed") }
 

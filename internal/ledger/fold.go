@@ -37,12 +37,12 @@ func groupOf(mac string, at time.Time) group { return group{mac, at.UTC().Format
 // lost wherever it is interrupted.
 func (b Book) FoldContacts(ctx context.Context) error {
 	for ctx.Err() == nil {
-		parts, err := b.planFolding()
-		if err != nil || len(parts) == 0 {
+		due, into, err := b.planFolding()
+		if err != nil || len(due) == 0 {
 			return err
 		}
-		for _, ids := range parts {
-			if err := b.Store.Update(ctx, func(tx Tx) error { return foldThese(tx, ids) }); err != nil {
+		for part := range slices.Chunk(due, foldBatch) {
+			if err := b.foldPart(ctx, part, into); err != nil {
 				return fmt.Errorf("fold contacts: %w", err)
 			}
 			if !pause(ctx) {
@@ -53,24 +53,38 @@ func (b Book) FoldContacts(ctx context.Context) error {
 	return nil
 }
 
-// planFolding finds contacts to fold, and the folded rows that they belong to, in parts that are
-// small enough for one transaction. There are none before the log can be looked through quickly.
-func (b Book) planFolding() (parts [][]event.ID, err error) {
+// planFolding finds contacts to fold, machine by machine, and the folded rows that they belong to.
+// There are none before the log can be looked through quickly.
+func (b Book) planFolding() (due []event.Brief, into map[group][]event.ID, err error) {
 	err = b.Store.View(func(tx Tx) error {
-		due := b.dueForFolding(tx)
-		if len(due) == 0 {
-			return nil
-		}
-		into := foldedInto(tx, due)
-		slices.SortFunc(due, func(a, b event.Brief) int {
-			return cmp.Or(cmp.Compare(a.SubjectID, b.SubjectID), cmp.Compare(a.ID, b.ID))
-		})
-		for part := range slices.Chunk(due, foldBatch) {
-			parts = append(parts, withFolded(part, into))
+		if due = b.dueForFolding(tx); len(due) > 0 {
+			into = foldedInto(tx, due)
 		}
 		return nil
 	})
-	return parts, err
+	slices.SortFunc(due, func(a, b event.Brief) int {
+		return cmp.Or(cmp.Compare(a.SubjectID, b.SubjectID), cmp.Compare(a.ID, b.ID))
+	})
+	return due, into, err
+}
+
+// foldPart folds some contacts in one transaction, into the rows of their groups, and takes note of
+// which rows those are afterwards.
+func (b Book) foldPart(ctx context.Context, part []event.Brief, into map[group][]event.ID) error {
+	ids := withFolded(part, into)
+	var put []event.Event
+	err := b.Store.Update(ctx, func(tx Tx) (err error) { put, err = foldThese(tx, ids); return err })
+	if err != nil {
+		return err
+	}
+	for _, e := range part {
+		into[groupOf(e.SubjectID, e.At)] = nil
+	}
+	for _, e := range put {
+		g := groupOf(e.SubjectID, e.At)
+		into[g] = append(into[g], e.ID)
+	}
+	return nil
 }
 
 func (b Book) dueForFolding(tx Tx) (due []event.Brief) {
@@ -120,12 +134,12 @@ func withFolded(part []event.Brief, into map[group][]event.ID) (ids []event.ID) 
 }
 
 // foldThese reads what is there of the planned rows now, and folds that.
-func foldThese(tx Tx, ids []event.ID) error {
+func foldThese(tx Tx, ids []event.ID) ([]event.Event, error) {
 	var rows []event.Event
 	for _, id := range ids {
 		e, found, err := tx.Event(id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if found {
 			rows = append(rows, e)
@@ -134,15 +148,15 @@ func foldThese(tx Tx, ids []event.ID) error {
 	put, gone := fold(rows)
 	for _, id := range gone {
 		if err := tx.DeleteEvent(id); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, e := range put {
 		if err := tx.PutEvent(e); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return put, nil
 }
 
 // fold makes of contacts and folded rows one row per machine, day and kind of offer, which takes

@@ -26,6 +26,8 @@ var pages = []aPage{
 	{"machine-typed", "/ui/machines/" + typed, "has not reported its hardware"},
 	{"machine-forget", "/ui/machines/" + typed + "/delete", "Its assignment"},
 	{"machines-no-match", "/ui/machines?q=nothing-like-it", "Nothing matches"},
+	{"events", "/ui/events", "asked what to boot"},
+	{"events-narrowed", "/ui/events?filter=failed&actor=operator", "Nothing matches"},
 	{"not-found", "/ui/nothing", "404"},
 }
 

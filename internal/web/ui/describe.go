@@ -28,6 +28,11 @@ func Operations() []openapi.Operation {
 		{Pattern: "GET /ui/machines/{mac}", Tag: tag, Access: openapi.Page, Summary: "One machine", Answers: pageOr(404)},
 		{Pattern: "GET /ui/machines/{mac}/row", Tag: tag, Access: openapi.Page, Summary: "One machine as a row of the list", Answers: pageOr(404)},
 		{Pattern: "POST /ui/machines/{mac}/arm", Tag: tag, Access: openapi.Page, Summary: "Flash again", Answers: led()},
+		{Pattern: "GET /ui/events", Tag: tag, Access: openapi.Page, Summary: "The audit log", Answers: pageOr()},
+		{Pattern: "POST /ui/events/acknowledge", Tag: tag, Access: openapi.Page, Summary: "Acknowledge events, or take that back",
+			Details: `A browser is led back to the log; everybody else is answered as JSON. acknowledged is "0", "false" or empty to take it back. Unknown ids are skipped.`,
+			Request: openapi.Form(openapi.Field{Name: "ids", Needed: true}, openapi.Field{Name: "acknowledged"}),
+			Answers: append(openapi.Answers(openapi.Encoded(200, marked{}), 422), openapi.Empty(303, "to another page"))},
 		{Pattern: "GET /static/{path...}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
 			Answers: assets()},
 	}

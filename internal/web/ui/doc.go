@@ -43,6 +43,6 @@
 // data-live="machine/52:54:00:00:00:01" or several such words is refreshed when an event of that
 // subject comes: it gets the htmx trigger "refresh" and says with hx-get where it comes from.
 // An element with data-progress="MAC" is updated from progress messages without a request. An
-// element with data-live-new="machine.discovered" counts such events and shows itself, so that
+// element with data-live-new="machine.discovered" ("*" is any) counts such events and shows itself, so that
 // nothing moves under the reader's hand.
 package ui

@@ -44,6 +44,7 @@ var registrars = []func(surface, routes){
 	surface.dashboardRoutes,
 	surface.machinesRoutes,
 	surface.machineRoutes,
+	surface.eventsRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.

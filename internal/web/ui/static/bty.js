@@ -88,8 +88,20 @@
   });
   document.addEventListener("htmx:sendError", () => say("The appliance does not answer."));
 
+  // A box with data-all="ids" ticks every box of its form with that name, and shows whether all are.
+  document.addEventListener("change", (e) => {
+    const form = e.target.form;
+    if (!form || e.target.type !== "checkbox") return;
+    const all = form.querySelector("[data-all]");
+    if (!all) return;
+    const boxes = [...form.querySelectorAll(`input[type="checkbox"][name="${CSS.escape(all.dataset.all)}"]`)];
+    if (e.target === all) for (const b of boxes) b.checked = all.checked;
+    all.checked = boxes.length > 0 && boxes.every((b) => b.checked);
+    all.indeterminate = !all.checked && boxes.some((b) => b.checked);
+  });
+
   // What needs a script to work is shown by one.
-  const reveal = (root) => { for (const b of root.querySelectorAll("[data-copy][hidden]")) b.hidden = false; };
+  const reveal = (root) => { for (const b of root.querySelectorAll("[data-copy][hidden], [data-all][hidden]")) b.hidden = false; };
   reveal(document);
   document.addEventListener("htmx:load", (e) => reveal(e.detail.elt.parentElement || document));
 

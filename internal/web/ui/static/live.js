@@ -79,7 +79,8 @@
 
   function counts(kind) {
     for (const el of document.querySelectorAll("[data-live-new]")) {
-      if (!el.dataset.liveNew.split(" ").includes(kind)) continue;
+      const kinds = el.dataset.liveNew.split(" ");
+      if (!kinds.includes(kind) && !kinds.includes("*")) continue;
       const n = Number(el.dataset.count || 0) + 1;
       el.dataset.count = n;
       el.querySelector("[data-number]").textContent = n;
