@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"bty/internal/nbp"
 	"bty/internal/release"
 	"bty/internal/settings"
+	"bty/internal/tftp/probe"
+	"bty/internal/web/ui"
 )
 
 // bootFolder is the boot folder and what is done with it.
@@ -21,6 +24,7 @@ type bootFolder struct {
 	programs nbp.Library
 	files    *release.Files
 	fetches  *release.Manager
+	tftp     *probe.Prober
 }
 
 // openBoot tidies the boot folder up and puts the files of the seed folder into it.
@@ -60,5 +64,23 @@ func newBootFolder(cfg *config.Config, log *slog.Logger, shelf *release.Shelf, c
 			return release.Upstream{Repo: repo.Text, Stored: repo.Stored, URL: cfg.Netboot.ReleaseURL}
 		},
 	})
+	b.tftp = probe.NewProber(func() (string, int) { return probeHost(cfg, chosen), cfg.TFTP.Port }, nbp.AutoexecName, 20*time.Second)
 	return b
+}
+
+// probeHost is the host whose TFTP service machines are sent to: what is set, else that of the
+// cache, which is mostly the host of a container, else this one.
+func probeHost(cfg *config.Config, chosen *settings.Settings) string {
+	if cfg.Netboot.TFTPProbeHost != "" {
+		return cfg.Netboot.TFTPProbeHost
+	}
+	if cache, err := url.Parse(chosen.WithcacheURL()); err == nil && cache.Hostname() != "" {
+		return cache.Hostname()
+	}
+	return "127.0.0.1"
+}
+
+// page is what the Netboot page works with.
+func (b *bootFolder) page(cfg *config.Config, chosen *settings.Settings) ui.Netboot {
+	return ui.Netboot{Files: b.files, Fetches: b.fetches, TFTP: b.tftp, Port: cfg.Server.Port, Repo: chosen.NetbootRepo, Tag: chosen.NetbootTag}
 }

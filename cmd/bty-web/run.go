@@ -95,6 +95,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 		daemon.Func("use of API tokens", app.tokens.Run),
 		daemon.Func("boot files", app.boot.files.Run),
 		daemon.Func("release fetches", app.boot.fetches.Run),
+		daemon.Func("TFTP probe", app.boot.tftp.Run),
 		daemon.NewHTTP("report socket", web.Report(app.web), log, listeners.report...),
 		daemon.NewHTTP("control socket", web.Control(app.web), log, listeners.control...),
 		daemon.NewHTTP("http", web.Public(app.web), log, listeners.http...),

@@ -63,6 +63,24 @@ type Live struct {
 	Missing string // the file that is to be there first, if none can be started
 }
 
+// Bytes is how much there is to load.
+func (l Live) Bytes() (n int64) {
+	for _, file := range l.Files {
+		n += file.Size
+	}
+	return n
+}
+
+// At is when the newest of its files was put there.
+func (l Live) At() (at time.Time) {
+	for _, file := range l.Files {
+		if file.At.After(at) {
+			at = file.At
+		}
+	}
+	return at
+}
+
 // Maker is whose live environment it is.
 type Maker string
 

@@ -1,12 +1,16 @@
 package ui
 
-import "bty/internal/web/openapi"
+import (
+	"slices"
+
+	"bty/internal/web/openapi"
+)
 
 // Operations describes the routes of Register.
 func Operations() []openapi.Operation {
 	const tag = "pages"
 	refused := []openapi.Answer{{Status: 422, Media: htmlType}, {Status: 413, Media: htmlType}}
-	return []openapi.Operation{
+	return slices.Concat(aboutNetboot(), []openapi.Operation{
 		{Pattern: "GET /{$}", Tag: tag, Access: openapi.Open, Summary: "To the sign-in page", Answers: led()},
 		{Pattern: "GET /ui", Tag: tag, Access: openapi.Open, Summary: "To the dashboard", Answers: led()},
 		{Pattern: "GET /ui/login", Tag: tag, Access: openapi.Open, Summary: "The sign-in page", Answers: pageOr(303)},
@@ -35,7 +39,7 @@ func Operations() []openapi.Operation {
 			Answers: append(openapi.Answers(openapi.Encoded(200, marked{}), 422), openapi.Empty(303, "to another page"))},
 		{Pattern: "GET /static/{path...}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
 			Answers: assets()},
-	}
+	})
 }
 
 const htmlType = "text/html; charset=utf-8"

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"html/template"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/fleet"
 	"bty/internal/machine"
+	"bty/internal/release"
 )
 
 // functions are what the templates call to show values.
@@ -26,6 +28,8 @@ func (s surface) functions() template.FuncMap {
 		"plural":   plural,
 		"gib":      func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
 		"has":      s.has,
+		"job":      jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
+		"bootPath": bootFilePath, "bootURL": func(name string) string { return "/boot/" + url.PathEscape(name) },
 	}
 }
 

@@ -17,6 +17,7 @@ type view struct {
 	Saved   map[string]string // what the keys of ?saved= mean, in words
 	Note    string            // what went well, if no key of Saved says it
 	Problem string            // what went wrong, if it did not come as ?error=
+	Success string            // what went well, if it did not come as ?saved=
 	Status  int               // 0 is 200
 	Data    any
 }
@@ -82,6 +83,8 @@ func flashOf(r *http.Request, v view) *flash {
 	switch problem, saved := query.Get("error"), v.Saved[query.Get("saved")]; {
 	case v.Problem != "":
 		return &flash{Text: v.Problem}
+	case v.Success != "":
+		return &flash{OK: true, Text: v.Success}
 	case problem != "":
 		return &flash{Text: problem}
 	case saved != "":

@@ -26,6 +26,7 @@ type Config struct {
 	Now     func() time.Time
 	Zone    func() *time.Location // in which times are shown; nil is UTC
 	Version string
+	Netboot Netboot
 	Notices []string // shown on every page: what is wrong with the installation
 	Health  func() []health.Finding
 }
@@ -45,6 +46,7 @@ var registrars = []func(surface, routes){
 	surface.machinesRoutes,
 	surface.machineRoutes,
 	surface.eventsRoutes,
+	surface.netbootRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.
