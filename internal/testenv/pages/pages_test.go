@@ -28,6 +28,8 @@ var pages = []aPage{
 	{"machines-no-match", "/ui/machines?q=nothing-like-it", "Nothing matches"},
 	{"events", "/ui/events", "asked what to boot"},
 	{"events-narrowed", "/ui/events?filter=failed&actor=operator", "Nothing matches"},
+	{"netboot", "/ui/netboot", "ready"},
+	{"netboot-delete", "/ui/netboot/files/bty-live-x86_64.initrd/delete", "start this live environment"},
 	{"not-found", "/ui/nothing", "404"},
 }
 
