@@ -275,6 +275,12 @@ func (t *Tab) ForgetCookies() {
 	call(t, network.ClearBrowserCookies, cdp.Empty{})
 }
 
+// WithoutScripts turns the page's scripts off, from the next page on.
+func (t *Tab) WithoutScripts() {
+	t.Helper()
+	call(t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
+
 // View is what a page is looked at with.
 type View struct {
 	Name          string

@@ -33,12 +33,13 @@ var pages = []aPage{
 	{"not-found", "/ui/nothing", "404"},
 }
 
-// pictures are where the pictures go: into the documentation if it is to be updated.
-func pictures() string {
+// picture is where a picture goes: into the documentation if that is to be updated.
+func picture(name string, view browser.View) string {
+	folder := "../../../build/screenshots"
 	if os.Getenv("UPDATE") != "" {
-		return "../../../docs/screenshots"
+		folder = "../../../docs/screenshots"
 	}
-	return "../../../build/screenshots"
+	return filepath.Join(folder, name+"-"+view.Name+".png")
 }
 
 func TestPages(t *testing.T) {
@@ -66,7 +67,7 @@ func look(tab *browser.Tab, p aPage) {
 		if view.Phone {
 			fits(tab)
 		}
-		tab.Shot(filepath.Join(pictures(), p.name+"-"+view.Name+".png"))
+		tab.Shot(picture(p.name, view))
 	}
 	tab.Clean()
 }

@@ -69,6 +69,8 @@ type server struct {
 	state   string // its folder
 	log     *testenv.Log
 	http    *http.Client // of the operator, signed in
+	command []string     // its environment
+	process *exec.Cmd
 }
 
 // start starts one with a state of its own, and settings on top of what makes it private.
@@ -84,23 +86,37 @@ func start(t testing.TB, settings ...string) *server {
 	if err := os.WriteFile(none, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-config", none)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "BTY_SERVER_HOST=127.0.0.1", "BTY_SERVER_PORT=" + u.Port(), "BTY_ADMIN_PASSWORD=" + password,
-		"BTY_PATHS_STATE_DIR=" + s.state, "BTY_PATHS_RUN_DIR=" + filepath.Join(root, "run"), "BTY_LOG_FORMAT=text"}, settings...)
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("bty-web: %v\n%s", err, s.log.Tail(20))
-		}
-	})
-	s.await()
+	s.command = append([]string{"PATH=" + os.Getenv("PATH"), "BTY_SERVER_HOST=127.0.0.1", "BTY_SERVER_PORT=" + u.Port(), "BTY_ADMIN_PASSWORD=" + password,
+		"BTY_PATHS_STATE_DIR=" + s.state, "BTY_PATHS_RUN_DIR=" + filepath.Join(root, "run"), "BTY_CONFIG_FILE=" + none, "BTY_LOG_FORMAT=text"}, settings...)
+	s.begin()
+	t.Cleanup(s.end)
 	s.signIn()
 	return s
+}
+
+// begin starts the process and returns once it answers.
+func (s *server) begin() {
+	s.Helper()
+	s.process = exec.Command(program)
+	s.process.Env, s.process.Stdout, s.process.Stderr = s.command, s.log, s.log
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.process.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.await()
+}
+
+// end stops the process, if it runs.
+func (s *server) end() {
+	s.Helper()
+	if s.process == nil {
+		return
+	}
+	_ = s.process.Process.Signal(syscall.SIGTERM)
+	if err := s.process.Wait(); err != nil {
+		s.Errorf("bty-web: %v\n%s", err, s.log.Tail(20))
+	}
+	s.process = nil
 }
 
 func freePort(t testing.TB) int {
