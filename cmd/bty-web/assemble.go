@@ -81,7 +81,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 			Files: folder.programs, Boot: folder.root, Shelf: folder.files},
 		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
 			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready},
-		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Client: client,
+		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), Version: build.Version, Notices: notices,
 			Health: newHealth(cfg, folder, images, a.book, operator).Check},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},

@@ -96,7 +96,6 @@ const (
 	LoginFailed          Kind = "auth.login.failed"
 	LoginLimited         Kind = "auth.login.limited" // too many wrong passwords from one address
 	SessionsEnded        Kind = "auth.sessions.ended"
-	PasswordChanged      Kind = "auth.password.changed"
 	Logout               Kind = "auth.logout"
 
 	RuleCreated Kind = "rule.created"

@@ -10,7 +10,7 @@ import (
 func Operations() []openapi.Operation {
 	const tag = "pages"
 	refused := []openapi.Answer{{Status: 422, Media: htmlType}, {Status: 413, Media: htmlType}}
-	return slices.Concat(aboutNetboot(), []openapi.Operation{
+	return slices.Concat(aboutNetboot(), aboutAccount(), []openapi.Operation{
 		{Pattern: "GET /{$}", Tag: tag, Access: openapi.Open, Summary: "To the sign-in page", Answers: led()},
 		{Pattern: "GET /ui", Tag: tag, Access: openapi.Open, Summary: "To the dashboard", Answers: led()},
 		{Pattern: "GET /ui/login", Tag: tag, Access: openapi.Open, Summary: "The sign-in page", Answers: pageOr(303)},
@@ -71,4 +71,36 @@ func assets() []openapi.Answer {
 	}
 	return append(list, openapi.Empty(206, "a range"), openapi.Empty(304, "not changed"), openapi.Empty(412, "If-Match or If-Unmodified-Since does not hold"), openapi.Answer{Status: 404, Media: "text/plain; charset=utf-8"},
 		openapi.Answer{Status: 416, Media: "text/plain; charset=utf-8"})
+}
+
+// aboutAccount describes the pages about settings and about who gets in.
+func aboutAccount() []openapi.Operation {
+	const tag = "settings"
+	form := func(names ...string) openapi.Request {
+		fields := make([]openapi.Field, len(names))
+		for i, name := range names {
+			fields[i].Name = name
+		}
+		return openapi.Form(fields...)
+	}
+	return []openapi.Operation{
+		{Pattern: "GET /ui/settings", Tag: tag, Access: openapi.Page, Summary: "The settings", Answers: pageOr()},
+		{Pattern: "POST /ui/settings/upstream", Tag: tag, Access: openapi.Page, Summary: "Save where things are fetched from",
+			Request: form("netboot_repo", "netboot_tag", "catalog_url"), Answers: led()},
+		{Pattern: "POST /ui/settings/backup", Tag: tag, Access: openapi.Page, Summary: "Save the schedule of backups",
+			Request: form("backup_enabled", "backup_cadence", "backup_retention_count"), Answers: led()},
+		{Pattern: "POST /ui/settings/display", Tag: tag, Access: openapi.Page, Summary: "Save the time zone of the pages", Request: form("display_timezone"), Answers: led()},
+		{Pattern: "POST /ui/settings/events", Tag: tag, Access: openapi.Page, Summary: "Save how long events are kept", Request: form("events_keep_days"), Answers: led()},
+		{Pattern: "POST /ui/settings/config/edit", Tag: tag, Access: openapi.Page, Summary: "Change a key of the configuration file",
+			Details: "A blank value removes the key.", Request: form("section", "key", "value"), Answers: led()},
+		{Pattern: "POST /ui/settings/stored/remove", Tag: tag, Access: openapi.Page, Summary: "Remove a stored value, so that the configuration's counts", Request: form("name"), Answers: led()},
+		{Pattern: "GET /ui/account", Tag: tag, Access: openapi.Page, Summary: "Password, sessions and API tokens", Answers: pageOr()},
+		{Pattern: "POST /ui/account/password", Tag: tag, Access: openapi.Page, Summary: "Change the password", Request: form("current", "new", "again"), Answers: led()},
+		{Pattern: "GET /ui/account/sign-out", Tag: tag, Access: openapi.Page, Summary: "Ask before everybody is signed out", Answers: pageOr()},
+		{Pattern: "POST /ui/account/sign-out", Tag: tag, Access: openapi.Page, Summary: "Sign everybody out", Answers: led()},
+		{Pattern: "POST /ui/account/tokens", Tag: tag, Access: openapi.Page, Summary: "Make an API token: the answer shows its secret this once",
+			Request: form("name", "scope", "days"), Answers: pageOr(303)},
+		{Pattern: "GET /ui/account/tokens/{id}/revoke", Tag: tag, Access: openapi.Page, Summary: "Ask before a token is revoked", Answers: pageOr(404)},
+		{Pattern: "POST /ui/account/tokens/{id}/revoke", Tag: tag, Access: openapi.Page, Summary: "Revoke a token", Answers: led()},
+	}
 }

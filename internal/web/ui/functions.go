@@ -12,6 +12,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/machine"
 	"bty/internal/release"
+	"bty/internal/settings"
 )
 
 // functions are what the templates call to show values.
@@ -25,10 +26,13 @@ func (s surface) functions() template.FuncMap {
 		"events":   func(list []event.Event, more string) eventList { return eventList{list, more} },
 		"kind":     func(k event.Kind) badge { return kindBadge(k) },
 		"join":     strings.Join,
-		"plural":   plural,
-		"gib":      func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
-		"has":      s.has,
-		"job":      jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
+		"stored": func(field, label, about string, v settings.Value) storedField {
+			return storedField{field, label, about, v}
+		},
+		"plural": plural,
+		"gib":    func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
+		"has":    s.has,
+		"job":    jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
 		"bootPath": bootFilePath, "bootURL": func(name string) string { return "/boot/" + url.PathEscape(name) },
 	}
 }
@@ -133,6 +137,12 @@ type emptyState struct{ Title, Text, URL, Button string }
 type eventList struct {
 	Events []event.Event
 	More   string
+}
+
+// storedField is a stored setting as a form shows it: blank means what counts without it.
+type storedField struct {
+	Field, Label, About string
+	Value               settings.Value
 }
 
 // progress is how far a machine's live environment is.

@@ -63,6 +63,7 @@ func localPath(next string) string {
 type signIn struct {
 	Next string
 	Box  string // why the sign-in failed
+	Note string // what led here, if it is good news
 }
 
 func (s surface) loginPage(w http.ResponseWriter, r *http.Request) error {
@@ -75,7 +76,11 @@ func (s surface) loginPage(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Has("expired") {
 		box = "You were signed out before the form came in: nothing was saved. Log in and send it again."
 	}
-	return s.showLogin(w, r, signIn{next, box})
+	note := ""
+	if r.URL.Query().Has("everywhere") {
+		note = "Everybody is signed out, on every device."
+	}
+	return s.showLogin(w, r, signIn{next, box, note})
 }
 
 func (s surface) showLogin(w http.ResponseWriter, r *http.Request, in signIn) error {
@@ -110,7 +115,7 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	case attempt.Wait > 0:
 		return s.tooMany(w, r, next, attempt.Wait)
 	case !attempt.OK:
-		return s.showLogin(w, r, signIn{next, "Invalid password"})
+		return s.showLogin(w, r, signIn{Next: next, Box: "Invalid password"})
 	}
 	s.Auth.SignIn(w)
 	http.Redirect(w, r, orDashboard(next), http.StatusSeeOther)
@@ -122,7 +127,7 @@ func (s surface) tooMany(w http.ResponseWriter, r *http.Request, next string, wa
 	seconds := int(math.Ceil(wait.Seconds()))
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	box := fmt.Sprintf("Too many attempts from your address: try again in %s. The password was not looked at.", plural(seconds, "second", "seconds"))
-	return s.show(w, r, view{Page: "login", Title: "Log in", Status: http.StatusTooManyRequests, Data: signIn{next, box}})
+	return s.show(w, r, view{Page: "login", Title: "Log in", Status: http.StatusTooManyRequests, Data: signIn{Next: next, Box: box}})
 }
 
 // record stores what became of a sign-in; of an address that is made to wait once.

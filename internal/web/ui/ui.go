@@ -7,28 +7,32 @@ import (
 	"strings"
 	"time"
 
+	"bty/internal/access"
 	"bty/internal/fleet"
 	"bty/internal/health"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/settings"
 	"bty/internal/web/auth"
 	"bty/internal/web/serve"
 )
 
 // Config is what the surface works with.
 type Config struct {
-	Serve   serve.Adapter
-	Fleet   *fleet.Fleet
-	Library *library.Library
-	Book    ledger.Book
-	Auth    *auth.Auth
-	Client  func(*http.Request) netip.Addr
-	Now     func() time.Time
-	Zone    func() *time.Location // in which times are shown; nil is UTC
-	Version string
-	Netboot Netboot
-	Notices []string // shown on every page: what is wrong with the installation
-	Health  func() []health.Finding
+	Serve    serve.Adapter
+	Fleet    *fleet.Fleet
+	Library  *library.Library
+	Book     ledger.Book
+	Auth     *auth.Auth
+	Tokens   *access.Tokens
+	Settings *settings.Settings
+	Client   func(*http.Request) netip.Addr
+	Now      func() time.Time
+	Zone     func() *time.Location // in which times are shown; nil is UTC
+	Version  string
+	Notices  []string // shown on every page: what is wrong with the installation
+	Health   func() []health.Finding
+	Netboot  Netboot
 }
 
 // surface is the Config with its parsed pages.
@@ -47,6 +51,8 @@ var registrars = []func(surface, routes){
 	surface.machineRoutes,
 	surface.eventsRoutes,
 	surface.netbootRoutes,
+	surface.settingsRoutes,
+	surface.accountRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.
