@@ -64,6 +64,17 @@ type Done struct {
 	Refused bool
 }
 
+// Result says it in a word.
+func (d Done) Result() string {
+	switch {
+	case d.Refused:
+		return "refused"
+	case d.Changed:
+		return "changed"
+	}
+	return "unchanged"
+}
+
 // BulkReport is what an action came to.
 type BulkReport struct {
 	Machines                    []Done

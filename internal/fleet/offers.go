@@ -125,3 +125,11 @@ func planDetails(o boot.Offer) served {
 	}
 	return s
 }
+
+// OfferKind is how events name an offer.
+func OfferKind(o boot.Offer) string {
+	if o.Asker == boot.Live {
+		return planDetails(o).OfferKind
+	}
+	return offerDetails(o).OfferKind
+}

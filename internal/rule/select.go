@@ -71,6 +71,11 @@ func (s *Set) AsksHardware(m machine.Machine) bool {
 	return i.Free || i.Mode.Flashes() && (i.Image.IsZero() || i.TargetSerial == "")
 }
 
+// Place is where a rule stands in the order, from 1; 0 if it does not.
+func (s *Set) Place(id ID) int {
+	return slices.IndexFunc(s.Rules, func(r Rule) bool { return r.ID == id }) + 1
+}
+
 // check is a Selector that is ready to be asked.
 type check struct {
 	Selector

@@ -50,6 +50,28 @@ type Machine struct {
 	State    string           `json:"state"` // for people: where the machine is in its cycle
 	Cycle    Cycle            `json:"cycle"`
 	Progress *MachineProgress `json:"progress"` // null unless the live environment is at work
+
+	Own        Own        `json:"own"`         // what was set for the machine itself
+	AssignedBy AssignedBy `json:"assigned_by"` // who decided what boot_mode and the others above say
+	Vendor     *string    `json:"vendor"`
+	Product    *string    `json:"product"`
+}
+
+// Own is what was set for a machine itself; null leaves it to the rules.
+type Own struct {
+	BootMode     *machine.BootMode `json:"boot_mode"`
+	ImageRef     *string           `json:"bty_image_ref"`
+	TargetSerial *string           `json:"target_disk_serial"`
+}
+
+// AssignedBy says who decided: "own", "default", or "rule/" and the ID of a rule; null if there is
+// nothing to decide.
+type AssignedBy struct {
+	BootMode     *string `json:"boot_mode"`
+	ImageRef     *string `json:"bty_image_ref"`
+	TargetSerial *string `json:"target_disk_serial"`
+	NoDisk       *string `json:"no_disk"` // why a disk rule chose none
+	First        *string `json:"first"`   // the boot mode that follows once the disks are known
 }
 
 // Cycle is the facts of the current cycle, from arming to completion.

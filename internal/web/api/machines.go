@@ -80,6 +80,7 @@ const (
 )
 
 var (
+	refOrNone    = regexp.MustCompile(`^(?:[0-9a-f]{64})?$`)
 	refPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	labelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]*$`)
 	drivePattern = regexp.MustCompile(`^0x[0-9a-fA-F]{1,2}$`)
@@ -190,7 +191,7 @@ func Machine(r fleet.Record) wire.Machine {
 		SanbootDrive: orNull(r.Intent.Drive), TargetSerial: orNull(r.Intent.TargetSerial),
 		LastFlashedAt: wire.Time(f.FlashedAt), KnownDisksAt: wire.Time(f.InventoriedAt),
 		CreatedAt: wire.Time(r.CreatedAt), UpdatedAt: wire.Time(later(r.UpdatedAt, r.SeenAt)), State: r.State(),
-		Cycle: wire.Cycle{Armed: f.Armed(), Attempts: f.Attempts, Completed: f.Completed, Failed: f.Failed, Reason: f.Reason, Stuck: f.Stuck},
+		Cycle: cycle(f), Own: ownOf(r.Own), AssignedBy: assignedBy(r.Assigned),
 	}
 	if !r.Intent.Image.IsZero() {
 		ref := r.Intent.Image.String()
@@ -198,6 +199,7 @@ func Machine(r fleet.Record) wire.Machine {
 	}
 	if r.Hardware != nil {
 		m.KnownDisks = append([]machine.Disk{}, r.Hardware.Disks...)
+		m.Vendor, m.Product = orNull(r.Hardware.Vendor), orNull(r.Hardware.Product)
 	}
 	if p := r.Progress; p != nil {
 		m.Progress = &wire.MachineProgress{Progress: p.Progress, At: wire.Time(p.At), StageAt: wire.Time(p.StageAt)}

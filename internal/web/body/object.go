@@ -252,6 +252,23 @@ func (o *Object) Number(key string) float64 {
 	return n
 }
 
+// Numbers reads a list of at most limit numbers that are not negative; absent is empty.
+func (o *Object) Numbers(key string, limit int) []float64 {
+	if o.shape.note(key, optional, listSchema(limit, map[string]any{"type": "number", "minimum": 0, "maximum": maxNumber})) {
+		return nil
+	}
+	items := o.list(key, limit)
+	numbers := make([]float64, 0, len(items))
+	for i, item := range items {
+		n, ok := item.(float64)
+		if !ok || n < 0 || n > maxNumber {
+			o.add(append(o.at(key), i), "number_type", "Input should be a number that is not negative", item, nil)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
 // Tree reads a field that may be absent or null, and else must be an object or a list.
 func (o *Object) Tree(key string) any {
 	if o.shape.note(key, optional, map[string]any{"type": []string{"object", "array", "null"}}) {

@@ -153,6 +153,13 @@ func nullable(schema map[string]any) map[string]any {
 	switch kind := schema["type"].(type) {
 	case string:
 		schema["type"] = []string{kind, "null"}
+		if words, ok := schema["enum"].([]string); ok { // which then must name null, too
+			values := []any{nil}
+			for _, word := range words {
+				values = append(values, word)
+			}
+			schema["enum"] = values
+		}
 		return schema
 	case []string:
 		return schema
