@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"slices"
 
 	"bty/internal/event"
 	"bty/internal/fault"
@@ -75,6 +76,11 @@ type netbootNow struct {
 	Fetches []release.State // the newest first
 	TFTP    probe.Answer
 	Asked   bool // the TFTP server has been asked
+}
+
+// Pending reports whether something is being found out that no event will tell of.
+func (n netbootNow) Pending() bool {
+	return !n.Asked || slices.ContainsFunc(n.Files, func(f release.File) bool { return !f.Known })
 }
 
 // Active is the fetch that waits or works, nil if none does.
