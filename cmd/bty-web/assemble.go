@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bty/internal/access"
+	"bty/internal/backup"
 	"bty/internal/build"
 	"bty/internal/config"
 	"bty/internal/daemon"
@@ -34,6 +35,7 @@ import (
 type app struct {
 	settings *settings.Settings
 	tokens   *access.Tokens
+	backups  *backup.Manager
 	fleet    *fleet.Fleet
 	images   *library.Library
 	state    *store.Store
@@ -44,7 +46,7 @@ type app struct {
 }
 
 // assemble ties the parts together; it starts nothing.
-func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string) (*app, error) {
+func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string, restores recovery) (*app, error) {
 	shelf, err := openBoot(cfg, log)
 	if err != nil {
 		return nil, err
@@ -66,6 +68,13 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	}
 	images := newLibrary(cfg, state, books, chosen, cache)
 	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder}
+	a.backups, err = backup.New(backup.Config{
+		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,
+		Parallel: cfg.Tuning.BackupMaxParallel, Largest: int64(cfg.Tuning.MaxUploadBytes), Schedule: chosen.Backup, Ran: chosen.Refresh, Switch: restores.comeBack, Last: restores.last,
+	})
+	if err != nil {
+		return nil, err
+	}
 	client := a.client
 	if a.tokens, err = access.New(access.Config{Store: accessStore{state}, Ledger: books, Log: log, Now: time.Now}); err != nil {
 		return nil, err
@@ -79,9 +88,9 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
 			Files: folder.programs, Boot: folder.root, Shelf: folder.files},
-		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
+		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
 			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready},
-		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
+		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), Version: build.Version, Notices: notices,
 			Health: newHealth(cfg, folder, images, a.book, operator).Check},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},

@@ -14,7 +14,6 @@ import (
 	"bty/internal/build"
 	"bty/internal/config"
 	"bty/internal/daemon"
-	"bty/internal/store"
 	"bty/internal/systemd"
 	"bty/internal/web"
 )
@@ -62,45 +61,36 @@ func withoutEffect(cfg *config.Config) (warnings []string) {
 	return warnings
 }
 
-// serveUntil opens the state, serves, and closes the state again.
+// serveUntil makes the folders and serves what is in them.
 func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, sockets []systemd.Socket) error {
 	for _, dir := range []string{cfg.Paths.StateDir, cfg.Paths.BootDir} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return fmt.Errorf("make the state folder: %w; set [paths] state_dir to a folder that this user may write", err)
 		}
 	}
-	notices := legacyNotice(cfg, log)
-	state, err := store.Open(filepath.Join(cfg.Paths.StateDir, "bty.db"), build.Version)
-	if err != nil {
-		return err
-	}
-	app, err := assemble(cfg, log, state, notices)
-	if err != nil {
-		state.Abandon()
-		return err
-	}
-	listeners, err := listen(ctx, cfg, log, sockets)
-	if err != nil {
-		state.Abandon()
-		return err
-	}
-	d := &daemon.Daemon{Log: log, Check: state.Check, Hangup: env.hangup, Reload: app.reload, Status: app.status}
-	err = d.Run(ctx,
-		daemon.Func("state", state.Run),
-		catalogFile(app.images, log),
-		daemon.Func("event index", state.Index),
-		daemon.Func("event log", app.book.Tend),
-		daemon.Func("live streams", app.live.Run),
-		daemon.Func("last seen", app.fleet.Remember),
-		daemon.Func("use of API tokens", app.tokens.Run),
-		daemon.Func("boot files", app.boot.files.Run),
-		daemon.Func("release fetches", app.boot.fetches.Run),
-		daemon.Func("TFTP probe", app.boot.tftp.Run),
-		daemon.NewHTTP("report socket", web.Report(app.web), log, listeners.report...),
-		daemon.NewHTTP("control socket", web.Control(app.web), log, listeners.control...),
-		daemon.NewHTTP("http", web.Public(app.web), log, listeners.http...),
+	return (&rounds{env: env, config: cfg, log: log, sockets: sockets}).run(ctx)
+}
+
+// serve runs the app until ctx ends. comesBack says whether it ends to serve another state.
+func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, listeners listeners, comesBack func() bool) error {
+	d := &daemon.Daemon{Log: log, Check: a.state.Check, Hangup: env.hangup, Reload: a.reload, Status: a.status, ComesBack: comesBack}
+	return d.Run(ctx,
+		daemon.Func("state", a.state.Run),
+		catalogFile(a.images, log),
+		daemon.Func("event index", a.state.Index),
+		daemon.Func("event log", a.book.Tend),
+		daemon.Func("live streams", a.live.Run),
+		daemon.Func("last seen", a.fleet.Remember),
+		daemon.Func("use of API tokens", a.tokens.Run),
+		daemon.Func("boot files", a.boot.files.Run),
+		daemon.Func("release fetches", a.boot.fetches.Run),
+		daemon.Func("TFTP probe", a.boot.tftp.Run),
+		daemon.Func("backups", a.backups.Run),
+		daemon.Func("backup schedule", a.backups.Keep),
+		daemon.NewHTTP("report socket", web.Report(a.web), log, listeners.report...),
+		daemon.NewHTTP("control socket", web.Control(a.web), log, listeners.control...),
+		daemon.NewHTTP("http", web.Public(a.web), log, listeners.http...),
 	)
-	return errors.Join(err, state.Close())
 }
 
 // legacyNotice says what to do when the previous system's database lies in the state folder. It

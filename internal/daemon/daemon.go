@@ -43,6 +43,10 @@ type Daemon struct {
 	// minute after.
 	Status func() string
 
+	// ComesBack, if set, says whether this run ends only for another to follow in this process: the
+	// service manager then hears that the daemon reloads, not that it stops.
+	ComesBack func() bool
+
 	// StopTimeout bounds the time that one task may take to stop; 0 is 15 s.
 	StopTimeout time.Duration
 }
@@ -72,8 +76,16 @@ func (d *Daemon) Run(ctx context.Context, tasks ...Task) error {
 		d.say(systemd.Ready())
 		d.supervise(ctx, work)
 	}
-	d.say(systemd.Stopping())
+	d.sayEnd()
 	return errors.Join(d.stop(started), failure(work))
+}
+
+func (d *Daemon) sayEnd() {
+	if d.ComesBack != nil && d.ComesBack() {
+		d.say(systemd.Reloading())
+		return
+	}
+	d.say(systemd.Stopping())
 }
 
 // supervise returns when ctx is done or a task has failed.

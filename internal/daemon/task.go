@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"bty/internal/systemd"
 )
 
 // running is a task that has been started.
@@ -50,6 +52,7 @@ func (d *Daemon) stop(started []*running) error {
 		r.cancel()
 		select {
 		case <-r.done:
+			d.say(systemd.Watchdog()) // it does its work: one that comes back is still watched
 		case <-time.After(limit):
 			late = append(late, fmt.Errorf("%s did not stop within %v", r.task, limit))
 		}

@@ -117,6 +117,9 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 }
 
+// Path is where the file is.
+func (s *Store) Path() string { return s.db.Path() }
+
 // Size is the length of the file in bytes.
 func (s *Store) Size() int64 {
 	info, err := os.Stat(s.db.Path())

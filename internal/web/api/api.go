@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"bty/internal/access"
+	"bty/internal/backup"
 	"bty/internal/event"
 	"bty/internal/fleet"
 	"bty/internal/ledger"
@@ -26,6 +27,7 @@ type Config struct {
 	Serve   serve.Adapter
 	Fleet   *fleet.Fleet
 	Library *library.Library
+	Backups *backup.Manager
 	Ledger  *ledger.Ledger
 	Events  Events
 	Boot    *release.Files
@@ -69,6 +71,7 @@ func Register(mux serve.Mux, c Config) {
 	c.registerBoot(mux, own, ownBody)
 	c.registerFleet(mux, own, ownBody)
 	c.registerTokens(mux)
+	c.registerBackups(mux, own, ownBody)
 
 	mux.Handle("GET /events", own(c.listEvents))
 	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))

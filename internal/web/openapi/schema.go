@@ -26,6 +26,7 @@ var special = map[reflect.Type]map[string]any{
 	reflect.TypeFor[machine.BootMode](): {"type": "string", "enum": modes()},
 	reflect.TypeFor[wire.Time]():        {"type": []string{"string", "null"}, "format": "date-time"},
 	reflect.TypeFor[wire.IsoTime]():     {"type": []string{"string", "null"}, "format": "date-time"},
+	reflect.TypeFor[wire.EpochTime]():   {"type": []string{"number", "null"}, "description": "seconds since 1970"},
 	reflect.TypeFor[time.Time]():        {"type": "string", "format": "date-time"},
 	reflect.TypeFor[json.RawMessage]():  {},
 	reflect.TypeFor[Refusal]():          refusal,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bty/internal/access"
+	"bty/internal/backup"
 	"bty/internal/fleet"
 	"bty/internal/health"
 	"bty/internal/ledger"
@@ -22,6 +23,7 @@ type Config struct {
 	Serve    serve.Adapter
 	Fleet    *fleet.Fleet
 	Library  *library.Library
+	Backups  *backup.Manager
 	Book     ledger.Book
 	Auth     *auth.Auth
 	Tokens   *access.Tokens
@@ -53,6 +55,7 @@ var registrars = []func(surface, routes){
 	surface.netbootRoutes,
 	surface.settingsRoutes,
 	surface.accountRoutes,
+	surface.backupRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.

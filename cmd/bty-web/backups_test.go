@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// backUp makes a backup and returns its ID once it is completed.
+func (a *appliance) backUp() string {
+	a.Helper()
+	id := a.do("POST", "/workers/backups", jsonText(`{}`)).is(a, 202).object(a)["backup_id"].(string)
+	a.ended(id, "completed")
+	return id
+}
+
+// ended waits until a backup has ended, and how.
+func (a *appliance) ended(id, status string) map[string]any {
+	a.Helper()
+	var state map[string]any
+	a.eventually("backup "+id+" ends", func() bool {
+		for _, s := range a.do("GET", "/workers/backups", nil).is(a, 200).object(a)["backups"].([]any) {
+			if state = s.(map[string]any); state["backup_id"] == id {
+				return state["status"] != "queued" && state["status"] != "running"
+			}
+		}
+		return false
+	})
+	if state["status"] != status {
+		a.Fatalf("backup %s: %v", id, state)
+	}
+	return state
+}
+
+func (a *appliance) kinds(subject string) []string {
+	a.Helper()
+	kinds := []string{}
+	for _, e := range a.events("limit=500&subject_kind=backup&subject_id=" + subject) {
+		kinds = append([]string{e["kind"].(string)}, kinds...)
+	}
+	return kinds
+}
+
+func TestBackup(t *testing.T) {
+	a := start(t, nil)
+	put(a, mac1, `{"boot_mode":"bty-tui","labels":["rack 1"]}`)
+	a.anonymous("POST", "/pxe/"+mac1+"/inventory", jsonText(`{"disks":[{"path":"/dev/sda","serial":"S1"}],"lshw":{"id":"x","class":"system"}}`)).is(t, 204)
+	a.do("GET", "/workers/backups", nil).is(t, 200, `"max_parallel":1`, `"backups":[]`, filepath.Join(a.state, "backups"))
+	id := a.backUp()
+	state := a.ended(id, "completed")
+	if keys(state) != "backup_id bytes_done bytes_total dest_path error finished_at machines stage started_at status trigger" ||
+		state["machines"] != 1.0 || state["trigger"] != "manual" || state["error"] != nil || state["started_at"].(float64) < 1e9 {
+		t.Errorf("%v", state)
+	}
+	if got := strings.Join(a.kinds(id), " "); got != "backup.create.requested backup.create.started backup.created" {
+		t.Errorf("events %s", got)
+	}
+
+	bundle := a.do("GET", "/ui/backups/"+id+"/download", nil).is(t, 200, "\n  \"bty_export_version\": 3,")
+	if d := bundle.Header.Get("Content-Disposition"); d != `attachment; filename="`+id+`.json"` || bundle.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v", bundle.Header)
+	}
+	one := bundle.object(t)["machines"].([]any)[0].(map[string]any)
+	if keys(one) != "hw_lshw hw_lshw_at known_disks known_disks_at mac" || one["mac"] != mac1 || keys(one["hw_lshw"]) != "class id" || one["hw_lshw_at"] == nil {
+		t.Errorf("%v", one)
+	}
+
+	snapshot := a.do("GET", "/api/v1/backups/"+id+"/snapshot", nil).is(t, 200)
+	sum := sha256.Sum256([]byte(snapshot.body))
+	if snapshot.Header.Get("ETag") != `"`+hex.EncodeToString(sum[:])+`"` || snapshot.ContentLength != int64(len(snapshot.body)) {
+		t.Errorf("%v, %d bytes with the sum %x", snapshot.Header, len(snapshot.body), sum)
+	}
+	for name, want := range map[string]os.FileMode{"": 0o700, "bty.db": 0o600, "inventory.json": 0o600, "manifest.json": 0o600} {
+		if info, err := os.Stat(filepath.Join(a.state, "backups", id, name)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+
+	listed := a.do("GET", "/api/v1/backups", nil).is(t, 200).object(t)["backups"].([]any)[0].(map[string]any)
+	if listed["backup_id"] != id || listed["restorable"] != true || listed["machines"] != 1.0 {
+		t.Errorf("%v", listed)
+	}
+	a.do("DELETE", "/ui/backups/"+id, nil).is(t, 200, fmt.Sprintf(`{"backup_id":"%s","machines":1,"bytes_on_disk":`, id))
+	a.do("DELETE", "/ui/backups/"+id, nil).is(t, 404)
+	a.do("GET", "/ui/backups/"+id+"/download", nil).is(t, 404)
+	a.do("GET", "/api/v1/backups/"+id+"/snapshot", nil).is(t, 404)
+	a.do("DELETE", "/workers/backups/"+id, nil).is(t, 200, `"completed"`) // the job is still listed, and stays as it is
+	a.do("DELETE", "/workers/backups/2020-01-01T00-00-00Z", nil).is(t, 404, "no active backup for id '2020-01-01T00-00-00Z'")
+	if entries, _ := os.ReadDir(filepath.Join(a.state, "backups")); len(entries) != 0 {
+		t.Errorf("left: %v", entries)
+	}
+}
+
+func TestBackupRequests(t *testing.T) {
+	a := start(t, nil)
+	for body, status := range map[string]int{`{"trigger":"manual"}`: 202, `{"trigger":"scheduled"}`: 202, `{"trigger":"restore"}`: 422, `{"trigger":null}`: 422, `{"more":1}`: 422, `[]`: 422, `{`: 422} {
+		a.do("POST", "/workers/backups", jsonText(body)).is(t, status)
+	}
+	a.do("POST", "/workers/backups", nil).is(t, 422)
+	a.do("POST", "/api/v1/backups/if-due", nil).is(t, 200, `"due":false`, `"backup":null`)
+	for _, path := range []string{"..", "%2e%2e%2fboot", "2020-01-01T00-00-00Z-keep", "2020-13-01T00-00-00Z", "x"} {
+		a.do("DELETE", "/ui/backups/"+path, nil).is(t, 404)
+		a.do("POST", "/api/v1/backups/"+path+"/restore", nil).is(t, 404)
+	}
+	a.do("GET", "/api/v1/restore", nil).is(t, 404)
+	a.alive()
+}
+
+// What is restored is what was backed up; the state in between is kept twice.
+func TestRestore(t *testing.T) {
+	a := start(t, nil)
+	put(a, mac1, `{"boot_mode":"bty-tui","labels":["kept"]}`)
+	id := a.backUp()
+	put(a, mac1, `{"boot_mode":"ipxe-exit"}`)
+	put(a, mac2, `{"boot_mode":"bty-tui"}`)
+	answer := a.do("POST", "/api/v1/backups/"+id+"/restore", nil).is(t, 202).object(t)
+	a.eventually("the restore ends", func() bool { return a.do("GET", "/api/v1/restore", nil).StatusCode == 200 })
+	a.do("GET", "/api/v1/restore", nil).is(t, 200, `"done":true`, `"source":"`+id+`"`)
+	if got := a.machine(mac1); got["boot_mode"] != "bty-tui" || fmt.Sprint(got["labels"]) != "[kept]" {
+		t.Errorf("%v", got)
+	}
+	a.do("GET", "/machines/"+mac2, nil).is(t, 404)
+	if e := a.events("kind=backup.restored"); len(e) != 1 || !strings.Contains(e[0]["summary"].(string), id) {
+		t.Errorf("%v", e)
+	}
+	kept := filepath.Join(a.state, answer["kept"].(string))
+	if info, err := os.Stat(kept); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v", err)
+	}
+	// The way back is the safety backup.
+	a.do("POST", "/api/v1/backups/"+answer["safety_backup_id"].(string)+"/restore", nil).is(t, 202)
+	a.eventually("the second restore ends", func() bool { return a.do("GET", "/machines/"+mac2, nil).StatusCode == 200 })
+	if got := a.machine(mac1); got["boot_mode"] != "ipxe-exit" {
+		t.Errorf("%v", got)
+	}
+	// And so is the file that has the very last writes.
+	raw, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.do("POST", "/api/v1/restore?source=kept", bytes.NewReader(raw), "Content-Type", "application/octet-stream").is(t, 202, `"source":"kept"`)
+	a.eventually("the third restore ends", func() bool { return a.count("kind=backup.restored") == 1 })
+	a.restart()
+	a.machine(mac2)
+	a.alive()
+}
+
+// What is no database of ours changes nothing.
+func TestRestoreRefusals(t *testing.T) {
+	a := start(t, nil)
+	put(a, mac1, `{"boot_mode":"bty-tui"}`)
+	id := a.backUp()
+	raw := a.do("GET", "/api/v1/backups/"+id+"/snapshot", nil).is(t, 200).body
+	upload := func(body string, says ...string) {
+		t.Helper()
+		a.do("POST", "/api/v1/restore", strings.NewReader(body), "Content-Type", "application/octet-stream").is(t, 422, says...)
+	}
+	upload("", "damaged one", "nothing was changed")
+	upload("garbage", "damaged one")
+	upload(raw[:len(raw)/2], "damaged one")
+	upload(strings.Repeat("\x00", 1<<20), "damaged one")
+	a.do("POST", "/api/v1/restore", nil).is(t, 422)
+
+	// A byte of a backup that turned on the disk.
+	path := filepath.Join(a.state, "backups", id, "bty.db")
+	if err := os.WriteFile(path, append([]byte(raw[:len(raw)-1]), raw[len(raw)-1]^1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.do("POST", "/api/v1/backups/"+id+"/restore", nil).is(t, 409, "SHA-256", "nothing was changed")
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	a.do("POST", "/api/v1/backups/"+id+"/restore", nil).is(t, 409, "not as it was written")
+	a.machine(mac1)
+	if left, _ := filepath.Glob(filepath.Join(a.state, "bty.db.*")); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	a.alive()
+}
+
+func TestExportAndImport(t *testing.T) {
+	a := start(t, nil)
+	put(a, mac1, `{"boot_mode":"bty-flash-once","labels":["mine"]}`)
+	a.do("GET", "/api/v1/export", nil).is(t, 200, `"known_disks": null`)
+	bundle := `{"bty_export_version":3,"machines":[{"mac":"52-54-00-00-00-01","known_disks":[{"path":"/dev/sda","serial":"S1"}],"known_disks_at":"2026-01-01T00:00:00+00:00","hw_lshw":{"b":1,"a":2}},` +
+		`{"mac":"5254.0000.0002","known_disks":null},{"mac":null},{"mac":"nonsense"},{"mac":"` + mac2 + `"}]}`
+	r := a.do("POST", "/api/v1/import?source=here", strings.NewReader(bundle)).is(t, 200, `"created":1`, `"merged":1`, `"rejected":3`, "invalid MAC", "twice")
+	if n := len(r.object(t)["rows"].([]any)); n != 5 {
+		t.Errorf("%d rows", n)
+	}
+	if m := a.machine(mac1); m["boot_mode"] != "bty-flash-once" || fmt.Sprint(m["labels"]) != "[mine]" || m["known_disks"] == nil {
+		t.Errorf("its settings are lost: %v", m)
+	}
+	if m := a.machine(mac2); m["boot_mode"] != "bty-inventory" || m["discovered_at"] != nil {
+		t.Errorf("%v", m)
+	}
+	a.do("GET", "/machines/"+mac1+"/lshw.json", nil).is(t, 200, `{"a":2,"b":1}`)
+	a.do("POST", "/api/v1/import?source=here", strings.NewReader(bundle)).is(t, 200, `"unchanged":2`)
+	a.do("POST", "/api/v1/import?replace=1", strings.NewReader(bundle)).is(t, 200, `"replaced":2`)
+	if m := a.machine(mac1); m["boot_mode"] != "bty-inventory" || fmt.Sprint(m["labels"]) != "[]" {
+		t.Errorf("%v", m)
+	}
+	if e := a.events("kind=backup.bundle.imported"); len(e) != 3 || e[2]["subject_id"] != "here" {
+		t.Errorf("%v", e)
+	}
+	for body, says := range map[string]string{
+		`{"bty_export_version":1,"machines":[]}`:   "format 1",
+		`{"bty_export_version":2,"machines":[]}`:   "format 2",
+		`{"bty_export_version":4,"machines":[]}`:   "format 4",
+		`{"bty_export_version":"3","machines":[]}`: `format \"3\"`,
+		`{"machines":[]}`:                          "bty_export_version",
+		`{"bty_export_version":3}`:                 "machines",
+		`{"bty_export_version":3,"machines":[]} x`: "after its end",
+		``: "not an inventory bundle", `[]`: "not an inventory bundle", `null`: "bty_export_version",
+	} {
+		a.do("POST", "/api/v1/import", strings.NewReader(body)).is(t, 422, says)
+	}
+	a.do("POST", "/api/v1/import", strings.NewReader(bundle[:100])).is(t, 400, "ended early")
+	a.do("POST", "/api/v1/import?replace=maybe", strings.NewReader(bundle)).is(t, 422, "replace")
+	var exported struct {
+		Machines []struct{ MAC string }
+	}
+	if err := json.Unmarshal([]byte(a.do("GET", "/api/v1/export", nil).body), &exported); err != nil || len(exported.Machines) != 2 {
+		t.Errorf("%+v, %v", exported, err)
+	}
+}

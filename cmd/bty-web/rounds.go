@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"bty/internal/backup"
+	"bty/internal/build"
+	"bty/internal/config"
+	"bty/internal/store"
+	"bty/internal/systemd"
+)
+
+// rounds is the life of the process over one database after the other: a restore ends a round, and
+// the next one serves what was restored. The doors stay open, and who knocks meanwhile waits.
+type rounds struct {
+	env     environment
+	config  *config.Config
+	log     *slog.Logger
+	sockets []systemd.Socket
+	doors   *listeners // nil until the first round has opened its state
+	last    *backup.Outcome
+}
+
+// run serves until ctx ends.
+func (r *rounds) run(ctx context.Context) error {
+	defer r.close()
+	var carried *backup.Switch // what this round's database came in with
+	for {
+		next, err := r.round(ctx, carried)
+		if err != nil && carried != nil && errors.As(err, new(openError)) {
+			err = r.undo(*carried, err)
+			carried = nil
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil || next == nil {
+			return err
+		}
+		if carried = r.carry(*next); ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// openError is a state that could not be opened.
+type openError struct{ error }
+
+func (e openError) Unwrap() error { return e.error }
+
+// round opens the state, serves it, and closes it again. next is what is to be served then.
+func (r *rounds) round(ctx context.Context, carried *backup.Switch) (next *backup.Switch, err error) {
+	state, err := store.Open(filepath.Join(r.config.Paths.StateDir, "bty.db"), build.Version)
+	if err != nil {
+		return nil, openError{err}
+	}
+	if carried != nil {
+		r.settled(*carried)
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var wanted atomic.Pointer[backup.Switch]
+	comeBack := func(s backup.Switch) { wanted.Store(&s); end() }
+	app, err := assemble(r.config, r.log, state, legacyNotice(r.config, r.log), recovery{comeBack, r.last})
+	if err != nil {
+		return nil, openError{errors.Join(err, state.Abandon())}
+	}
+	if r.doors != nil { // what was read again since the start counts in this round too
+		if err := app.reload(ctx); err != nil {
+			r.log.Warn("the configuration cannot be read again; that of the start is in force", "err", err)
+		}
+	}
+	doors, err := r.open(ctx)
+	if err != nil {
+		return nil, errors.Join(err, state.Abandon())
+	}
+	err = app.serve(ctx, r.env, r.log, doors, func() bool { return wanted.Load() != nil })
+	return wanted.Load(), errors.Join(err, state.Close())
+}
+
+// recovery is what a round knows of restores.
+type recovery struct {
+	comeBack func(backup.Switch)
+	last     *backup.Outcome
+}
+
+// carry exchanges the databases; the next round opens whichever is there then.
+func (r *rounds) carry(s backup.Switch) *backup.Switch {
+	if err := s.Carry(); err != nil {
+		r.log.Error("the restore could not be carried out; the present state stays", "source", s.Source, "err", err)
+		r.last = &backup.Outcome{Restoring: s.Restoring, Err: err}
+		return nil
+	}
+	return &s
+}
+
+// settled notes a restore whose database was opened.
+func (r *rounds) settled(s backup.Switch) {
+	r.last = &backup.Outcome{Restoring: s.Restoring}
+	r.log.Warn("the database was restored", "source", s.Source, "machines", s.Machines, "will_flash", s.WillFlash, "safety", s.Safety, "kept", s.Kept)
+	if err := s.Tidy(); err != nil {
+		r.log.Warn("old replaced databases could not be deleted", "err", err)
+	}
+}
+
+// undo brings the database back that a restore replaced with one that does not open.
+func (r *rounds) undo(s backup.Switch, cause error) error {
+	r.log.Error("the restored database could not be opened; the state from before comes back", "source", s.Source, "err", cause)
+	r.last = &backup.Outcome{Restoring: s.Restoring, Err: cause}
+	return s.Undo()
+}
+
+// open returns copies of the doors for one round: a server closes what it was given.
+func (r *rounds) open(ctx context.Context) (l listeners, err error) {
+	if r.doors == nil {
+		doors, err := listen(ctx, r.config, r.log, r.sockets)
+		if err != nil {
+			return l, err
+		}
+		r.doors = &doors
+	}
+	for _, door := range []struct{ from, to *[]net.Listener }{
+		{&r.doors.http, &l.http}, {&r.doors.control, &l.control}, {&r.doors.report, &l.report},
+	} {
+		for _, one := range *door.from {
+			again, err := duplicate(one)
+			if err != nil {
+				return l, err
+			}
+			*door.to = append(*door.to, again)
+		}
+	}
+	return l, nil
+}
+
+func duplicate(l net.Listener) (net.Listener, error) {
+	filer, ok := l.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, fmt.Errorf("a listener of type %T cannot be kept open", l)
+	}
+	file, err := filer.File()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // net.FileListener works on a duplicate
+	return net.FileListener(file)
+}
+
+func (r *rounds) close() {
+	if r.doors == nil {
+		return
+	}
+	for _, group := range [][]net.Listener{r.doors.http, r.doors.control, r.doors.report} {
+		for _, l := range group {
+			l.Close() // the process ends
+		}
+	}
+}
