@@ -61,7 +61,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	folder := newBootFolder(cfg, log, shelf, chosen, book, books)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
-		Live: folder.live.Live, Cached: cache.Ask,
+		Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 // askCache asks the cache for the image that a plan would name. That may take a while, so it is
 // done before the transaction.
 func (f *Fleet) askCache(ctx context.Context, c Contact) (catalog.Cached, error) {
-	if c.Asker != boot.Live || f.Cached == nil {
+	if c.Asker != boot.Live || f.HasCache == nil || !f.HasCache() {
 		return catalog.Cached{}, nil
 	}
 	e, err := f.Explain(c)

@@ -58,8 +58,10 @@ type Config struct {
 	// Live finds the files of the live environment for an architecture as iPXE names it, or
 	// names the file that is missing.
 	Live func(arch string) (files boot.LiveFiles, missing string)
-	// Cached asks the cache of images for a source; nil if there never is a cache.
-	Cached func(ctx context.Context, src string) catalog.Cached
+	// HasCache reports whether there is a cache of images, and Cached asks it for a source; nil if
+	// there never is one.
+	HasCache func() bool
+	Cached   func(ctx context.Context, src string) catalog.Cached
 }
 
 // Fleet runs the use cases. It is safe for concurrent use.

@@ -13,14 +13,13 @@ import (
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/ledger"
-	"bty/internal/machine"
 )
 
 // Change is what is to be different about an entry. What is nil stays as it is.
 type Change struct {
 	Name, Description, Arch *string
 	Format                  *catalog.Format
-	// DigestURL is a sha256sum file to read the digest from now and at every later Reread.
+	// DigestURL is another sha256sum file, to read the digest from now and at every later Reread.
 	DigestURL *string
 	// Reread asks the origin again: the registry what the tag leads to, or the sha256sum file.
 	Reread bool
@@ -31,7 +30,7 @@ type Change struct {
 // Changed is an entry as a Change left it, and as it was.
 type Changed struct {
 	Entry, Before catalog.Entry
-	Bound         []machine.MAC
+	Users         Users
 }
 
 // Moved reports whether the source leads to other bytes than it was known to.
@@ -62,10 +61,10 @@ func (l *Library) Change(ctx context.Context, ref catalog.ImageRef, want Change,
 		after := want.apply(before)
 		pin(&after)
 		c = Changed{Entry: after, Before: before}
-		if c.Bound, err = boundTo(tx, ref); err != nil {
+		if c.Users, err = usersOfOne(tx, ref); err != nil {
 			return nil, err
 		}
-		if len(c.Bound) > 0 && c.writesOther() && !want.Force {
+		if c.Users.Any() && c.writesOther() && !want.Force {
 			return nil, c.refusal()
 		}
 		fields := differences(before, after)
@@ -129,7 +128,7 @@ func (l *Library) reread(ctx context.Context, e catalog.Entry, want Change) (fun
 	switch {
 	case want.DigestURL != nil && isORAS(e.Src):
 		return nil, fault.New(fault.Rejected, "%s is an image of a registry, which knows its digest itself; leave sha_url out", e.Src)
-	case !want.Reread && (want.DigestURL == nil || url == ""):
+	case !want.Reread && (url == "" || url == e.DigestURL):
 		return func(*catalog.Entry) {}, nil
 	case isORAS(e.Src):
 		found, err := l.resolve(ctx, e.Src)
@@ -164,7 +163,7 @@ func (c Changed) refusal() error {
 		what = fmt.Sprintf("its source has moved from digest %s to %s", short(c.Before.Digest), short(c.Entry.Digest))
 	}
 	return fault.New(fault.Conflict, "image %s is bound to %s, and %s: they would be written something else from now on; bind them to another image first, or repeat with force",
-		c.Before.Name, Name(c.Bound), what)
+		c.Before.Name, c.Users, what)
 }
 
 func orUnknown(f catalog.Format) string {

@@ -43,7 +43,7 @@ func (l *Library) Check(ctx context.Context, src string) (Checked, error) {
 		}
 	}
 	l.checkOrigin(ctx, &c)
-	c.Cache = catalog.Cached{Configured: l.Cache.Base() != ""}
+	c.Cache = catalog.Cached{Configured: l.Cache.Configured()}
 	if c.Cacheable && c.Cache.Configured {
 		c.Cache = l.Cache.Ask(ctx, src)
 	}

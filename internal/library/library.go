@@ -17,6 +17,7 @@ import (
 	"bty/internal/ledger"
 	"bty/internal/machine"
 	"bty/internal/oras"
+	"bty/internal/rule"
 	"bty/internal/withcache"
 )
 
@@ -31,6 +32,7 @@ type Tx interface {
 	DeleteImage(catalog.ImageRef) error
 	Images() ([]catalog.Entry, error)
 	EachMachine(func(machine.Machine) error) error
+	Rules() (*rule.Set, error)
 	Dropped(catalog.ImageRef) (bool, error)
 	PutDropped(catalog.ImageRef, time.Time) error
 	DeleteDropped(catalog.ImageRef) error
@@ -66,38 +68,30 @@ func (l *Library) Images() ([]catalog.Entry, error) {
 	return entries, err
 }
 
-// Bound is the machines that are bound to images, by image.
-type Bound map[catalog.ImageRef][]machine.MAC
-
-// Listing returns the catalog with the machines that are bound to its images.
-func (l *Library) Listing() ([]catalog.Entry, Bound, error) {
+// Listing returns the catalog with who its images are for.
+func (l *Library) Listing() ([]catalog.Entry, map[catalog.ImageRef]Users, error) {
 	var entries []catalog.Entry
-	bound := Bound{}
+	var users map[catalog.ImageRef]Users
 	err := l.Store.View(func(tx Tx) (err error) {
-		if entries, err = tx.Images(); err != nil {
-			return err
-		}
-		return tx.EachMachine(func(m machine.Machine) error {
-			if ref := m.Intent.Image; !ref.IsZero() {
-				bound[ref] = append(bound[ref], m.MAC)
-			}
-			return nil
-		})
-	})
-	return entries, bound, err
-}
-
-// Image returns one entry and the machines that are bound to it.
-func (l *Library) Image(ref catalog.ImageRef) (catalog.Entry, []machine.MAC, error) {
-	var entry catalog.Entry
-	var bound []machine.MAC
-	err := l.Store.View(func(tx Tx) (err error) {
-		if entry, err = byRef(tx, ref); err == nil {
-			bound, err = boundTo(tx, ref)
+		if entries, err = tx.Images(); err == nil {
+			users, err = usersOf(tx)
 		}
 		return err
 	})
-	return entry, bound, err
+	return entries, users, err
+}
+
+// Image returns one entry and who it is for.
+func (l *Library) Image(ref catalog.ImageRef) (catalog.Entry, Users, error) {
+	var entry catalog.Entry
+	var users Users
+	err := l.Store.View(func(tx Tx) (err error) {
+		if entry, err = byRef(tx, ref); err == nil {
+			users, err = usersOfOne(tx, ref)
+		}
+		return err
+	})
+	return entry, users, err
 }
 
 // TOML is the catalog as clients read it: its sources lead to the cache if there is one. Entries

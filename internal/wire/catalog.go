@@ -75,6 +75,7 @@ type LibraryImage struct {
 	Arch     *string  `json:"arch"`
 	Manifest *string  `json:"manifest"` // digest of the manifest of an oras image
 	Machines []string `json:"machines"` // that are bound to it
+	Rules    []string `json:"rules"`    // that assign it
 }
 
 // ImageChange is the answer to PUT /api/v1/images/{ref}.

@@ -32,6 +32,9 @@ type Cache struct {
 	resting map[string]time.Time // base URL of a cache that gave no answer -> until when it is not asked
 }
 
+// Configured reports whether there is a cache.
+func (c *Cache) Configured() bool { return c.Base() != "" }
+
 // Ask asks for a source. It takes 3 seconds at most; a rack of machines that ask for one image
 // waits for one probe, and a cache that is down costs the first machine its time and not the rest.
 // To be asked for what it lacks makes a cache fetch it.

@@ -93,7 +93,10 @@ func TestSection06_FormAndCheck(t *testing.T) {
 	c.forget(src)
 	c.Do("POST", "/ui/catalog/entries", FormOf("image_url", src, "sha_url", "")).Leads("/ui/images*")
 	c.listed(src)
-	c.Do("POST", "/ui/catalog/entries", FormOf("image_url", src)).Leads("/ui/images?error=*already+exists*")
+	again := c.Do("POST", "/ui/catalog/entries", FormOf("image_url", src)).Leads("/ui/images?error=*")
+	if at := again.Header.Get("Location"); !strings.Contains(at, "already+exists") {
+		t.Errorf("leads to %q", at)
+	}
 	check := func(src string) map[string]any {
 		return c.Do("POST", "/ui/catalog/entries/check", FormOf("src", src)).Is(200).Object()
 	}

@@ -43,6 +43,7 @@ func furnish(s *server) {
 	for i := range 6 {
 		s.do("GET", fmt.Sprintf("/pxe/52:54:00:b0:00:%02x", i), nil)
 	}
+	furnishImages(s)
 }
 
 // live puts boot programs and a live environment into the boot folder.

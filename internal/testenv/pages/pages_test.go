@@ -30,6 +30,10 @@ var pages = []aPage{
 	{"events-narrowed", "/ui/events?filter=failed&actor=operator", "Nothing matches"},
 	{"netboot", "/ui/netboot", "ready"},
 	{"netboot-delete", "/ui/netboot/files/bty-live-x86_64.initrd/delete", "start this live environment"},
+	{"images", "/ui/images", "debian-13-x86_64.img.zst"},
+	{"image", "/ui/images/" + imageRef, "What it is"},
+	{"images-add", "/ui/images/add", "One image by its URL"},
+	{"image-delete", "/ui/images/" + imageRef + "/delete", "bound to it"},
 	{"not-found", "/ui/nothing", "404"},
 }
 

@@ -6,7 +6,6 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/fault"
 	"bty/internal/library"
-	"bty/internal/machine"
 	"bty/internal/web/body"
 	"bty/internal/web/openapi"
 	"bty/internal/web/serve"
@@ -59,13 +58,13 @@ func (c Config) importCatalog(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c Config) listImages(w http.ResponseWriter, _ *http.Request) error {
-	entries, bound, err := c.Library.Listing()
+	entries, users, err := c.Library.Listing()
 	if err != nil {
 		return err
 	}
 	images := make([]wire.LibraryImage, len(entries))
 	for i, e := range entries {
-		images[i] = libraryImage(e, bound[e.Ref])
+		images[i] = libraryImage(e, users[e.Ref])
 	}
 	serve.JSON(w, http.StatusOK, images)
 	return nil
@@ -76,11 +75,11 @@ func (c Config) getImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entry, bound, err := c.Library.Image(ref)
+	entry, users, err := c.Library.Image(ref)
 	if err != nil {
 		return err
 	}
-	serve.JSON(w, http.StatusOK, libraryImage(entry, bound))
+	serve.JSON(w, http.StatusOK, libraryImage(entry, users))
 	return nil
 }
 
@@ -97,7 +96,7 @@ func (c Config) putImage(w http.ResponseWriter, r *http.Request, v body.Value) e
 	if err != nil {
 		return err
 	}
-	serve.JSON(w, http.StatusOK, wire.ImageChange{LibraryImage: libraryImage(changed.Entry, changed.Bound), Moved: changed.Moved(), BeforeSHA: digestOrNull(changed.Before.Digest)})
+	serve.JSON(w, http.StatusOK, wire.ImageChange{LibraryImage: libraryImage(changed.Entry, changed.Users), Moved: changed.Moved(), BeforeSHA: digestOrNull(changed.Before.Digest)})
 	return nil
 }
 
@@ -158,9 +157,9 @@ func pathRef(r *http.Request) (catalog.ImageRef, error) {
 	return ref, nil
 }
 
-func libraryImage(e catalog.Entry, bound []machine.MAC) wire.LibraryImage {
-	image := wire.LibraryImage{CatalogRow: catalogRow(e), Arch: orNull(e.Arch), Manifest: orNull(e.Manifest), Machines: []string{}}
-	for _, mac := range bound {
+func libraryImage(e catalog.Entry, users library.Users) wire.LibraryImage {
+	image := wire.LibraryImage{CatalogRow: catalogRow(e), Arch: orNull(e.Arch), Manifest: orNull(e.Manifest), Machines: []string{}, Rules: append([]string{}, users.Rules...)}
+	for _, mac := range users.Machines {
 		image.Machines = append(image.Machines, mac.String())
 	}
 	return image

@@ -130,7 +130,7 @@ func (s *schemas) object(t reflect.Type) map[string]any {
 			name = f.Name
 		}
 		properties[name] = s.field(f)
-		if !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero") {
+		if !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero") && !maybeGone(t, f.Index) {
 			needed = append(needed, name)
 		}
 	}
@@ -139,6 +139,20 @@ func (s *schemas) object(t reflect.Type) map[string]any {
 		schema["required"] = needed
 	}
 	return schema
+}
+
+// maybeGone reports whether a field belongs to an embedded pointer, which may be nil and then has
+// no fields.
+func maybeGone(t reflect.Type, index []int) bool {
+	for _, i := range index[:len(index)-1] {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t = t.Field(i).Type; t.Kind() == reflect.Pointer {
+			return true
+		}
+	}
+	return false
 }
 
 // field is the schema of a field; the tag openapi:"null" says that a list or map may be null.

@@ -56,6 +56,7 @@ var registrars = []func(surface, routes){
 	surface.settingsRoutes,
 	surface.accountRoutes,
 	surface.backupRoutes,
+	surface.imagesRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.
