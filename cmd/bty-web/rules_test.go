@@ -313,3 +313,26 @@ func TestBulk(t *testing.T) {
 		a.do("POST", "/api/v1/bulk/preview", jsonText(body)).is(t, 422, says)
 	}
 }
+
+// A boot over real HTTP, as the timeline shows it.
+func TestTimeline(t *testing.T) {
+	a := start(t, nil)
+	a.live()
+	a.anonymous("GET", "/pxe/"+mac1+"?via=http", nil).is(t, 200)
+	a.anonymous("GET", "/boot/bty-live-x86_64.vmlinuz?mac="+mac1, nil).is(t, 200)
+	a.anonymous("GET", "/boot/bty-live-x86_64.initrd?mac="+mac1, nil).is(t, 200)
+	line := a.do("GET", "/api/v1/machines/525400000001/timeline", nil).is(t, 200, `"where":"Waiting for: Hardware reported.`).object(t)
+	var stages []string
+	for _, s := range line["stages"].([]any) {
+		s := s.(map[string]any)
+		stages = append(stages, fmt.Sprint(s["stage"], "=", s["state"]))
+	}
+	if got := strings.Join(stages, " "); got != "nbp=reached script=reached kernel=reached initrd=reached inventory=current next=ahead" {
+		t.Errorf("stages %s", got)
+	}
+	if took := line["stages"].([]any)[3].(map[string]any)["took_seconds"]; took == nil {
+		t.Error("how long the initrd took is not known")
+	}
+	a.do("GET", "/api/v1/machines/"+mac2+"/timeline", nil).is(t, 404)
+	a.anonymous("GET", "/api/v1/machines/"+mac1+"/timeline", nil).is(t, 401)
+}

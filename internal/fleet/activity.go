@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,18 @@ type Activity struct {
 	SeenAt   time.Time
 	SeenFrom netip.Addr
 	Progress *Progress // nil unless the live environment is at work
+	Fetches  []Fetch   // of files of the live environment since the last script, oldest first
 }
+
+// Fetch is the transfer of one file.
+type Fetch struct {
+	File string
+	At   time.Time
+	Done time.Time // zero while it goes on, or if it broke off
+}
+
+// maxFetches bounds the files that are kept of one boot.
+const maxFetches = 8
 
 // Progress is the last that a live environment said about its work.
 type Progress struct {
@@ -54,6 +66,42 @@ func (a *activity) contact(mac machine.MAC, from netip.Addr, at time.Time, isFir
 	if isFirmware {
 		now.Progress = nil
 	}
+	a.byMAC[mac] = now
+}
+
+// script records that a boot begins.
+func (a *activity) script(mac machine.MAC) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.byMAC[mac]; now.Fetches != nil {
+		now.Fetches = nil
+		a.byMAC[mac] = now
+	}
+}
+
+// fetch records that a file is asked for. A HEAD before it, or a second try, is the same fetch.
+func (a *activity) fetch(mac machine.MAC, file string, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.byMAC[mac]
+	if len(now.Fetches) >= maxFetches || slices.ContainsFunc(now.Fetches, func(f Fetch) bool { return f.File == file }) {
+		return
+	}
+	now.Fetches = append(slices.Clone(now.Fetches), Fetch{File: file, At: at}) // readers hold the old one
+	a.byMAC[mac] = now
+}
+
+// fetched records that a file has been sent to its end.
+func (a *activity) fetched(mac machine.MAC, file string, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.byMAC[mac]
+	i := slices.IndexFunc(now.Fetches, func(f Fetch) bool { return f.File == file })
+	if i < 0 {
+		return
+	}
+	now.Fetches = slices.Clone(now.Fetches)
+	now.Fetches[i].Done = at
 	a.byMAC[mac] = now
 }
 

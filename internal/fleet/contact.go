@@ -72,6 +72,9 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 		f.machines.Add(1)
 	}
 	f.activity.contact(c.MAC, c.From, now, c.Asker == boot.Firmware)
+	if c.Asker == boot.Firmware {
+		f.activity.script(c.MAC)
+	}
 	return offer, nil
 }
 

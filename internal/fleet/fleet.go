@@ -40,6 +40,7 @@ type Tx interface {
 	DeleteRule(rule.ID) error
 	PutDefault(rule.Assignment) error
 	AppendEvent(*event.Event) error
+	Events(event.Filter) ([]event.Event, error)
 	EachEventBack(before event.ID, fn func(event.Event) (bool, error)) error
 }
 

@@ -25,6 +25,7 @@ func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, fi
 		return err
 	}
 	f.activity.contact(mac, from, now, true)
+	f.activity.fetch(mac, file, now)
 	if _, would := m.Launch(); !would {
 		return nil
 	}
@@ -46,6 +47,10 @@ func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, fi
 		return events, tx.PutMachine(boot.Store(m, own))
 	})
 }
+
+// Fetched records that a file of the live environment was sent to its end. It is kept in memory
+// only: it says how long the transfer took, and no decision reads it.
+func (f *Fleet) Fetched(mac machine.MAC, file string) { f.activity.fetched(mac, file, f.Now()) }
 
 type launched struct {
 	File    string `json:"file"`

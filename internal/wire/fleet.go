@@ -124,3 +124,25 @@ type ExplainedFacts struct {
 	KnownDisksAt  Time           `json:"known_disks_at"`
 	MissingFile   *string        `json:"missing_file"` // for want of which there is no live environment
 }
+
+// TimelineStage is one step of a boot.
+type TimelineStage struct {
+	Stage         string   `json:"stage"` // nbp, script, kernel, initrd, inventory, plan, work, end, next
+	Title         string   `json:"title"`
+	State         string   `json:"state"` // reached, current, overdue, ahead, failed
+	At            Time     `json:"at"`
+	TookSeconds   *float64 `json:"took_seconds"` // null while not known
+	Details       string   `json:"details"`
+	WithinSeconds *float64 `json:"within_seconds"` // how long the step that is waited for usually takes
+	Causes        []string `json:"causes"`         // of a step that is overdue
+	Try           string   `json:"try"`            // the next step for who looks at it
+}
+
+// Timeline is the answer to GET /api/v1/machines/{mac}/timeline: the last boot of a machine.
+type Timeline struct {
+	MAC     machine.MAC     `json:"mac"`
+	BeganAt Time            `json:"began_at"`
+	Attempt int             `json:"attempt"`
+	Where   string          `json:"where"`
+	Stages  []TimelineStage `json:"stages"`
+}

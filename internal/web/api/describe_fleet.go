@@ -18,6 +18,8 @@ func aboutFleet() []openapi.Operation {
 			Details: "For machines that are not known, too. Nothing is changed by asking.",
 			Query:   []openapi.Param{{Name: "asker", Text: "firmware is answered with a script, live with a plan", Schema: openapi.OneOf("firmware", "live")}},
 			Answers: openapi.Answers(openapi.Encoded(200, wire.Explanation{}), 422)},
+		{Pattern: "GET /api/v1/machines/{mac}/timeline", Tag: "machines", Summary: "The last boot of a machine, step by step",
+			Details: "A step that is overdue says what usually causes that.", Answers: openapi.Answers(openapi.Encoded(200, wire.Timeline{}), 404)},
 		{Pattern: "POST /api/v1/machines/{mac}/release", Tag: "machines", Summary: "Let rules decide what a machine is for",
 			Details: "Mode, image and disk that were set for the machine itself are forgotten; labels and drive stay.",
 			Answers: openapi.Answers(openapi.Encoded(200, wire.Machine{}), 404)},

@@ -17,6 +17,7 @@ func (c Config) registerFleet(mux serve.Mux, own func(serve.Handler) http.Handle
 	mux.Handle("GET /api/v1/machines", own(c.pageMachines))
 	mux.Handle("GET /api/v1/machines/{mac}", own(c.typedMachine))
 	mux.Handle("GET /api/v1/machines/{mac}/explain", own(c.explain))
+	mux.Handle("GET /api/v1/machines/{mac}/timeline", own(c.timeline))
 	mux.Handle("POST /api/v1/machines/{mac}/release", own(c.release))
 	mux.Handle("POST /api/v1/machines/{mac}/preview", ownBody(c.previewMachine))
 	mux.Handle("POST /api/v1/bulk", ownBody(c.bulk))

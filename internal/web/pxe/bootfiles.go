@@ -38,7 +38,8 @@ func (c Config) getBoot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !info.Mode().IsRegular() {
 		return noSuchFile(name)
 	}
-	if mac, err := machine.ParseMAC(r.URL.Query().Get("mac")); err == nil {
+	mac, noMAC := machine.ParseMAC(r.URL.Query().Get("mac"))
+	if noMAC == nil {
 		if err := c.Fleet.Launch(r.Context(), mac, c.Client(r), name); err != nil {
 			return err
 		}
@@ -50,6 +51,9 @@ func (c Config) getBoot(w http.ResponseWriter, r *http.Request) error {
 	r.Header.Del("If-None-Match") // firmware takes a 304 for a failure
 	r.Header.Del("If-Modified-Since")
 	http.ServeContent(w, r, name, info.ModTime(), file) // sendfile, as long as nothing wraps w
+	if noMAC == nil && r.Method == http.MethodGet && r.Context().Err() == nil {
+		c.Fleet.Fetched(mac, name)
+	}
 	return nil
 }
 
