@@ -27,6 +27,11 @@ func tree() command {
 			{name: "liveenv", summary: "the live environment that machines boot from the network", sub: []command{
 				{name: "build", summary: "make its kernel and initramfs from any kernel package", run: liveenvBuild},
 			}},
+			{name: "backup", summary: "make a backup of the running appliance", run: backupNow},
+			{name: "backups", summary: "list the backups", run: listBackups},
+			{name: "restore", summary: "put a backup in the place of the present state", run: restore},
+			{name: "export", summary: "write the hardware of all machines to a folder", run: exportBundle},
+			{name: "import", summary: "take the machines of such a folder in", run: importBundle},
 			{name: "version", summary: "print the version", run: version},
 		},
 	}

@@ -64,7 +64,10 @@ func module(t *testing.T, info ...string) []byte {
 }
 
 // server is a bty-web of its own.
-type server struct{ url, socket, boot, bty string }
+type server struct {
+	url, socket, boot, bty string
+	web                    *exec.Cmd
+}
 
 func startServer(t *testing.T) server {
 	t.Helper()
@@ -80,19 +83,26 @@ func startServer(t *testing.T) server {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	s := server{fmt.Sprintf("http://127.0.0.1:%d", port), filepath.Join(dir, "run/control.sock"), filepath.Join(dir, "state/boot"), filepath.Join(dir, "bty")}
-	web := exec.Command(filepath.Join(dir, "bty-web"))
-	web.Env = append(os.Environ(), "BTY_SERVER_HOST=127.0.0.1", fmt.Sprintf("BTY_SERVER_PORT=%d", port),
+	s := server{fmt.Sprintf("http://127.0.0.1:%d", port), filepath.Join(dir, "run/control.sock"), filepath.Join(dir, "state/boot"), filepath.Join(dir, "bty"), nil}
+	s.web = exec.Command(filepath.Join(dir, "bty-web"))
+	s.web.Env = append(os.Environ(), "BTY_SERVER_HOST=127.0.0.1", fmt.Sprintf("BTY_SERVER_PORT=%d", port),
 		"BTY_PATHS_STATE_DIR="+filepath.Join(dir, "state"), "BTY_PATHS_RUN_DIR="+filepath.Join(dir, "run"))
-	web.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := web.Start(); err != nil {
+	s.web.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.run(t)
+	return s
+}
+
+// run starts the process and returns once it answers.
+func (s server) run(t *testing.T) {
+	t.Helper()
+	if err := s.web.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = web.Process.Kill(); _ = web.Wait() })
+	t.Cleanup(func() { _ = s.web.Process.Kill(); _ = s.web.Wait() })
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if resp, err := http.Get(s.url + "/readyz"); err == nil {
 			resp.Body.Close()
-			return s
+			return
 		}
 		if time.Now().After(end) {
 			t.Fatal("bty-web does not come up")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -228,5 +229,43 @@ func TestExportAndImport(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(a.do("GET", "/api/v1/export", nil).body), &exported); err != nil || len(exported.Machines) != 2 {
 		t.Errorf("%+v, %v", exported, err)
+	}
+}
+
+// bty-web export and import ask the server that runs; without one they say so and touch nothing.
+func TestBundleCommands(t *testing.T) {
+	a := start(t, nil)
+	a.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200)
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	command := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		env := a.environment()
+		env.args, env.stdout = append(env.args, args...), &out
+		err := run(t.Context(), env)
+		return out.String(), err
+	}
+	if out, err := command("export", dir); err != nil || !strings.Contains(out, "1 machines exported") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	a.do("DELETE", "/machines/"+mac1, nil).is(t, 204)
+	if out, err := command("import", dir); err != nil || !strings.Contains(out, "1 created") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if out, err := command("import", "--replace", dir); err != nil || !strings.Contains(out, "1 replaced") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	for _, args := range [][]string{{"export"}, {"import", "a", "b"}, {"nonsense"}, {"export", "--replace", dir}} {
+		if _, err := command(args...); !errors.As(err, new(usageError)) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	if _, err := command("import", "/nonexistent"); err == nil || !strings.Contains(err.Error(), "/nonexistent") {
+		t.Error(err)
+	}
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := command("export", dir); err == nil || !strings.Contains(err.Error(), "bty-web.socket") {
+		t.Error(err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"bty/internal/backup"
@@ -57,7 +56,7 @@ func (e openError) Unwrap() error { return e.error }
 
 // round opens the state, serves it, and closes it again. next is what is to be served then.
 func (r *rounds) round(ctx context.Context, carried *backup.Switch) (next *backup.Switch, err error) {
-	state, err := store.Open(filepath.Join(r.config.Paths.StateDir, "bty.db"), build.Version)
+	state, err := store.Open(r.config.Database(), build.Version)
 	if err != nil {
 		return nil, openError{err}
 	}

@@ -36,6 +36,9 @@ func run(ctx context.Context, env environment) error {
 	if err != nil || flags.version {
 		return err
 	}
+	if flags.verb != "" {
+		return bundle(ctx, env, flags)
+	}
 	sockets, err := systemd.Sockets(systemd.Expect{"http": systemd.Stream, "control": systemd.Unix, "report": systemd.Unix})
 	if err != nil {
 		return err
@@ -108,6 +111,9 @@ func legacyNotice(cfg *config.Config, log *slog.Logger) []string {
 type options struct {
 	config  paths
 	version bool
+	verb    string // export or import; "" serves
+	dir     string // of the verb
+	replace bool   // import: reset the machines that are known
 }
 
 type paths []string
@@ -122,7 +128,9 @@ func parse(env environment) (options, error) {
 	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	flags.Usage = func() {
-		fmt.Fprint(env.stderr, "Usage: bty-web [flags]\n       bty-web hash-password   read a password from standard input, print its hash for [admin] password\n\n")
+		fmt.Fprint(env.stderr, "Usage: bty-web [flags]\n       bty-web hash-password   read a password from standard input, print its hash for [admin] password\n"+
+			"       bty-web export DIR      write the hardware of all machines to DIR/inventory.json\n"+
+			"       bty-web import DIR      take the machines of such a folder in; --replace resets those that are known\n\n")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(env.args); err != nil {
@@ -131,13 +139,37 @@ func parse(env environment) (options, error) {
 		}
 		return o, usageError{err}
 	}
-	if flags.NArg() > 0 {
-		return o, usageError{fmt.Errorf("unexpected argument %q; bty-web --help lists the flags", flags.Arg(0))}
+	if err := o.verbs(flags.Args(), env); err != nil {
+		return o, usageError{err}
 	}
 	if o.version {
 		fmt.Fprintf(env.stdout, "bty-web %s\n", build.Version)
 	}
 	return o, nil
+}
+
+// verbs reads what is to be done instead of serving.
+func (o *options) verbs(args []string, env environment) error {
+	if len(args) == 0 {
+		return nil
+	}
+	o.verb = args[0]
+	if o.verb != "export" && o.verb != "import" {
+		return fmt.Errorf("unexpected argument %q; bty-web --help lists the flags", o.verb)
+	}
+	flags := flag.NewFlagSet("bty-web "+o.verb, flag.ContinueOnError)
+	flags.SetOutput(env.stderr)
+	if o.verb == "import" {
+		flags.BoolVar(&o.replace, "replace", false, "reset the machines that are known")
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return fmt.Errorf("bty-web %s takes one folder", o.verb)
+	}
+	o.dir = flags.Arg(0)
+	return nil
 }
 
 // usageError exits with 2.

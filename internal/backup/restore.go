@@ -191,7 +191,10 @@ func (m *Manager) secure(ctx context.Context, from netip.Addr) (ID, error) {
 
 func restored(r Restoring, from netip.Addr) event.Event {
 	summary := fmt.Sprintf("restored from %s: %d machines; the state before it is backup %s, and with its last writes %s", r.Source, r.Machines, r.Safety, r.Kept)
-	if r.Safety == "" {
+	switch {
+	case r.Safety == "" && r.Kept == "":
+		summary = fmt.Sprintf("restored from %s: %d machines", r.Source, r.Machines)
+	case r.Safety == "":
 		summary = fmt.Sprintf("restored from %s: %d machines; the database before it is kept as %s", r.Source, r.Machines, r.Kept)
 	}
 	return event.Event{At: r.At, Kind: event.BackupRestored, SubjectKind: event.Backup, SubjectID: r.Source, Actor: event.Operator, SourceIP: from,

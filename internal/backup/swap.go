@@ -17,11 +17,16 @@ type Outcome struct {
 // Carry puts the staged database in the place of the present one, which keeps its content under
 // another name. Nobody may have either open. There is a database under its name at each moment.
 func (s Switch) Carry() error {
-	if err := os.Link(s.Database, s.Kept); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("keep the present database: %w", err)
+	if s.Restoring.Kept != "" {
+		if err := os.Link(s.Database, s.Kept); err != nil {
+			return fmt.Errorf("keep the present database: %w", err)
+		}
 	}
 	if err := os.Rename(s.Staged, s.Database); err != nil {
-		return errors.Join(fmt.Errorf("put the restored database in place: %w", err), os.Remove(s.Kept))
+		if s.Restoring.Kept != "" {
+			_ = os.Remove(s.Kept) // a second name of what is still in place
+		}
+		return fmt.Errorf("put the restored database in place: %w", err)
 	}
 	return syncDir(filepath.Dir(s.Database))
 }

@@ -83,6 +83,9 @@ const (
 // ReportSocket is the path of bty-web's report socket.
 func (c *Config) ReportSocket() string { return filepath.Join(c.Paths.RunDir, "report.sock") }
 
+// Database is the path of the state.
+func (c *Config) Database() string { return filepath.Join(c.Paths.StateDir, "bty.db") }
+
 // ControlSocket is the path of bty-web's control socket.
 func (c *Config) ControlSocket() string { return filepath.Join(c.Paths.RunDir, "control.sock") }
 
