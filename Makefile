@@ -115,6 +115,8 @@ bench: setup-bench build kernel ## ratios measured side by side, for docs/benchm
 	@$(GO) test -run '^$$' -bench BenchmarkBoot -benchtime $(ROUNDS)x -timeout 20m ./internal/liveenv
 	@echo; echo "## one contact, durable before it is answered, without HTTP"; echo
 	@$(GO) test -run '^$$' -bench BenchmarkContact -timeout 20m ./internal/fleet
+	@echo; echo "## pages of 100 rows out of 10,000 machines"; echo
+	@$(GO) test -run '^$$' -bench BenchmarkMachinesPage -benchtime 300x -timeout 20m ./cmd/bty-web
 
 .PHONY: lint
 lint: ## formatting and go vet

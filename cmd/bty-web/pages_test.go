@@ -53,6 +53,14 @@ func TestAssignmentForm(t *testing.T) {
 	if n := a.count("kind=machine.armed"); n != armed {
 		t.Error("saving armed it")
 	}
+	// Handed to the rules, of which there is none: it reports its hardware, and saving that again keeps it.
+	for range 2 {
+		save(url.Values{"boot_mode": {"by-rule"}}).leads(t, "/ui/machines", "saved=")
+		page = a.do("GET", here, nil).is(t, 200, `value="by-rule" checked`)
+		if m := a.machine(mac1); m["boot_mode"] != "bty-inventory" || strings.Count(page.body, " checked") != 1 {
+			t.Errorf("%v", m)
+		}
+	}
 	a.do("POST", "/ui/machines/nonsense", url.Values{}).is(t, 400)
 	a.do("POST", here, url.Values{"labels": {strings.Repeat("x,", 70<<10)}}).is(t, 413)
 	a.alive()

@@ -24,16 +24,20 @@ func (f *Fleet) Overview(limit int) (Overview, error) {
 	o := Overview{Phases: map[machine.Phase]int{}}
 	err := f.Store.View(func(tx Tx) error {
 		var working, halted []dated
-		err := tx.EachMachine(func(m machine.Machine) error {
+		err := tx.EachMachine(func(own machine.Machine) error {
+			m, err := settled(tx, own)
+			if err != nil {
+				return err
+			}
 			o.All++
 			o.Phases[m.Phase()]++
 			if m.Intent.Image.IsZero() {
 				o.Unassigned++
 			}
 			if m.Facts.Halted() {
-				halted = append(halted, dated{m, m.UpdatedAt.UnixNano()})
+				halted = append(halted, dated{own, m.UpdatedAt.UnixNano()})
 			} else if p := f.activity.get(m.MAC).Progress; p != nil {
-				working = append(working, dated{m, p.StageAt.UnixNano()})
+				working = append(working, dated{own, p.StageAt.UnixNano()})
 			}
 			return nil
 		})
@@ -50,7 +54,7 @@ func (f *Fleet) Overview(limit int) (Overview, error) {
 	return o, err
 }
 
-// dated is a machine and when what matters of it happened.
+// dated is a machine as it is kept and when what matters of it happened.
 type dated struct {
 	machine machine.Machine
 	at      int64

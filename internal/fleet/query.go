@@ -95,9 +95,11 @@ func (f *Fleet) find(tx Tx, q Query) (found []candidate, all int, err error) {
 	match := newMatcher(f, tx, q)
 	err = tx.EachMachine(func(m machine.Machine) error {
 		all++
-		m, err := settled(tx, m)
-		if err != nil {
-			return err
+		var err error
+		if match.asksRules {
+			if m, err = settled(tx, m); err != nil {
+				return err
+			}
 		}
 		ok, err := match.matches(m)
 		if err != nil || !ok {
@@ -160,6 +162,7 @@ type matcher struct {
 	tx        Tx
 	fleet     *Fleet
 	images    map[catalog.ImageRef]string // identities and names
+	asksRules bool                        // whether what is selected depends on what rules decide
 }
 
 func newMatcher(f *Fleet, tx Tx, q Query) *matcher {
@@ -173,6 +176,8 @@ func newMatcher(f *Fleet, tx Tx, q Query) *matcher {
 	m.mac, _ = machine.ParseTypedMAC(text)
 	m.isAddress = strings.Trim(text, "0123456789abcdef.:") == ""
 	m.hasSpace = strings.Contains(text, " ")
+	m.asksRules = text != "" || q.Mode != nil || q.Phase != "" || q.Halted || q.Assigned != nil || q.Image != nil ||
+		q.Sort == "bty_image_ref" || q.Sort == "boot_mode" || q.Sort == "state"
 	return m
 }
 

@@ -23,9 +23,13 @@ var modeHelp = map[machine.BootMode]string{
 	machine.FlashAlways: "Write the image at every other boot: flash, boot the disk, flash again.",
 }
 
-func modeChoices(now machine.BootMode) (list []choice) {
+// byRule is the choice that leaves the boot mode to the rules.
+const byRule = "by-rule"
+
+func modeChoices(own machine.Intent) []choice {
+	list := []choice{{Value: byRule, Text: byRule, Help: "What the rules say; without one, report its hardware.", Chosen: own.Free}}
 	for _, m := range machine.Modes {
-		list = append(list, choice{Value: m.String(), Text: m.String(), Help: modeHelp[m], Chosen: m == now})
+		list = append(list, choice{Value: m.String(), Text: m.String(), Help: modeHelp[m], Chosen: !own.Free && m == own.Mode})
 	}
 	return list
 }
@@ -56,7 +60,7 @@ func diskChoices(r fleet.Record) []choice {
 	if r.Hardware == nil {
 		return nil
 	}
-	now := r.Intent.TargetSerial
+	now := r.Own.TargetSerial
 	list := []choice{{Text: "none", Chosen: now == ""}}
 	known := now == ""
 	for _, d := range r.Hardware.Disks {

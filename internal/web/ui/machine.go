@@ -11,6 +11,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/fleet"
 	"bty/internal/hardware"
+	"bty/internal/rule"
 	"bty/internal/web/api"
 	"bty/internal/web/body"
 )
@@ -34,6 +35,15 @@ type machinePage struct {
 	Events  []event.Event
 }
 
+// ModeByRule reports whether a rule decided the boot mode.
+func (p machinePage) ModeByRule() bool { return p.Assigned.ModeBy.Origin == rule.ByRule }
+
+// ImageByRule reports whether a rule decided the image.
+func (p machinePage) ImageByRule() bool { return p.Assigned.ImageBy.Origin == rule.ByRule }
+
+// DiskByRule reports whether a rule decided the disk.
+func (p machinePage) DiskByRule() bool { return p.Assigned.DiskBy.Origin == rule.ByRule }
+
 // machineSaved is what the forms on the page of a machine come to.
 var machineSaved = map[string]string{
 	"added": "The machine is added. It boots its own disk until you assign something else.",
@@ -46,12 +56,12 @@ func (s surface) machine(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := machinePage{row: one, Modes: modeChoices(one.Intent.Mode), Disks: diskChoices(one.Record)}
+	page := machinePage{row: one, Modes: modeChoices(one.Own), Disks: diskChoices(one.Record)}
 	entries, err := s.Library.Images()
 	if err != nil {
 		return err
 	}
-	page.Images = imageChoices(entries, one.Intent.Image)
+	page.Images = imageChoices(entries, one.Own.Image)
 	for i := range entries {
 		if entries[i].Ref == one.Intent.Image {
 			page.Entry = &entries[i]
@@ -88,6 +98,9 @@ func (s surface) saveMachine(w http.ResponseWriter, r *http.Request) error {
 	}
 	here := "/ui/machines/" + mac.String()
 	want, err := api.ReadIntent(intentFields(form))
+	if form.Get("boot_mode") == byRule {
+		want.Free = true
+	}
 	if problems, ok := body.AsProblems(err); ok {
 		return done(w, r, here, "", fault.New(fault.Rejected, "%s", problems.Error()))
 	}
@@ -111,7 +124,7 @@ func intentFields(form url.Values) body.Value {
 			fields[name] = v
 		}
 	}
-	if mode := form.Get("boot_mode"); mode != "" {
+	if mode := form.Get("boot_mode"); mode != "" && mode != byRule {
 		fields["boot_mode"] = mode
 	}
 	return body.Of(fields)

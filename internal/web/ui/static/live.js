@@ -32,14 +32,14 @@
     pump();
   });
 
-  // What waits to be refreshed: an element at most once in 500 ms, at most four requests at a time,
+  // What waits to be refreshed: an element at most once in 500 ms (data-live-every), at most four requests at a time,
   // none while the reader is in it.
   const waiting = new Map(); // element -> when it may be refreshed
   const pause = 500, width = 4;
   let running = 0, timer;
 
   function refresh(el) {
-    if (!waiting.has(el)) waiting.set(el, Math.max(Date.now() + 50, (el.btyRefreshed || 0) + pause));
+    if (!waiting.has(el)) waiting.set(el, Math.max(Date.now() + 50, (el.btyRefreshed || 0) + (Number(el.dataset.liveEvery) || pause)));
     pump();
   }
 
