@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"html"
 	"maps"
 	"net/http"
 	"slices"
@@ -230,4 +231,18 @@ func (c *contract) check(r *http.Response, body string) error {
 		return fmt.Errorf("%s %s: the answer is not what the document says: %w\n%.500s", pattern, status, err, body)
 	}
 	return nil
+}
+
+// TestAPIPage shows every route to people.
+func TestAPIPage(t *testing.T) {
+	a := start(t, nil)
+	page := a.do("GET", "/ui/api", nil).is(t, 200, "openapi.json").body
+	for _, o := range web.Operations() {
+		if !strings.Contains(page, html.EscapeString(o.Summary)) {
+			t.Errorf("%s is not on the page", o.Pattern)
+		}
+	}
+	a.do("GET", "/ui/api?q=catalog/import", nil).is(t, 200, "/catalog/import")
+	a.do("GET", "/ui/api?q=no+such+route", nil).is(t, 200, "No route is like that")
+	a.do("GET", "/ui/machines", nil).is(t, 200, `href="/ui/api"`)
 }

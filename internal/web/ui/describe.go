@@ -37,6 +37,7 @@ func Operations() []openapi.Operation {
 			Details: `A browser is led back to the log; everybody else is answered as JSON. acknowledged is "0", "false" or empty to take it back. Unknown ids are skipped.`,
 			Request: openapi.Form(openapi.Field{Name: "ids", Needed: true}, openapi.Field{Name: "acknowledged"}),
 			Answers: append(openapi.Answers(openapi.Encoded(200, marked{}), 422), openapi.Empty(303, "to another page"))},
+		{Pattern: "GET /ui/api", Tag: tag, Access: openapi.Page, Summary: "The routes, for people", Query: []openapi.Param{{Name: "q", Text: "only routes that are like this"}}, Answers: pageOr()},
 		{Pattern: "GET /static/{path...}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
 			Answers: assets()},
 	})
@@ -69,7 +70,7 @@ func assets() []openapi.Answer {
 	for _, media := range []string{"text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml", "text/plain; charset=utf-8"} {
 		list = append(list, openapi.Plain(media))
 	}
-	return append(list, openapi.Empty(206, "a range"), openapi.Empty(304, "not changed"), openapi.Empty(412, "If-Match or If-Unmodified-Since does not hold"), openapi.Answer{Status: 404, Media: "text/plain; charset=utf-8"},
+	return append(list, openapi.Empty(206, "a range"), openapi.Empty(304, "not changed"), openapi.Empty(412, "If-Match or If-Unmodified-Since does not hold"), openapi.Answer{Status: 404, Media: "text/plain; charset=utf-8"}, openapi.Answer{Status: 404, Media: htmlType},
 		openapi.Answer{Status: 416, Media: "text/plain; charset=utf-8"})
 }
 

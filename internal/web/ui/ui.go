@@ -15,6 +15,7 @@ import (
 	"bty/internal/library"
 	"bty/internal/settings"
 	"bty/internal/web/auth"
+	"bty/internal/web/openapi"
 	"bty/internal/web/serve"
 )
 
@@ -35,6 +36,8 @@ type Config struct {
 	Notices  []string // shown on every page: what is wrong with the installation
 	Health   func() []health.Finding
 	Netboot  Netboot
+	// Operations are all routes of the server, for the page that explains them.
+	Operations []openapi.Operation
 }
 
 // surface is the Config with its parsed pages.
@@ -57,6 +60,7 @@ var registrars = []func(surface, routes){
 	surface.accountRoutes,
 	surface.backupRoutes,
 	surface.imagesRoutes,
+	surface.apiRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.
