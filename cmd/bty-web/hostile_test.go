@@ -79,7 +79,7 @@ type hostile struct {
 }
 
 func newHostile(t testing.TB) *hostile {
-	a := start(t, map[string]string{"BTY_NETBOOT_RELEASE_URL": "http://127.0.0.1:1/{repo}/{tag}", "BTY_TUNING_MAX_UPLOAD_BYTES": "100000"})
+	a := start(t, map[string]string{"BTY_NETBOOT_RELEASE_URL": origin(t, nil) + "/{repo}/{tag}", "BTY_TUNING_MAX_UPLOAD_BYTES": "100000"})
 	a.live()
 	a.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200)
 	a.do("PUT", "/machines/"+mac1, jsonText(`{"labels":["x"]}`)).is(t, 200)

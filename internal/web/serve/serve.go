@@ -4,7 +4,9 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -117,6 +119,9 @@ func (a Adapter) enter(r *http.Request, limit int64) (leave func(), err error) {
 
 // Fail answers with err in the shape of the wire. What is not meant for the caller goes to the journal.
 func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		err = fault.Wrap(fault.Invalid, err, "the caller left before the answer, and nothing was changed")
+	}
 	status := Status(err)
 	if status >= 500 {
 		a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "status", status, "err", err)
