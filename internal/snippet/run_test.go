@@ -2,11 +2,7 @@ package snippet
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -76,29 +72,10 @@ func newLAN(t *testing.T) lan {
 			t.Error(err)
 		}
 	})
-	l := lan{t, network, 1}
-	l.ip("link add nic0 type veth peer name port0", "link set port0 master lan up", "link set nic0 up")
-	return l
-}
-
-// ip changes the LAN's namespace.
-func (l lan) ip(commands ...string) {
-	l.Helper()
-	for _, c := range commands {
-		if out, err := exec.Command("ip", append([]string{"-n", l.LAN.Name}, strings.Fields(c)...)...).CombinedOutput(); err != nil {
-			l.Fatalf("ip %s: %v: %s", c, err, out)
-		}
+	if err := network.PlugIn(t.Context(), "nic0"); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// file writes a configuration.
-func (l lan) file(name, content string) string {
-	l.Helper()
-	path := filepath.Join(l.Dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		l.Fatal(err)
-	}
-	return path
+	return lan{t, network, 1}
 }
 
 func (l lan) fill(id string) string {
@@ -108,19 +85,6 @@ func (l lan) fill(id string) string {
 		l.Fatal(err)
 	}
 	return text
-}
-
-// start runs a DHCP server and returns once it says that it is up.
-func (l lan) start(up string, program testenv.Program) {
-	l.Helper()
-	p, err := l.Start(program)
-	if err != nil {
-		l.Fatal(err)
-	}
-	if _, err := p.Log.Expect(l.Context(), 20*time.Second, up); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(p.Kill)
 }
 
 // offer is what a machine makes of the answers to its DISCOVER and its REQUEST.
@@ -182,8 +146,10 @@ func (l lan) boot(f firmware) offer {
 // 2.1, section 2.2.3): on port 4011, from the address that it has now, with the first item of the menu.
 func (l lan) askProxy(f firmware, mac net.HardwareAddr, own net.IP, proxy *dhcpv4.DHCPv4, pxe dhcpv4.Modifier) *dhcpv4.DHCPv4 {
 	l.Helper()
-	l.ip("addr replace " + own.String() + "/32 dev lo")
-	defer l.ip("addr del " + own.String() + "/32 dev lo")
+	if err := l.Addresses(l.Context(), "replace "+own.String()+"/32 dev lo"); err != nil {
+		l.Fatal(err)
+	}
+	defer func() { _ = l.Addresses(context.WithoutCancel(l.Context()), "del "+own.String()+"/32 dev lo") }()
 	conn, err := l.ListenPacket(l.Context(), own.String()+":68")
 	if err != nil {
 		l.Fatal(err)
@@ -271,87 +237,42 @@ func (l lan) tells(want []told) {
 	}
 }
 
-func (l lan) dnsmasq(name, conf string, more ...string) testenv.Program {
-	l.Helper()
-	return testenv.Program{Path: "dnsmasq", Name: name, Args: append([]string{"--keep-in-foreground", "--conf-file=" + l.file(name+".conf", conf), "--log-facility=-", "--log-dhcp",
-		"--user=root", "--pid-file=", "--leasefile-ro", "--no-ping", "--interface=lan", "--bind-interfaces"}, more...)}
-}
-
-const giveAddresses = "--dhcp-range=10.77.0.50,10.77.0.150,1h"
-
-func TestDnsmasq(t *testing.T) {
-	for id, want := range map[string][]told{"dnsmasq": simple, "dnsmasq-arch": byArch} {
-		t.Run(id, func(t *testing.T) {
+// Each text runs in the server that it is for, and every kind of machine that it names learns from it
+// what it is to load. A proxy runs beside a server that knows nothing of booting.
+func TestServers(t *testing.T) {
+	for _, test := range []struct {
+		id     string
+		server testenv.Foreign
+		want   []told
+	}{
+		{"dnsmasq", testenv.Dnsmasq, simple},
+		{"dnsmasq-arch", testenv.Dnsmasq, byArch},
+		{"dnsmasq-proxy", testenv.DnsmasqProxy, []told{{uefi, "PXEClient", "ipxe.efi", host}, {uefi9, "PXEClient", "ipxe.efi", host}}},
+		{"dnsmasq-proxy-arch", testenv.DnsmasqProxy, byArch},
+		{"kea", testenv.Kea, simple},
+		{"kea-arch", testenv.Kea, byArch},
+		{"isc-dhcpd", testenv.ISCDHCPD, simple},
+		{"isc-dhcpd-arch", testenv.ISCDHCPD, byArch},
+	} {
+		t.Run(test.id, func(t *testing.T) {
 			l := newLAN(t)
-			l.start("DHCP, IP range", l.dnsmasq("dnsmasq", l.fill(id), "--port=0", giveAddresses, "--dhcp-authoritative"))
-			l.tells(want)
-		})
-	}
-}
-
-// The proxy has a network namespace of its own beside the LAN's DHCP server, which knows nothing of
-// booting.
-func TestDnsmasqProxy(t *testing.T) {
-	for id, want := range map[string][]told{"dnsmasq-proxy": {{uefi, "PXEClient", "ipxe.efi", host}}, "dnsmasq-proxy-arch": byArch} {
-		t.Run(id, func(t *testing.T) {
-			l := newLAN(t)
-			l.servers = 2
-			l.start("DHCP, IP range", l.dnsmasq("router", "", "--port=0", giveAddresses, "--dhcp-authoritative"))
-			beside := l.LAN.Name + "-proxy"
-			if out, err := exec.Command("ip", "netns", "add", beside).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
+			if test.server == testenv.DnsmasqProxy {
+				l.servers = 2
 			}
-			t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", beside).Run() }) // its processes are gone by then
-			l.ip("link add port1 type veth peer name lan netns "+beside, "link set port1 master lan up")
-			for _, c := range []string{"addr add 10.77.0.2/24 dev lan", "link set lan up", "link set lo up"} {
-				if out, err := exec.Command("ip", append([]string{"-n", beside}, strings.Fields(c)...)...).CombinedOutput(); err != nil {
-					t.Fatalf("%v: %s", err, out)
-				}
+			if _, err := l.ServeDHCP(t.Context(), test.server, l.fill(test.id)); err != nil {
+				t.Fatal(err)
 			}
-			proxy := l.dnsmasq("proxy", l.fill(id))
-			proxy.Args, proxy.Path = append([]string{"netns", "exec", beside, "dnsmasq"}, proxy.Args...), "ip"
-			l.start("DHCP, proxy on subnet", proxy)
-			l.tells(want)
+			l.tells(test.want)
 		})
 	}
 }
 
-func TestKea(t *testing.T) {
-	for id, want := range map[string][]told{"kea": simple, "kea-arch": byArch} {
-		t.Run(id, func(t *testing.T) {
-			l := newLAN(t)
-			conf := l.file("kea.conf", fmt.Sprintf(`{ "Dhcp4": {
-"interfaces-config": { "interfaces": [ "lan" ] },
-"lease-database": { "type": "memfile", "persist": false },
-"subnet4": [ { "subnet": "10.77.0.0/24", "pools": [ { "pool": "10.77.0.50 - 10.77.0.150" } ] } ],
-"loggers": [ { "name": "kea-dhcp4", "output_options": [ { "output": "stdout", "flush": true } ], "severity": "INFO" } ],
-%s } }`, l.fill(id)))
-			l.start("DHCP4_STARTED", testenv.Program{Path: "kea-dhcp4", Args: []string{"-c", conf},
-				Env: []string{"KEA_PIDFILE_DIR=" + l.Dir, "KEA_LOCKFILE_DIR=none"}})
-			l.tells(want)
-		})
-	}
-}
-
-func TestISC(t *testing.T) {
-	for id, want := range map[string][]told{"isc-dhcpd": simple, "isc-dhcpd-arch": byArch} {
-		t.Run(id, func(t *testing.T) {
-			l := newLAN(t)
-			conf := l.file("dhcpd.conf", l.fill(id)+"\nauthoritative;\nsubnet 10.77.0.0 netmask 255.255.255.0 { range 10.77.0.50 10.77.0.150; }\n")
-			l.start("Server starting service", testenv.Program{Path: "dhcpd", Args: []string{"-4", "-f", "-d", "-cf", conf, "-lf", l.file("leases", ""), "--no-pid", "lan"}})
-			l.tells(want)
-		})
-	}
-}
-
-// The programs that a server itself checks its configuration with, as the steps say.
+// The check that the steps name finds nothing.
 func TestChecks(t *testing.T) {
 	l := newLAN(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	for _, id := range []string{"dnsmasq", "dnsmasq-arch", "dnsmasq-proxy", "dnsmasq-proxy-arch"} {
-		if out, err := exec.CommandContext(ctx, "dnsmasq", "--test", "--conf-file="+l.file(id, l.fill(id))).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v: %s", id, err, out)
+		if err := l.Check(t.Context(), l.fill(id)); err != nil {
+			t.Errorf("%s: %v", id, err)
 		}
 	}
 }
