@@ -102,6 +102,8 @@ func (s *Shelf) storeFault(err error, name string) error {
 	switch {
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return fault.Wrap(fault.Invalid, err, "invalid name '%.20s...': it is too long for a file name", name)
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.Wrap(fault.Unavailable, err, "the boot folder %s was removed while bty-web runs; restart bty-web, which makes it again", s.Path)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.Wrap(fault.Full, err, "the disk of the boot folder is full; %s was not stored. Free space in %s and try again", name, s.Path)
 	}

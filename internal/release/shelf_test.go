@@ -195,3 +195,18 @@ func TestDelete(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A folder that somebody removed is named, with what to do.
+func TestFolderIsGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "boot")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := newShelf(t, dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(s, map[string]string{"a": ""}); fault.KindOf(err) != fault.Unavailable || !strings.Contains(fault.Public(err), dir) {
+		t.Error(err)
+	}
+}

@@ -87,7 +87,11 @@ func (l *LAN) kea(ctx context.Context, piece string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.up(ctx, "DHCP4_STARTED", Program{Path: "kea-dhcp4", Args: []string{"-c", conf}, Env: []string{"KEA_PIDFILE_DIR=" + l.Dir, "KEA_LOCKFILE_DIR=none"}})
+	path, err := l.unconfined("kea-dhcp4")
+	if err != nil {
+		return nil, err
+	}
+	return l.up(ctx, "DHCP4_STARTED", Program{Path: path, Args: []string{"-c", conf}, Env: []string{"KEA_PIDFILE_DIR=" + l.Dir, "KEA_LOCKFILE_DIR=none"}})
 }
 
 func (l *LAN) iscDHCPD(ctx context.Context, piece string) (*Process, error) {
@@ -96,7 +100,26 @@ func (l *LAN) iscDHCPD(ctx context.Context, piece string) (*Process, error) {
 	if err = errors.Join(err, leasesErr); err != nil {
 		return nil, err
 	}
-	return l.up(ctx, "Server starting service", Program{Path: "dhcpd", Args: []string{"-4", "-f", "-d", "-cf", conf, "-lf", leases, "--no-pid", bridge}})
+	path, err := l.unconfined("dhcpd")
+	if err != nil {
+		return nil, err
+	}
+	return l.up(ctx, "Server starting service", Program{Path: path, Args: []string{"-4", "-f", "-d", "-cf", conf, "-lf", leases, "--no-pid", bridge}})
+}
+
+// unconfined is a copy of a program: on hosts with AppArmor the one that is installed may read its
+// own folder in /etc alone.
+func (l *LAN) unconfined(name string) (string, error) {
+	installed, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%w; as root run: internal/testenv/host/setup.sh demo test", err)
+	}
+	content, err := os.ReadFile(installed)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(l.Dir, name)
+	return path, os.WriteFile(path, content, 0o755)
 }
 
 func (l *LAN) write(name, content string) (string, error) {
