@@ -3,6 +3,7 @@ package pages
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"bty/internal/testenv/browser"
@@ -37,10 +38,13 @@ var pages = []aPage{
 	{"not-found", "/ui/nothing", "404"},
 }
 
+// documented are the pages whose pictures the documentation has.
+var documented = []string{"dashboard", "machines", "machine-writing", "machine-failed", "images", "rules", "netboot", "events", "backups", "settings", "account", "login"}
+
 // picture is where a picture goes: into the documentation if that is to be updated.
 func picture(name string, view browser.View) string {
 	folder := "../../../build/screenshots"
-	if os.Getenv("UPDATE") != "" {
+	if os.Getenv("UPDATE") != "" && slices.Contains(documented, name) {
 		folder = "../../../docs/screenshots"
 	}
 	return filepath.Join(folder, name+"-"+view.Name+".png")

@@ -35,11 +35,12 @@
   // What waits to be refreshed: an element at most once in 500 ms (data-live-every), at most four requests at a time,
   // none while the reader is in it.
   const waiting = new Map(); // element -> when it may be refreshed
+  const refreshed = new Map(); // id -> when it was last: the element itself is replaced
   const pause = 500, width = 4;
   let running = 0, timer;
 
   function refresh(el) {
-    if (!waiting.has(el)) waiting.set(el, Math.max(Date.now() + 50, (el.btyRefreshed || 0) + (Number(el.dataset.liveEvery) || pause)));
+    if (!waiting.has(el)) waiting.set(el, Math.max(Date.now() + 50, (refreshed.get(el.id) || 0) + (Number(el.dataset.liveEvery) || pause)));
     pump();
   }
 
@@ -55,7 +56,7 @@
       const due = isBusy(el) ? Date.now() + 1000 : at;
       if (due > Date.now() || running >= width) { soonest = Math.min(soonest, Math.max(due, Date.now() + 50)); continue; }
       waiting.delete(el);
-      el.btyRefreshed = Date.now();
+      if (el.id) refreshed.set(el.id, Date.now());
       fetchInto(el);
     }
     if (soonest < Infinity) timer = setTimeout(pump, soonest - Date.now());
