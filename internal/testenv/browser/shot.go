@@ -87,8 +87,31 @@ func frequent(counts map[color.RGBA]int) color.Palette {
 		return (int(a.R)<<16 | int(a.G)<<8 | int(a.B)) - (int(b.R)<<16 | int(b.G)<<8 | int(b.B))
 	})
 	var palette color.Palette
-	for _, c := range colours[:min(len(colours), maxColours)] {
-		palette = append(palette, c)
+	for _, c := range colours { // first what is unlike all others, be it ever so small
+		if counts[c] >= rare && len(palette) < maxColours/2 && isNew(palette, c) {
+			palette = append(palette, c)
+		}
+	}
+	for _, c := range colours { // then what there is most of
+		if len(palette) < maxColours && !slices.Contains(palette, color.Color(c)) {
+			palette = append(palette, c)
+		}
 	}
 	return palette
+}
+
+const (
+	rare    = 6  // pixels of a colour that make it worth a place of its own
+	unalike = 28 // distance of colours that are told apart at a glance
+)
+
+func isNew(palette color.Palette, c color.RGBA) bool {
+	for _, other := range palette {
+		o := other.(color.RGBA)
+		r, g, b := int(c.R)-int(o.R), int(c.G)-int(o.G), int(c.B)-int(o.B)
+		if r*r+g*g+b*b < unalike*unalike {
+			return false
+		}
+	}
+	return true
 }
