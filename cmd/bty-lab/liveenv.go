@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -73,10 +74,17 @@ func (c *liveenvCall) run(ctx context.Context, e env) error {
 		return err
 	}
 	report, err := builder.Build(ctx, c.Options)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; run it as root: distributions let nobody else read their kernels", err)
+	}
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(e.stdout, report); err != nil || !c.install {
+	said := report
+	if strings.HasPrefix(report.Kernel, temp) { // paths that are gone in a moment help nobody
+		said.Kernel, said.Initrd = filepath.Base(report.Kernel), filepath.Base(report.Initrd)
+	}
+	if _, err := fmt.Fprint(e.stdout, said); err != nil || !c.install {
 		return err
 	}
 	return install(ctx, e.stdout, server, report)

@@ -192,6 +192,9 @@ func TestStoppedWhileFetching(t *testing.T) {
 	if boots := a.boots(); len(boots) != 0 {
 		t.Errorf("%v", boots)
 	}
+	if a.count("kind=netboot.artifacts.fetch.cancelled") != 1 || strings.Contains(a.log.String(), "could not be recorded") {
+		t.Errorf("its end is not in the events: %s", a.log)
+	}
 }
 
 func TestSeed(t *testing.T) {

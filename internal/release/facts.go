@@ -75,7 +75,11 @@ func (f *facts) read(ctx context.Context, id contentID) {
 	if err != nil {
 		return // it has gone, or changed: there will be another question
 	}
-	found := Facts{SHA256: sum, Kernel: kernelOf(f.root, id.name)}
+	f.learn(id, Facts{SHA256: sum, Kernel: kernelOf(f.root, id.name)})
+}
+
+// learn notes what is known of a content.
+func (f *facts) learn(id contentID, found Facts) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for old := range f.known { // one content per name

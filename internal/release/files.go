@@ -44,7 +44,12 @@ func NewFiles(c FilesConfig) *Files {
 }
 
 // Run reads what files say about themselves until ctx ends.
-func (f *Files) Run(ctx context.Context) error { return f.facts.run(ctx) }
+func (f *Files) Run(ctx context.Context) error {
+	if _, err := f.List(); err != nil { // has all of them read before somebody asks
+		f.log.Warn("the boot folder cannot be listed", "path", f.shelf.Path, "err", err)
+	}
+	return f.facts.run(ctx)
+}
 
 // Limit is how many bytes one file may have.
 func (f *Files) Limit() int64 { return f.shelf.Limit }
@@ -155,7 +160,20 @@ func (f *Files) receive(next Source) (stored []Stored, err error) {
 	if len(staging.Files()) == 0 {
 		return nil, fault.New(fault.Invalid, "there is no file in the upload; choose one")
 	}
-	return staging.Files(), staging.Switch()
+	if err := staging.Switch(); err != nil {
+		return nil, err
+	}
+	f.learn(staging.Files())
+	return staging.Files(), nil
+}
+
+// learn takes over what is known of files that were just stored.
+func (f *Files) learn(stored []Stored) {
+	for _, file := range stored {
+		if info, err := f.shelf.Root.Stat(file.Name); err == nil && info.Size() == file.Size {
+			f.facts.learn(contentID{file.Name, file.Size, info.ModTime()}, Facts{SHA256: file.SHA256, Kernel: kernelOf(f.shelf.Root, file.Name)})
+		}
+	}
 }
 
 func (f *Files) uploaded(ctx context.Context, stored []Stored, by netip.Addr) {

@@ -186,6 +186,8 @@ func (s surface) fetchRelease(w http.ResponseWriter, r *http.Request) error {
 	}
 	var v view
 	switch {
+	case r.Context().Err() != nil:
+		return nil // nobody waits any more; the fetch goes on
 	case err != nil && fault.KindOf(err) == fault.Internal:
 		return err
 	case err != nil:
