@@ -107,8 +107,9 @@ test-long: setup-test build ipxe live ## what takes too long for every change: k
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
 .PHONY: bench
-bench: setup-bench build kernel ## ratios measured side by side, for docs/benchmarks.md
-	@$(GO) run $(GOFLAGS_) ./internal/testenv/bench -build $(BUILD)
+bench: setup-bench build kernel ## ratios measured side by side, for docs/benchmarks.md (ONLY=fleet,streams runs these parts)
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/bench -build $(BUILD) $(if $(ONLY),-only $(ONLY))
+ifeq ($(ONLY),)
 	@echo; echo "## a flash against the shell pipeline, side by side"; echo
 	@$(GO) test -run '^$$' -bench BenchmarkFlash -benchtime $(ROUNDS)x -timeout 60m ./internal/flash
 	@echo; echo "## the live environment against an init that prints one line, side by side"; echo
@@ -117,6 +118,7 @@ bench: setup-bench build kernel ## ratios measured side by side, for docs/benchm
 	@$(GO) test -run '^$$' -bench BenchmarkContact -timeout 20m ./internal/fleet
 	@echo; echo "## pages of 100 rows out of 10,000 machines"; echo
 	@$(GO) test -run '^$$' -bench BenchmarkMachinesPage -benchtime 300x -timeout 20m ./cmd/bty-web
+endif
 
 .PHONY: lint
 lint: ## formatting and go vet

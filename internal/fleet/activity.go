@@ -17,6 +17,13 @@ import (
 // rebuildDepth is how many of the newest events are read at start to know again who was seen when.
 const rebuildDepth = 100_000
 
+// A few are read at a time, with a pause that lets contacts through: a processor that is never
+// idle looks for input every 10 ms only.
+const (
+	rebuildChunk = 100
+	rebuildPause = time.Millisecond
+)
+
 // Activity is what is known of a machine only in memory: when it was seen, from where, and how
 // far its live environment is.
 type Activity struct {
@@ -143,31 +150,45 @@ func (a *activity) forget(mac machine.MAC) {
 }
 
 // Remember reads the newest events, so that a restart forgets nothing that people look at. It
-// works beside the requests: what they learn is newer and stays.
+// works beside the requests, a few events at a time: what they learn is newer and stays.
 func (f *Fleet) Remember(ctx context.Context) error {
-	err := f.Store.View(func(tx Tx) error { return f.activity.rebuild(ctx, tx) })
-	if err != nil {
-		return fmt.Errorf("read when machines were seen last: %w", err)
+	read, before := 0, event.ID(0)
+	for read < rebuildDepth {
+		n := 0
+		err := f.Store.View(func(tx Tx) error {
+			return tx.EachEventBack(before, func(e event.Event) (bool, error) {
+				n++
+				before = e.ID
+				return n < rebuildChunk, f.activity.recall(tx, e)
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("read when machines were seen last: %w", err)
+		}
+		if n < rebuildChunk {
+			return nil
+		}
+		read += n
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(rebuildPause):
+		}
 	}
 	return nil
 }
 
-func (a *activity) rebuild(ctx context.Context, tx Tx) error {
-	read := 0
-	return tx.EachEventBack(0, func(e event.Event) (bool, error) {
-		if read++; ctx.Err() != nil {
-			return false, nil
-		}
-		mac, err := machine.ParseMAC(e.SubjectID)
-		if err != nil || e.SubjectKind != event.Machine || e.Actor != event.Client {
-			return read < rebuildDepth, nil
-		}
-		if _, known, err := tx.Machine(mac); err != nil || !known {
-			return read < rebuildDepth, err
-		}
+// recall takes in an event of a machine that is known.
+func (a *activity) recall(tx Tx, e event.Event) error {
+	mac, err := machine.ParseMAC(e.SubjectID)
+	if err != nil || e.SubjectKind != event.Machine || e.Actor != event.Client {
+		return nil
+	}
+	_, known, err := tx.Machine(mac)
+	if known && err == nil {
 		a.older(mac, e)
-		return read < rebuildDepth, nil
-	})
+	}
+	return err
 }
 
 // older takes in an event, newest first: the newest says when the machine was seen, and the newest

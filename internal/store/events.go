@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"time"
 
 	"bty/internal/event"
@@ -165,6 +166,11 @@ func (t *Tx) alarms() (n int, ready bool) {
 	return t.store.events.alarms, t.store.events.floor == 0
 }
 
+// yieldEvery is after how many decoded values a long read lets others run. The scheduler takes a
+// processor away only after 10 ms, and a contact changes hands several times: beside a reader that
+// never yields it would take a tenth of a second.
+const yieldEvery = 16
+
 // EachEventBack calls fn for the events before an ID (0: all), newest first, until it returns false.
 func (t *Tx) EachEventBack(before event.ID, fn func(event.Event) (bool, error)) error {
 	cursor := t.tx.Bucket(bucketEvents).Cursor()
@@ -177,7 +183,10 @@ func (t *Tx) EachEventBack(before event.ID, fn func(event.Event) (bool, error)) 
 			key, raw = cursor.Prev()
 		}
 	}
-	for ; key != nil; key, raw = cursor.Prev() {
+	for n := 1; key != nil; key, raw = cursor.Prev() {
+		if n++; n%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		var e event.Event
 		if err := decode(bucketEvents, key, raw, &e); err != nil {
 			return err

@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"bty/internal/event"
 )
 
-// buildChunk is how many events are read in one transaction, and how many taken in under one
-// lock: both take well under a millisecond on the way of a contact.
 const (
-	buildChunk = 1000
-	takeChunk  = 100
+	// buildChunk is how many events are read in one transaction and taken in under one lock: well
+	// under a millisecond, which is what a contact may have to wait.
+	buildChunk = 100
+	// buildPause is between chunks. It has to be a sleep: while goroutines are busy on all
+	// processors, the scheduler looks for input from the network every 10 ms only, and a contact
+	// needs several looks.
+	buildPause = time.Millisecond
 )
 
 // Index reads the events that were there when the file was opened, newest first, so that filters
@@ -36,8 +40,10 @@ func (s *Store) Index(ctx context.Context) error {
 		if len(chunk) < buildChunk || len(old) >= s.events.max {
 			break
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-time.After(buildPause):
 		}
 		before = chunk[len(chunk)-1].ID
 	}
@@ -46,12 +52,10 @@ func (s *Store) Index(ctx context.Context) error {
 }
 
 func (x *index) takeOld(old []row, chunk []event.Event) []row {
-	for part := range slices.Chunk(chunk, takeChunk) {
-		x.mu.Lock()
-		for _, e := range part {
-			old = append(old, x.row(e))
-		}
-		x.mu.Unlock()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, e := range chunk {
+		old = append(old, x.row(e))
 	}
 	return old
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math"
+	"runtime"
 	"strings"
 	"time"
 
@@ -106,6 +107,7 @@ func (x *index) back(before event.ID, fn func(*row) bool) (floor event.ID, ready
 			return floor, ready
 		}
 		before = first
+		runtime.Gosched()
 	}
 }
 

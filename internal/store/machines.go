@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"runtime"
 
 	"bty/internal/machine"
 )
@@ -26,7 +27,11 @@ func (t *Tx) DeleteMachine(mac machine.MAC) error {
 
 // EachMachine calls fn for every machine in the order of their MACs.
 func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
+	n := 0
 	return t.tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
+		if n++; n%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		var mac machine.MAC
 		copy(mac[:], key)
 		m, err := remember(&t.store.machines, bucketMachines, mac, key, raw)

@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 )
 
 func main() {
 	build := flag.String("build", "build", "the `folder` with bin/bty-web")
 	each := flag.Duration("each", 2*time.Second, "how long each load runs")
-	only := flag.String("only", "", "run one of: rest, cold, contacts, storm, files")
+	only := flag.String("only", "", "run these `parts` alone, with commas between them: rest, cold, contacts, fleet, page, streams, backup, storm, files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -28,9 +30,9 @@ func run(ctx context.Context, build string, each time.Duration, only string) err
 	parts := []struct {
 		name string
 		run  func(context.Context, string, time.Duration) error
-	}{{"rest", atRest}, {"cold", cold}, {"contacts", contacts}, {"storm", storm}, {"files", files}}
+	}{{"rest", atRest}, {"cold", cold}, {"contacts", contacts}, {"fleet", fleet}, {"page", page}, {"streams", streams}, {"backup", backups}, {"storm", storm}, {"files", files}}
 	for _, p := range parts {
-		if only != "" && only != p.name {
+		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue
 		}
 		if err := p.run(ctx, build, each); err != nil {

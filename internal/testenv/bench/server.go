@@ -25,8 +25,16 @@ type server struct {
 }
 
 func start(ctx context.Context, build string) (*server, error) {
+	return startOver(ctx, build, func(string) error { return nil })
+}
+
+// startOver starts a server over a state folder that prepare has filled.
+func startOver(ctx context.Context, build string, prepare func(state string) error) (*server, error) {
 	dir, err := os.MkdirTemp("", "bty-bench-")
 	if err != nil {
+		return nil, err
+	}
+	if err := prepare(filepath.Join(dir, "state")); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"bty/internal/machine"
+)
+
+// turns is how often two servers, or two states of one, are measured in turn: the median of each
+// says what is theirs and not the machine's.
+const turns = 5
+
+// fleet measures contacts over a database of a fleet beside those over an empty one, in turn.
+func fleet(ctx context.Context, build string, each time.Duration) error {
+	fmt.Printf("\n## Contacts with %d machines and %d events, beside a database with one machine, in turn: requests/s (p50, p99)\n\n", manyMachines, manyEvents)
+	fmt.Println("| what | connections | empty | full | ratio | resident |")
+	fmt.Println("|---|---|---|---|---|---|")
+	for _, c := range []struct {
+		name string
+		mode machine.BootMode
+		path []string
+	}{
+		{"script, no fact changes", machine.IPXEExit, []string{"/pxe/%s"}},
+		{"plan, no fact changes", machine.IPXEExit, []string{"/pxe/%s/plan"}},
+		{"script, start and inventory, facts change", machine.Inventory, []string{"/pxe/%s", "/boot/bty-live-x86_64.vmlinuz?mac=%s", "POST /pxe/%s/inventory"}},
+	} {
+		if err := beside(ctx, build, each, c.name, c.mode, c.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func beside(ctx context.Context, build string, each time.Duration, name string, mode machine.BootMode, paths []string) error {
+	full, err := startOver(ctx, build, fill(manyMachines, manyEvents, mode))
+	if err != nil {
+		return err
+	}
+	defer full.stop()
+	empty, err := startOver(ctx, build, fill(1, 1, mode))
+	if err != nil {
+		return err
+	}
+	defer empty.stop()
+	for _, n := range []int{1, 16, 64, 256} {
+		a, b, err := inTurn(
+			func() (result, error) { return load(empty.address, n, each, boots(1, paths, n)) },
+			func() (result, error) { return load(full.address, n, each, boots(manyMachines, paths, n)) })
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s | %d | %s | %s | %.2f | %.0f and %.0f MiB |\n", name, n, a, b, b.rate/a.rate, empty.resident(), full.resident())
+	}
+	return nil
+}
+
+// boots sends each worker through all machines, and each machine through all paths.
+func boots(machines int, paths []string, workers int) func(worker, i int) []byte {
+	all := make([][][]byte, len(paths))
+	for i, path := range paths {
+		if to, isPost := strings.CutPrefix(path, "POST "); isPost {
+			all[i] = posts(machines, to, `{"disks":[{"path":"/dev/nvme0n1","size":"953.9G","serial":"S1","tran":"nvme"}]}`)
+			continue
+		}
+		all[i] = requests(machines, path)
+	}
+	return func(worker, i int) []byte {
+		turn := i / len(paths)
+		return all[i%len(paths)][(worker*machines/workers+turn*7919)%machines]
+	}
+}
+
+func posts(machines int, path, body string) [][]byte {
+	all := make([][]byte, machines)
+	for i := range all {
+		all[i] = post(fmt.Sprintf(path, macOf(i)), body)
+	}
+	return all
+}
+
+// inTurn measures one and the other alternately, and returns the median of each.
+func inTurn(one, other func() (result, error)) (a, b result, err error) {
+	var as, bs []result
+	for range turns {
+		for _, m := range []struct {
+			run func() (result, error)
+			to  *[]result
+		}{{one, &as}, {other, &bs}} {
+			r, err := m.run()
+			if err != nil {
+				return a, b, err
+			}
+			*m.to = append(*m.to, r)
+		}
+	}
+	return median(as), median(bs), nil
+}
+
+// median takes each figure's median by itself.
+func median(all []result) result {
+	pick := func(value func(result) float64) float64 {
+		values := make([]float64, len(all))
+		for i, r := range all {
+			values[i] = value(r)
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	failed := 0
+	for _, r := range all {
+		failed += r.failed
+	}
+	return result{rate: pick(func(r result) float64 { return r.rate }), failed: failed,
+		p50: time.Duration(pick(func(r result) float64 { return float64(r.p50) })), p99: time.Duration(pick(func(r result) float64 { return float64(r.p99) }))}
+}
+
+// page measures what people and programs read of a fleet.
+func page(ctx context.Context, build string, _ time.Duration) error {
+	s, err := startOver(ctx, build, fill(manyMachines, manyEvents, machine.IPXEExit))
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	client, err := s.operator()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n## Pages with %d machines and %d events, one request at a time\n\n", manyMachines, manyEvents)
+	fmt.Println("| what | p50 | p99 | size |")
+	fmt.Println("|---|---|---|---|")
+	for _, path := range []string{"/ui/machines?per_page=100", "/ui/machines?per_page=100&page=50&sort=last_seen_at&dir=desc", "/ui/machines?per_page=100&q=rack-12",
+		"/ui/machines/" + macOf(77), "/ui/dashboard", "/ui/events?per_page=100", "/ui/events?filter=attention", "/ui/events?per_page=100&q=" + macOf(4321), "/machines"} {
+		took, size, err := s.fetch(client, path, 200)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| `%s` | %.1f ms | %.1f ms | %d KiB |\n", strings.ReplaceAll(path, "|", "\\|"), ms(took[len(took)/2]), ms(took[len(took)*99/100]), size>>10)
+	}
+	return nil
+}
+
+// fetch gets a path n times and returns how long each took, sorted.
+func (s *server) fetch(client *http.Client, path string, n int) (took []time.Duration, size int64, err error) {
+	for range n {
+		begin := time.Now()
+		resp, err := client.Get("http://" + s.address + path)
+		if err != nil {
+			return nil, 0, err
+		}
+		size, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return nil, 0, fmt.Errorf("GET %s: %s %w", path, resp.Status, err)
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	return took, size, nil
+}
