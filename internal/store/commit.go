@@ -42,7 +42,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	select {
 	case <-r.done: // not ctx: what has begun will be committed, and the caller must know
-		return r.err
+		return s.named(r.err)
 	case <-s.done:
 	}
 	select {

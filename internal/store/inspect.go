@@ -43,13 +43,18 @@ func inspect(path string, breathe func()) (err error) {
 		if int(have) > len(migrations) {
 			return &NewerError{path, int(have), len(migrations)}
 		}
-		if int(have) == len(migrations) {
+		isCurrent := int(have) == len(migrations)
+		if isCurrent {
 			if err := complete(tx); err != nil {
 				return corrupt(path, err)
 			}
 		}
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
-			if err := walk(b, breathe); err != nil {
+			check := legible
+			if !isCurrent { // a migration reads what it changes
+				check = func(_, _, _ []byte) error { return nil }
+			}
+			if err := walk(b, func(key, value []byte) error { breathe(); return check(name, key, value) }); err != nil {
 				return corrupt(path, fmt.Errorf("bucket %q: %w", name, err))
 			}
 			return nil
@@ -57,8 +62,8 @@ func inspect(path string, breathe func()) (err error) {
 	})
 }
 
-// walk touches every page of a bucket. None of ours has a bucket in it.
-func walk(b *bolt.Bucket, breathe func()) error {
+// walk touches every page of a bucket and hands each value over. None of ours has a bucket in it.
+func walk(b *bolt.Bucket, each func(key, value []byte) error) error {
 	if b == nil {
 		return errors.New("it is no bucket")
 	}
@@ -72,8 +77,10 @@ func walk(b *bolt.Bucket, breathe func()) error {
 			return fmt.Errorf("key %x is out of order", key)
 		}
 		last = key
-		breathe()
 		_ = bytes.IndexByte(value, 0) // reads it: a value that goes beyond the file faults here
+		if err := each(key, value); err != nil {
+			return err
+		}
 	}
 	return nil
 }

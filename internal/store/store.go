@@ -99,7 +99,7 @@ func (s *Store) Commits() int64 { return s.commits.Load() }
 
 // View runs fn on a consistent snapshot.
 func (s *Store) View(fn func(*Tx) error) error {
-	return s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx: tx, store: s}) })
+	return s.named(s.db.View(func(tx *bolt.Tx) error { return fn(&Tx{tx: tx, store: s}) }))
 }
 
 // Check reports whether the database answers and its committer gets through; it is what readiness

@@ -74,7 +74,7 @@ func decode(bucket, key, raw []byte, value any) error {
 		return fmt.Errorf("%s/%x has a value version that this release does not know", bucket, key)
 	}
 	if err := json.Unmarshal(raw[1:], value); err != nil {
-		return fmt.Errorf("decode %s/%x: %w", bucket, key, err)
+		return &ValueError{string(bucket), bytes.Clone(key), err}
 	}
 	return nil
 }

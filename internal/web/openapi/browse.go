@@ -73,7 +73,7 @@ func NewGuide(base string, operations []Operation) Guide {
 
 func (o Operation) entry(base string, all *schemas) Entry {
 	e := Entry{ID: o.id(), Method: o.method(), Path: o.path(), Summary: o.Summary, Details: o.Details,
-		Access: [...]string{SignedIn: "session or token", Open: "anybody", Page: "session"}[o.Access]}
+		Access: [...]string{SignedIn: "session or token", Open: "anybody", Session: "session", Page: "session"}[o.Access]}
 	for _, v := range o.params() {
 		p := v.(map[string]any)
 		row := rowOf(p["name"].(string), p["schema"].(map[string]any), p["required"] == true)

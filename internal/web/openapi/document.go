@@ -164,9 +164,8 @@ func (o Operation) usual() []Answer {
 	case Session:
 		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden)
 	case Page:
-		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden) // a script, a token
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden) // a script whose session has ended, a token
 		list = append(list, Empty(http.StatusSeeOther, "to the sign-in page, or to the page that shows the outcome"))
-		statuses = append(statuses, http.StatusUnauthorized) // to a script whose session has ended
 	}
 	if strings.Contains(o.path(), "{mac}") {
 		statuses = append(statuses, http.StatusBadRequest)
