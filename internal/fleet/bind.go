@@ -208,3 +208,27 @@ func (f *Fleet) Machines() ([]Record, error) {
 	})
 	return records, err
 }
+
+// CheckDisk refuses to set a boot mode that writes a disk where neither the machine nor a rule says
+// which.
+func (f *Fleet) CheckDisk(mac machine.MAC, want machine.Intent) error {
+	want = canonical(want)
+	if want.Free || !want.WithoutDisk() {
+		return nil
+	}
+	return f.Store.View(func(tx Tx) error {
+		m, _, err := tx.Machine(mac)
+		if err != nil {
+			return err
+		}
+		m.MAC, m.Intent = mac, want
+		a, err := assign(tx, m)
+		switch {
+		case err != nil || a.Serial != "":
+			return err
+		case a.NoDisk != "":
+			return fault.New(fault.Rejected, "boot mode %s writes a disk, and the rule that chooses it finds none: %s. Choose the target disk here", want.Mode, a.NoDisk)
+		}
+		return fault.New(fault.Rejected, "boot mode %s writes a disk: choose the target disk first", want.Mode)
+	})
+}

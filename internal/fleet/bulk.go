@@ -114,11 +114,15 @@ func (f *Fleet) Bulk(ctx context.Context, sel Selection, a Action, who Who) (Bul
 	return report, nil
 }
 
-// selected is the machines of a selection, none twice.
-func (f *Fleet) selected(sel Selection, a Action) (macs []machine.MAC, err error) {
+func (f *Fleet) selected(sel Selection, a Action) ([]machine.MAC, error) {
 	if err := f.checkAction(a); err != nil {
 		return nil, err
 	}
+	return f.Selected(sel)
+}
+
+// Selected is the machines of a selection, none twice.
+func (f *Fleet) Selected(sel Selection) (macs []machine.MAC, err error) {
 	if sel.Query != nil {
 		if macs, err = f.Select(*sel.Query); err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/ledger"
+	"bty/internal/machine"
 	"bty/internal/rule"
 )
 
@@ -42,6 +43,31 @@ func (f *Fleet) Rule(id rule.ID) (rule.Rule, error) {
 		return r, unknownRule(id)
 	}
 	return r, nil
+}
+
+// RuleUse counts for how many machines each rule decides something; 0 stands for the default.
+func (f *Fleet) RuleUse() (map[rule.ID]int, error) {
+	use := map[rule.ID]int{}
+	err := f.Store.View(func(tx Tx) error {
+		return tx.EachMachine(func(m machine.Machine) error {
+			a, err := assign(tx, m)
+			for id := range decidedBy(a) {
+				use[id]++
+			}
+			return err
+		})
+	})
+	return use, err
+}
+
+func decidedBy(a rule.Assigned) map[rule.ID]bool {
+	ids := map[rule.ID]bool{}
+	for _, by := range []rule.By{a.ModeBy, a.ImageBy, a.DiskBy} {
+		if by.Origin == rule.ByRule || by.Origin == rule.Default {
+			ids[by.Rule] = true
+		}
+	}
+	return ids
 }
 
 func unknownRule(id rule.ID) error {

@@ -203,9 +203,9 @@ const silence = time.Minute
 func (t *Timeline) wait(s *Stage, waited, within time.Duration) {
 	e := expected[s.Name]
 	s.State, s.Within = StageCurrent, within
-	text := fmt.Sprintf("It usually takes less than %s; %s have passed.", within, waited.Round(time.Second))
+	text := fmt.Sprintf("It usually takes less than %s; %s have passed.", spell(within), spell(waited))
 	if !s.heard.IsZero() {
-		text = fmt.Sprintf("The last report of it came %s ago; they come each second.", waited.Round(time.Second))
+		text = fmt.Sprintf("The last report of it came %s ago; they come each second.", spell(waited))
 	}
 	if waited <= within {
 		t.Where = "Waiting for: " + s.Title + ". " + text
@@ -213,4 +213,17 @@ func (t *Timeline) wait(s *Stage, waited, within time.Duration) {
 	}
 	s.State, s.Causes, s.Try = StageOverdue, e.causes, e.try
 	t.Where = "Stopped before: " + s.Title + ". " + text
+}
+
+// spell says a duration for people.
+func spell(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f seconds", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0f hours", d.Hours())
+	}
+	return fmt.Sprintf("%.0f days", d.Hours()/24)
 }

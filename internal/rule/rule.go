@@ -112,3 +112,25 @@ func CanonicalPrefix(s string) (string, bool) {
 	}
 	return b.String(), digits > 0
 }
+
+// String says for people which machines a rule is for.
+func (s Selector) String() string {
+	var parts []string
+	add := func(text, value string) {
+		if value != "" {
+			parts = append(parts, text+" "+value)
+		}
+	}
+	add("with", strings.Join(s.Labels, " and "))
+	add("without", strings.Join(s.NotLabels, " and "))
+	add("MAC", s.MACPrefix)
+	add("vendor", s.Vendor)
+	add("product", s.Product)
+	add("architecture", s.Arch)
+	add("a disk of at least", s.DiskMin)
+	add("a disk of at most", s.DiskMax)
+	if len(parts) == 0 {
+		return "every machine"
+	}
+	return strings.Join(parts, ", ")
+}

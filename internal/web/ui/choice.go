@@ -27,7 +27,7 @@ var modeHelp = map[machine.BootMode]string{
 const byRule = "by-rule"
 
 func modeChoices(own machine.Intent) []choice {
-	list := []choice{{Value: byRule, Text: byRule, Help: "What the rules say; without one, report its hardware.", Chosen: own.Free}}
+	list := []choice{{Value: byRule, Text: byRule, Help: "Let rules decide: what the list of rules says, or its default.", Chosen: own.Free}}
 	for _, m := range machine.Modes {
 		list = append(list, choice{Value: m.String(), Text: m.String(), Help: modeHelp[m], Chosen: !own.Free && m == own.Mode})
 	}

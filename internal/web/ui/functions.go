@@ -29,10 +29,10 @@ func (s surface) functions() template.FuncMap {
 		"stored": func(field, label, about string, v settings.Value) storedField {
 			return storedField{field, label, about, v}
 		},
-		"plural": plural,
-		"gib":    func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
-		"has":    s.has,
-		"job":    jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
+		"plural": plural, "took": took,
+		"gib": func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
+		"has": s.has,
+		"job": jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
 		"bootPath": bootFilePath, "bootURL": func(name string) string { return "/boot/" + url.PathEscape(name) },
 	}
 }

@@ -11,14 +11,17 @@ import (
 	"bty/internal/fault"
 	"bty/internal/fleet"
 	"bty/internal/hardware"
+	"bty/internal/machine"
 	"bty/internal/rule"
 	"bty/internal/web/api"
 	"bty/internal/web/body"
+	"bty/internal/web/serve"
 )
 
 func (s surface) machineRoutes(r routes) {
 	r.own("GET /ui/machines/{mac}", s.machine)
 	r.own("POST /ui/machines/{mac}", s.saveMachine)
+	r.own("POST /ui/machines/{mac}/preview", s.previewMachine)
 	r.own("POST /ui/machines/{mac}/arm", s.arm)
 	r.own("GET /ui/machines/{mac}/delete", s.askDelete)
 	r.own("POST /ui/machines/{mac}/delete", s.deleteMachine)
@@ -33,6 +36,9 @@ type machinePage struct {
 	Modes   []choice
 	Summary *hardware.Summary // nil if it never reported a hardware tree
 	Events  []event.Event
+
+	Explain  *explained
+	Timeline fleet.Timeline
 }
 
 // ModeByRule reports whether a rule decided the boot mode.
@@ -76,6 +82,12 @@ func (s surface) machine(w http.ResponseWriter, r *http.Request) error {
 	if page.Events, err = s.Book.Events(event.Filter{SubjectKind: &subject, SubjectID: &id, Limit: lastEvents}); err != nil {
 		return err
 	}
+	if page.Explain, err = s.explain(one, serve.Host(r)); err != nil {
+		return err
+	}
+	if page.Timeline, err = s.Fleet.Timeline(one.MAC); err != nil {
+		return err
+	}
 	return s.show(w, r, view{Page: "machine", Title: one.MAC.String(), Section: "machines", Data: page, Saved: machineSaved})
 }
 
@@ -97,16 +109,7 @@ func (s surface) saveMachine(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	here := "/ui/machines/" + mac.String()
-	want, err := api.ReadIntent(intentFields(form))
-	if form.Get("boot_mode") == byRule {
-		want.Free = true
-	}
-	if problems, ok := body.AsProblems(err); ok {
-		return done(w, r, here, "", fault.New(fault.Rejected, "%s", problems.Error()))
-	}
-	if err == nil && want.WithoutDisk() {
-		err = fault.New(fault.Rejected, "boot mode %s writes a disk: choose the target disk first", want.Mode)
-	}
+	want, err := s.typedIntent(mac, form)
 	if err == nil {
 		_, err = s.Fleet.Save(r.Context(), mac, want, fleet.Who{From: s.Client(r)})
 	}
@@ -114,6 +117,23 @@ func (s surface) saveMachine(w http.ResponseWriter, r *http.Request) error {
 		return done(w, r, here, "", err)
 	}
 	return done(w, r, "/ui/machines", mac.String(), nil)
+}
+
+// typedIntent is what the assignment form says, if that can be done.
+func (s surface) typedIntent(mac machine.MAC, form url.Values) (machine.Intent, error) {
+	isFree := form.Get("boot_mode") == byRule
+	if isFree {
+		form.Del("boot_mode")
+	}
+	want, err := api.ReadIntent(intentFields(form))
+	want.Free = isFree
+	if problems, ok := body.AsProblems(err); ok {
+		return want, fault.New(fault.Rejected, "%s", problems.Error())
+	}
+	if err != nil {
+		return want, err
+	}
+	return want, s.Fleet.CheckDisk(mac, want)
 }
 
 // intentFields is the form as JSON: a field that is blank is null.

@@ -108,14 +108,16 @@ func (s surface) imageNames() (imageNames, error) {
 	return names, err
 }
 
-func (n imageNames) of(r fleet.Record) string {
-	switch name, known := n[r.Intent.Image]; {
-	case r.Intent.Image.IsZero():
+func (n imageNames) of(r fleet.Record) string { return n.name(r.Intent.Image) }
+
+func (n imageNames) name(ref catalog.ImageRef) string {
+	switch name, known := n[ref]; {
+	case ref.IsZero():
 		return ""
 	case known:
 		return name
 	}
-	return r.Intent.Image.Short() + " (not in the catalog)"
+	return ref.Short() + " (not in the catalog)"
 }
 
 // addMachine makes a machine known by its MAC. One that is known already is shown, as it is.

@@ -61,6 +61,8 @@ var registrars = []func(surface, routes){
 	surface.backupRoutes,
 	surface.imagesRoutes,
 	surface.apiRoutes,
+	surface.rulesRoutes,
+	surface.bulkRoutes,
 }
 
 // Register adds the routes. It returns how a browser is told what no route of ours could tell it.
