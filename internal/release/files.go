@@ -170,9 +170,7 @@ func (f *Files) receive(next Source) (stored []Stored, err error) {
 // learn takes over what is known of files that were just stored.
 func (f *Files) learn(stored []Stored) {
 	for _, file := range stored {
-		if info, err := f.shelf.Root.Stat(file.Name); err == nil && info.Size() == file.Size {
-			f.facts.learn(contentID{file.Name, file.Size, info.ModTime()}, Facts{SHA256: file.SHA256, Kernel: kernelOf(f.shelf.Root, file.Name)})
-		}
+		f.facts.learn(contentID{file.Name, file.Size, file.at}, Facts{SHA256: file.SHA256, Kernel: kernelOf(f.shelf.Root, file.Name)})
 	}
 }
 

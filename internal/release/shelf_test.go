@@ -79,7 +79,7 @@ func TestSet(t *testing.T) {
 	}
 	stored, err := staging.Receive("kernel", strings.NewReader("new"))
 	sum := sha256.Sum256([]byte("new"))
-	if want := (Stored{"kernel", 3, hex.EncodeToString(sum[:])}); err != nil || stored != want {
+	if err != nil || stored.Name != "kernel" || stored.Size != 3 || stored.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("%+v, %v", stored, err)
 	}
 	if _, err := staging.Receive("initrd", strings.NewReader("more")); err != nil {

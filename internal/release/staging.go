@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"bty/internal/fault"
 )
@@ -28,6 +29,8 @@ type Stored struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size_bytes"`
 	SHA256 string `json:"sha256"`
+
+	at time.Time // its date, by which this content is known again
 }
 
 // Stage begins a set. Discard must follow, whether it was switched to or not.
@@ -76,13 +79,14 @@ func (g *Staging) Receive(name string, from io.Reader) (Stored, error) {
 	if in.err == nil && err == nil && stored.Size > g.shelf.Limit {
 		err = g.shelf.tooLarge(stored.Size)
 	}
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+	info, statErr := file.Stat()
+	if err = errors.Join(err, statErr, file.Sync(), file.Close()); err != nil {
 		if in.err != nil {
 			return stored, in.err
 		}
 		return stored, g.shelf.storeFault(err, name)
 	}
-	stored.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	stored.SHA256, stored.at = hex.EncodeToString(sum.Sum(nil)), info.ModTime()
 	g.files = append(g.files, stored)
 	return stored, nil
 }
