@@ -62,6 +62,12 @@ func TestNetbootFetch(t *testing.T) {
 	tab.Says(".notice.good", "The fetch has begun")
 	tab.Live()
 	tab.Until(`[...document.querySelectorAll(".artifacts li")].some(l => l.textContent.includes(".squashfs") && l.textContent.includes("50 %"))`)
+	for _, view := range browser.Views {
+		tab.Look(view)
+		tab.Axe()
+		tab.Shot(picture("netboot-fetching", view))
+	}
+	tab.Look(browser.Desktop)
 	tab.Click(`form[action$="/fetch/cancel"] button`)
 	tab.Says(".notice.good", "cancelled")
 	tab.Says("#now", "The boot folder is empty")
