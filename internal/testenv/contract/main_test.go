@@ -41,7 +41,7 @@ func run(m *testing.M) (code int, err error) {
 	if own, err = Build(dir); err != nil {
 		return 1, err
 	}
-	instance, err := own.Start(filepath.Join(dir, "state"), "BTY_WITHCACHE_URL="+origin.CacheURL())
+	instance, err := own.Start(filepath.Join(dir, "state"), "BTY_WITHCACHE_URL="+origin.CacheURL(), "BTY_NETBOOT_RELEASE_URL="+origin.ReleaseURL())
 	if err != nil {
 		return 1, err
 	}
@@ -72,10 +72,16 @@ func on(t testing.TB) Caller {
 // over HTTP, so such a case is not for it.
 func start(t testing.TB, settings ...string) (Caller, *Instance) {
 	t.Helper()
+	return startIn(t, t.TempDir(), settings...)
+}
+
+// startIn starts it over a state folder that was there before.
+func startIn(t testing.TB, state string, settings ...string) (Caller, *Instance) {
+	t.Helper()
 	if own == nil {
 		t.Skip("needs a server with settings of its own; run without URL")
 	}
-	instance, err := own.Start(t.TempDir(), settings...)
+	instance, err := own.Start(state, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}

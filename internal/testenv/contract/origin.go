@@ -52,6 +52,16 @@ func (o *Origin) Cache(src string) {
 // CacheURL is the base that a server is configured with.
 func (o *Origin) CacheURL() string { return o.URL + "/cache" }
 
+// ReleaseURL is where a server that is configured with it looks for releases.
+func (o *Origin) ReleaseURL() string { return o.URL + "/releases/{tag}" }
+
+// Drop takes a file away again.
+func (o *Origin) Drop(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.files, path)
+}
+
 // Blob is the URL of a source in the cache, by the rule of the contract's section 5.2.
 func (o *Origin) Blob(src, name string) string {
 	return o.CacheURL() + "/b/" + base64.RawURLEncoding.EncodeToString([]byte(src)) + "/" + name

@@ -95,6 +95,11 @@ func (i *Instance) ready() error {
 
 // Stop ends it as a service manager would.
 func (i *Instance) Stop() error {
+	select {
+	case <-i.ended:
+		return nil
+	default:
+	}
 	_ = i.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-i.ended:

@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 )
@@ -113,4 +114,65 @@ func TestSection06_FormAndCheck(t *testing.T) {
 		t.Errorf("%v", dead)
 	}
 	c.Do("POST", "/ui/catalog/entries/check", FormOf()).Is(422)
+}
+
+func TestSection06_FetchRelease(t *testing.T) {
+	c := on(t)
+	text, srcs := c.manifest(c.run())
+	set := func(url string) {
+		c.Do("POST", "/ui/settings/upstream", FormOf("netboot_repo", "", "netboot_tag", "", "catalog_url", url)).Leads("/ui/settings?saved=upstream*")
+	}
+	set(c.Origin.Put(c.run()+"/catalog.toml", text))
+	defer set("")
+	for range 2 { // again: nothing new
+		if answer := c.Do("POST", "/ui/catalog/fetch-release", nil).Leads("/ui/images*"); strings.Contains(answer.Header.Get("Location"), "error=") {
+			t.Errorf("leads to %q", answer.Header.Get("Location"))
+		}
+	}
+	c.listed(srcs[0])
+	c.listed(srcs[1])
+}
+
+// A catalog file is read at the start. What was deleted stays deleted.
+func TestSection06_CatalogFile(t *testing.T) {
+	dir := t.TempDir()
+	file := dir + "/catalog.toml"
+	manifest := fmt.Sprintf("version = 1\n[[images]]\nname = \"one\"\nsrc = %q\n[[images]]\nname = \"two\"\nsrc = %q\n", "http://127.0.0.1:1/one.img", "http://127.0.0.1:1/two.img")
+	if err := os.WriteFile(file, []byte(manifest), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	state := t.TempDir()
+	names := func(c Caller) string {
+		var list []string
+		for _, v := range c.Anonymous("GET", "/images", nil).Is(200).List() {
+			list = append(list, obj(v)["name"].(string))
+		}
+		return strings.Join(list, " ")
+	}
+	c, instance := startIn(t, state, "BTY_PATHS_CATALOG_FILE="+file)
+	if got := names(c); got != "one two" {
+		t.Errorf("%s", got)
+	}
+	if n := len(c.Events("kind", "catalog.entry.added")); n != 0 {
+		t.Errorf("%d events of what a file holds", n)
+	}
+	c.Do("DELETE", "/catalog/entries?src="+url.QueryEscape("http://127.0.0.1:1/one.img"), nil).Is(204)
+	if err := instance.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	differs(t, "an entry that was deleted does not come back from the file")
+	c, instance = startIn(t, state, "BTY_PATHS_CATALOG_FILE="+file)
+	if got := names(c); got != "two" {
+		t.Errorf("%s", got)
+	}
+	if err := instance.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("<html>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, instance = startIn(t, state, "BTY_PATHS_CATALOG_FILE="+file) // is no reason not to start
+	if got := names(c); got != "two" {
+		t.Errorf("%s", got)
+	}
 }

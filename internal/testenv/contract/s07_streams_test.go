@@ -91,15 +91,15 @@ func TestSection07_MachinesStream(t *testing.T) {
 	}
 	three("connecting")
 	differs(t, "changes that come close together may be told once")
-	for name, act := range map[string]func(){
-		"script":    func() { c.Script(mac) },
-		"plan":      func() { c.Plan(mac) },
-		"inventory": func() { c.Anonymous("POST", "/pxe/"+mac+"/inventory", JSON(`{}`)).Is(204) },
-		"status":    func() { c.Report(mac, "failed") },
-		"PUT":       func() { c.Put(mac, `{"labels":["stream"]}`) },
+	for _, act := range []struct {
+		name string
+		do   func()
+	}{
+		{"script", func() { c.Script(mac) }}, {"plan", func() { c.Plan(mac) }}, {"status", func() { c.Report(mac, "failed") }},
+		{"inventory", func() { c.Anonymous("POST", "/pxe/"+mac+"/inventory", JSON(`{}`)).Is(204) }}, {"PUT", func() { c.Put(mac, `{"labels":["stream"]}`) }},
 	} {
-		act()
-		three(name)
+		act.do()
+		three(act.name)
 	}
 }
 
@@ -123,6 +123,23 @@ func TestSection07_WorkersStream(t *testing.T) {
 		}
 		if state.Key == id && state.Status == "failed" {
 			t.Fatal(f.data)
+		}
+	}
+}
+
+// A server that stops ends its streams at once and does not wait for the readers.
+func TestSection07_StreamsEndWithTheServer(t *testing.T) {
+	c, instance := start(t)
+	streams := []<-chan frame{c.stream("/events/machines"), c.stream("/events/workers"), c.stream("/api/v1/stream")}
+	began := time.Now()
+	if err := instance.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("stopping took %s", took)
+	}
+	for _, frames := range streams {
+		for range frames { // until it is closed
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -533,6 +534,82 @@ func point28(t *testing.T) {
 		t.Errorf("latest leads to %v, want .../v%s", state["base_url"], version)
 	}
 	c.Do("DELETE", "/boot/releases/latest", nil).Is(200)
+	c.fetched("latest")
+	if own == nil {
+		return // the releases of a server that was given are not ours to spoil
+	}
+	base := "bty-netboot-pc-x86_64-v" + version
+	release := map[string]string{".vmlinuz": "new kernel", ".initrd": "new initrd", ".squashfs": "new squashfs"}
+	var sums string
+	for suffix, content := range release {
+		sums += fmt.Sprintf("%x *./%s\n", sha256.Sum256([]byte(content)), base+suffix)
+	}
+	spoiled := map[string]func(folder string){
+		"a file is missing":       func(folder string) { c.Origin.Drop(folder + base + ".squashfs") },
+		"a file is another":       func(folder string) { c.Origin.Put(folder+base+".initrd", "other initrd") },
+		"the manifest is missing": func(folder string) { c.Origin.Drop(folder + base + ".sha256") },
+		"the manifest is short":   func(folder string) { c.Origin.Put(folder+base+".sha256", sums[:strings.Index(sums, "\n")+1]) },
+		"the manifest is no list": func(folder string) { c.Origin.Put(folder+base+".sha256", "<html>") },
+		"the manifest is empty":   func(folder string) { c.Origin.Put(folder+base+".sha256", "") },
+	}
+	fetch := func(tag string, spoil func(string)) map[string]any {
+		folder := "/releases/" + tag + "/"
+		for suffix, content := range release {
+			c.Origin.Put(folder+base+suffix, content)
+		}
+		c.Origin.Put(folder+base+".sha256", sums)
+		spoil(folder)
+		c.Do("POST", "/boot/releases", JSON(`{"tag":"`+tag+`"}`)).Is(202)
+		return c.fetched(tag)
+	}
+	for _, suffix := range []string{".vmlinuz", ".initrd", ".squashfs"} {
+		c.Do("PUT", "/boot/"+base+suffix, Text{"", "old " + suffix}).Is(200)
+	}
+	i := 0
+	for name, spoil := range spoiled {
+		i++
+		t.Run(name, func(t *testing.T) {
+			if state := fetch(fmt.Sprintf("v%d-%s", i, c.run()[1:]), spoil); state["status"] != "failed" || state["error"] == nil || state["error"] == "" {
+				t.Errorf("%v", state)
+			}
+			for _, suffix := range []string{".vmlinuz", ".initrd", ".squashfs"} {
+				if got := c.Anonymous("GET", "/boot/"+base+suffix, nil).Is(200).Body; got != "old "+suffix {
+					t.Errorf("%s is %q now", suffix, got)
+				}
+			}
+		})
+	}
+	t.Run("all is well", func(t *testing.T) {
+		tag := "v9-" + c.run()[1:]
+		for range 2 { // a tag that was fetched can be fetched again
+			if state := fetch(tag, func(string) {}); state["status"] != "completed" || state["finished_at"] == nil || state["bytes_done"] == 0.0 {
+				t.Errorf("%v", state)
+			}
+		}
+		for suffix, content := range release {
+			c.Anonymous("GET", "/boot/"+base+suffix, nil).Is(200, content)
+		}
+		e := c.Events("kind", "netboot.artifacts.fetched", "subject_id", tag)
+		if len(e) != 2 || e[0]["subject_kind"] != "netboot" || e[0]["actor"] != "system" {
+			t.Fatalf("%v", e)
+		}
+		c.Keys("netboot.artifacts.fetched", e[0]["details"], "tag base_url")
+		c.Do("POST", "/ui/netboot/fetch-release", FormOf("tag", tag))
+	})
+}
+
+// fetched waits for the end of a fetch and returns its state.
+func (c Caller) fetched(tag string) (state map[string]any) {
+	c.Helper()
+	c.Eventually("the fetch of "+tag+" has ended", func() bool {
+		for _, v := range items(c.Do("GET", "/boot/releases", nil).Is(200).Object()["fetches"]) {
+			if f := obj(v); f["tag"] == tag {
+				state = f
+			}
+		}
+		return state["status"] == "completed" || state["status"] == "failed" || state["status"] == "cancelled"
+	})
+	return state
 }
 
 func point29(t *testing.T) {
