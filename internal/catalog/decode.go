@@ -23,6 +23,9 @@ const (
 // DecodeTOML reads schema version 1 of catalog.toml. Keys that are not known are ignored. A file
 // that breaks the schema is refused whole; an image that merely cannot be used here says so.
 func DecodeTOML(raw []byte) ([]Listed, error) {
+	if err := checkKeys(raw); err != nil {
+		return nil, err
+	}
 	var doc map[string]any
 	if err := toml.Unmarshal(raw, &doc); err != nil {
 		return nil, syntaxError(err)
