@@ -321,6 +321,21 @@ func TestChangeImage(t *testing.T) {
 	a.alive()
 }
 
+// A rule that assigns an image counts like a machine that is bound to it.
+func TestImageOfARule(t *testing.T) {
+	a := start(t, nil)
+	src := origin(t, map[string]string{"/x.img.zst": "12345", "/sums": strings.Repeat("ab", 32) + "  x.img.zst\n"})
+	image := ref(t, src+"/x.img.zst")
+	a.do("POST", "/catalog/entries", map[string]any{"image_url": src + "/x.img.zst"}).is(t, 201)
+	a.do("POST", "/api/v1/rules", map[string]any{"name": "rack 1", "mac_prefix": "52:54:00", "boot_mode": "bty-flash-once", "bty_image_ref": image, "target_pick": "only"}).is(t, 201)
+	a.do("GET", "/api/v1/images/"+image, nil).is(t, 200, `"machines":[]`, `"rules":["rule \"rack 1\""]`)
+	a.do("DELETE", "/api/v1/images/"+image, nil).is(t, 409, `rule \"rack 1\"`)
+	a.do("PUT", "/api/v1/images/"+image, jsonText(`{"format":"img"}`)).is(t, 409, `rule \"rack 1\"`)
+	a.do("GET", "/ui/images", nil).is(t, 200, "1 rule")
+	a.do("GET", "/ui/images/"+image+"/delete", nil).is(t, 200, "rule &#34;rack 1&#34;", "Delete it all the same")
+	a.do("DELETE", "/api/v1/images/"+image+"?force=1", nil).is(t, 204)
+}
+
 func TestCheckImage(t *testing.T) {
 	c := newImageCache(t)
 	a := start(t, map[string]string{"BTY_WITHCACHE_URL": c.url})
