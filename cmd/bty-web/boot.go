@@ -64,15 +64,15 @@ func newBootFolder(cfg *config.Config, log *slog.Logger, shelf *release.Shelf, c
 			return release.Upstream{Repo: repo.Text, Stored: repo.Stored, URL: cfg.Netboot.ReleaseURL}
 		},
 	})
-	b.tftp = probe.NewProber(func() (string, int) { return probeHost(cfg, chosen), cfg.TFTP.Port }, nbp.AutoexecName, 20*time.Second)
+	b.tftp = probe.NewProber(func() (string, int) { return probeHost(chosen), cfg.TFTP.Port }, nbp.AutoexecName, 20*time.Second)
 	return b
 }
 
 // probeHost is the host whose TFTP service machines are sent to: what is set, else that of the
 // cache, which is mostly the host of a container, else this one.
-func probeHost(cfg *config.Config, chosen *settings.Settings) string {
-	if cfg.Netboot.TFTPProbeHost != "" {
-		return cfg.Netboot.TFTPProbeHost
+func probeHost(chosen *settings.Settings) string {
+	if set := chosen.Loaded().Netboot.TFTPProbeHost; set != "" {
+		return set
 	}
 	if cache, err := url.Parse(chosen.WithcacheURL()); err == nil && cache.Hostname() != "" {
 		return cache.Hostname()

@@ -75,7 +75,7 @@ func TestConfigEdit(t *testing.T) {
 		{"server", "trusted_proxy", "(off)", "error=invalid+value+for+server.trusted_proxy", "address of the reverse proxy"},
 		{"log", "format", "json", "error=env+override+for+log.format", "BTY_LOG_FORMAT"},
 		{"admin", "password", "stolen", "error=invalid+value+for+admin.password", "Account page"},
-		{"paths", "state_dir", "/", "error=invalid+value+for+paths.state_dir", "another database"},
+		{"paths", "state_dir", "/", "error=invalid+value+for+paths.state_dir", "Another folder is another database"},
 		{"server", "session_secret", "s3cr3t-s3cr3t", "saved=config", ""},
 	} {
 		to := a.edit(tt.section, tt.key, tt.value)

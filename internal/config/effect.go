@@ -44,9 +44,9 @@ func (k Key) Restart() string {
 
 // fixed lists the keys that the Settings page does not change, and what to do instead.
 var fixed = map[string]string{
-	"admin.password":  "change it on the Account page, which asks for the one in force",
-	"paths.state_dir": "another folder is another database: move the folder, then set it in /etc/bty/bty.toml or in the unit",
-	"paths.run_dir":   "bty's units expect their sockets there; set it in /etc/bty/bty.toml or in the unit",
+	"admin.password":  "It is changed on the Account page, which asks for the one in force.",
+	"paths.state_dir": "Another folder is another database: move the folder, then set it in /etc/bty/bty.toml or in the unit.",
+	"paths.run_dir":   "The units of bty expect their sockets there; set it in /etc/bty/bty.toml or in the unit.",
 }
 
 // Fixed says why the Settings page does not change the key and what to do instead, "" if it does.

@@ -42,7 +42,7 @@ type configFailure struct {
 func (s *Settings) EditConfig(ctx context.Context, section, name, value string, from netip.Addr) (Edited, error) {
 	section, name = clip(section), clip(name) // what is longer is unknown anyway
 	if k, known := config.Find(section + "." + name); known && k.Fixed() != "" {
-		err := &config.EditError{Obstacle: config.InvalidValue, Key: k.String(), What: k.String() + " is not changed here: " + k.Fixed()}
+		err := &config.EditError{Obstacle: config.InvalidValue, Key: k.String(), What: k.String() + " is not changed here. " + k.Fixed()}
 		return Edited{}, s.editFailed(ctx, section, name, err, from)
 	}
 	return s.edit(ctx, section, name, strings.TrimSpace(value), from)

@@ -59,7 +59,7 @@ func (s *Settings) row(k config.Key, v *values) Row {
 		r.Absent = value
 	}
 	if origin.Variable != "" || origin.Cred != "" {
-		r.Locked = fmt.Sprintf("the %s sets it: change it there and restart bty-web", origin)
+		r.Locked = fmt.Sprintf("Set by the %s, which no file overrides: change it there and restart bty-web.", origin)
 	}
 	if name := overriding[k.String()]; name != "" && v.text[name].Stored {
 		r.Stored, r.InForce = name, v.text[name].Text

@@ -25,6 +25,7 @@ const (
 // furnish fills the server with what a rack has: images, machines in every state, events.
 func furnish(s *server) {
 	s.Helper()
+	s.programs()
 	s.live()
 	debian := s.image("debian-13-generic-amd64.img.zst", 1_840_000_000)
 	fedora := s.image("fedora-server-43-x86_64.img.gz", 2_300_000_000)

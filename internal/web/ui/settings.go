@@ -137,7 +137,11 @@ func (s surface) editConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Settings.EditConfig(r.Context(), form.Get("section"), form.Get("key"), form.Get("value"), s.Client(r))
+	value := form.Get("value")
+	if form.Has("remove") { // the second button of the form
+		value = ""
+	}
+	_, err = s.Settings.EditConfig(r.Context(), form.Get("section"), form.Get("key"), value, s.Client(r))
 	if refused, ok := errors.AsType[*config.EditError](err); ok {
 		http.Redirect(w, r, "/ui/settings?error="+url.QueryEscape(refused.Code()), http.StatusSeeOther)
 		return nil
