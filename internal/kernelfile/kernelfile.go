@@ -46,7 +46,7 @@ func X86Version(data []byte) (string, error) {
 // zboot file, whose payload is an Image that is compressed; "" if it does not say.
 func ARM64Version(data []byte) (string, error) {
 	if len(data) >= 64 && string(data[56:60]) == "ARM\x64" {
-		return bannerVersion(data), nil
+		return bannerVersion(data, true), nil
 	}
 	if len(data) < 64 || !isZboot(data) {
 		return "", errors.New("neither an Image nor an EFI zboot file for arm64")
@@ -63,7 +63,7 @@ func ARM64Version(data []byte) (string, error) {
 		image, err = gzip.NewReader(payload)
 	case "zstd", "zstd22":
 		var dec *zstd.Decoder
-		if dec, err = zstd.NewReader(payload); err == nil {
+		if dec, err = zstd.NewReader(payload, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20)); err == nil {
 			defer dec.Close()
 			image = dec
 		}
@@ -74,31 +74,63 @@ func ARM64Version(data []byte) (string, error) {
 		return "", fmt.Errorf("unpack the EFI zboot file: %w", err)
 	}
 	const maxImage = 256 << 20
-	plain, err := io.ReadAll(io.LimitReader(image, maxImage))
+	version, err := searchBanner(io.LimitReader(image, maxImage))
 	if err != nil {
 		return "", fmt.Errorf("unpack the EFI zboot file: %w", err)
 	}
-	return bannerVersion(plain), nil
+	return version, nil
 }
 
-// bannerVersion finds the version in the banner that every kernel prints first.
-func bannerVersion(image []byte) string {
-	const banner = "Linux version "
+// maxWord is the longest version that is taken, in bytes.
+const maxWord = 200
+
+// searchBanner reads r to its end, so that what is broken in it is found, and returns the version in
+// the first banner. An image has tens of megabytes: they are not held at one time.
+func searchBanner(r io.Reader) (version string, err error) {
+	const step, overlap = 1 << 20, len(banner) + maxWord
+	buf := make([]byte, 0, step+overlap)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		last := errors.Is(err, io.EOF)
+		switch {
+		case err != nil && !last:
+			return "", err
+		case !last && len(buf) < cap(buf):
+			continue
+		case version == "":
+			version = bannerVersion(buf, last)
+		}
+		if last {
+			return version, nil
+		}
+		buf = buf[:copy(buf, buf[len(buf)-overlap:])]
+	}
+}
+
+const banner = "Linux version " // which every kernel prints first
+
+// bannerVersion finds the version in the banner. Unless the image ends here, a banner whose version
+// may go on behind the end is left to the next look.
+func bannerVersion(image []byte, last bool) string {
 	for rest := image; ; {
 		i := bytes.Index(rest, []byte(banner))
 		if i < 0 {
 			return ""
 		}
 		rest = rest[i+len(banner):]
+		if !last && len(rest) < maxWord {
+			return ""
+		}
 		if len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9' {
 			return firstWord(rest)
 		}
 	}
 }
 
-// firstWord is the text up to a blank or NUL, at most 200 bytes of it.
+// firstWord is the text up to a blank or NUL, at most maxWord bytes of it.
 func firstWord(b []byte) string {
-	b = b[:min(len(b), 200)]
+	b = b[:min(len(b), maxWord)]
 	if i := bytes.IndexAny(b, "\x00 \n"); i >= 0 {
 		b = b[:i]
 	}

@@ -124,7 +124,7 @@ func (u *untilDone) Read(p []byte) (int, error) {
 }
 
 // maxKernel is the largest kernel that is looked into, in bytes.
-const maxKernel = 128 << 20
+const maxKernel = 96 << 20
 
 // kernelOf returns the version of the kernel in a file, "" if it is none or does not say.
 func kernelOf(root *os.Root, name string) string {
