@@ -39,6 +39,9 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s is described twice", o.Pattern)
 		}
 		described[o.Pattern] = true
+		if (o.Access == openapi.Open) != (open[o.Pattern] != "") {
+			t.Errorf("%s: the document and the list of open routes differ", o.Pattern)
+		}
 	}
 	for _, pattern := range web.Patterns(web.Config{}) {
 		if !described[pattern] {
@@ -233,15 +236,19 @@ func (c *contract) check(r *http.Response, body string) error {
 	return nil
 }
 
-// TestAPIPage shows every route to people.
-func TestAPIPage(t *testing.T) {
+// TestAPIPages show every route to people.
+func TestAPIPages(t *testing.T) {
 	a := start(t, nil)
-	page := a.do("GET", "/ui/api", nil).is(t, 200, "openapi.json").body
+	list := a.do("GET", "/ui/api", nil).is(t, 200, "openapi.json").body
 	for _, o := range web.Operations() {
-		if !strings.Contains(page, html.EscapeString(o.Summary)) {
+		id := o.ID()
+		if !strings.Contains(list, html.EscapeString(o.Summary)) || !strings.Contains(list, `href="/ui/api/`+id+`"`) {
 			t.Errorf("%s is not on the page", o.Pattern)
 		}
+		a.do("GET", "/ui/api/"+id, nil).is(t, 200, html.EscapeString(o.Summary), "Answers")
 	}
+	a.do("GET", "/ui/api/putMachinesMac", nil).is(t, 200, "curl -H", "bty_image_ref", "at most 16", `id="schema-Machine"`, `id="schema-Cycle"`)
+	a.do("GET", "/ui/api/nothing", nil).is(t, 404)
 	a.do("GET", "/ui/api?q=catalog/import", nil).is(t, 200, "/catalog/import")
 	a.do("GET", "/ui/api?q=no+such+route", nil).is(t, 200, "No route is like that")
 	a.do("GET", "/ui/machines", nil).is(t, 200, `href="/ui/api"`)

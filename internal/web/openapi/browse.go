@@ -10,10 +10,57 @@ import (
 	"strings"
 )
 
-// Guide is the description of the routes for people: what a page of it shows.
+// Guide is the description of the routes for people: what pages of it show.
 type Guide struct {
 	Groups  []Group
-	Schemas []Shape // of the components, by name
+	schemas map[string]Shape // of the components
+}
+
+// Entry is the operation with an ID, and whether there is one.
+func (g Guide) Entry(id string) (Entry, bool) {
+	for _, group := range g.Groups {
+		for _, e := range group.Entries {
+			if e.ID == id {
+				return e, true
+			}
+		}
+	}
+	return Entry{}, false
+}
+
+// Schemas are the components that an entry's body and answers are made of, by name.
+func (g Guide) Schemas(e Entry) []Shape {
+	found := map[string]Shape{}
+	var follow func(Shape)
+	follow = func(s Shape) {
+		for _, ref := range append(refs(s.Fields), s.Ref) {
+			if one, known := g.schemas[ref]; known && found[ref].Name == "" {
+				found[ref] = one
+				follow(one)
+			}
+		}
+	}
+	if e.Body != nil {
+		follow(*e.Body)
+	}
+	for _, a := range e.Answers {
+		for _, s := range a.Shapes {
+			follow(s)
+		}
+	}
+	var list []Shape
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		list = append(list, found[name])
+	}
+	return list
+}
+
+func refs(fields []Row) []string {
+	list := make([]string, len(fields))
+	for i, f := range fields {
+		list[i] = f.Ref
+	}
+	return list
 }
 
 // Group is the operations of one tag.
@@ -55,7 +102,7 @@ type Reply struct {
 // NewGuide describes operations for people. base is the URL of this server.
 func NewGuide(base string, operations []Operation) Guide {
 	all := newSchemas()
-	var g Guide
+	g := Guide{schemas: map[string]Shape{}}
 	for _, o := range operations {
 		i := slices.IndexFunc(g.Groups, func(group Group) bool { return group.Tag == o.Tag })
 		if i < 0 {
@@ -64,15 +111,15 @@ func NewGuide(base string, operations []Operation) Guide {
 		}
 		g.Groups[i].Entries = append(g.Groups[i].Entries, o.entry(base, all))
 	}
-	for _, name := range slices.Sorted(maps.Keys(all.components)) {
-		schema, _ := all.components[name].(map[string]any)
-		g.Schemas = append(g.Schemas, Shape{Name: name, Fields: fieldRows(schema)})
+	for name, component := range all.components {
+		schema, _ := component.(map[string]any)
+		g.schemas[name] = Shape{Name: name, Fields: fieldRows(schema)}
 	}
 	return g
 }
 
 func (o Operation) entry(base string, all *schemas) Entry {
-	e := Entry{ID: o.id(), Method: o.method(), Path: o.path(), Summary: o.Summary, Details: o.Details,
+	e := Entry{ID: o.ID(), Method: o.method(), Path: o.path(), Summary: o.Summary, Details: o.Details,
 		Access: [...]string{SignedIn: "session or token", Open: "anybody", Session: "session", Page: "session"}[o.Access]}
 	for _, v := range o.params() {
 		p := v.(map[string]any)

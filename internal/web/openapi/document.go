@@ -56,7 +56,7 @@ func tags(operations []Operation) []any {
 }
 
 func (o Operation) describe(all *schemas) map[string]any {
-	d := map[string]any{"operationId": o.id(), "tags": []string{o.Tag}, "summary": o.Summary,
+	d := map[string]any{"operationId": o.ID(), "tags": []string{o.Tag}, "summary": o.Summary,
 		"security": o.security(), "responses": o.responses(all)}
 	if o.Details != "" {
 		d["description"] = o.Details
@@ -73,8 +73,8 @@ func (o Operation) describe(all *schemas) map[string]any {
 
 var notWord = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// id names the operation for generated clients.
-func (o Operation) id() string {
+// ID names the operation for generated clients.
+func (o Operation) ID() string {
 	id := strings.ToLower(o.method())
 	for _, word := range notWord.Split(o.path(), -1) {
 		if word != "" {

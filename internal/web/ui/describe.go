@@ -38,6 +38,8 @@ func Operations() []openapi.Operation {
 			Request: openapi.Form(openapi.Field{Name: "ids", Needed: true}, openapi.Field{Name: "acknowledged"}),
 			Answers: append(openapi.Answers(openapi.Encoded(200, marked{}), 422), openapi.Empty(303, "to another page"))},
 		{Pattern: "GET /ui/api", Tag: tag, Access: openapi.Page, Summary: "The routes, for people", Query: []openapi.Param{{Name: "q", Text: "only routes that are like this"}}, Answers: pageOr()},
+		{Pattern: "GET /ui/api/{operation}", Tag: tag, Access: openapi.Page, Summary: "One route, for people",
+			Path: []openapi.Param{{Name: "operation", Text: "its operationId"}}, Answers: pageOr(404)},
 		{Pattern: "GET /static/{path...}", Tag: tag, Access: openapi.Open, Summary: "Styles and scripts of the pages; HEAD is answered too",
 			Answers: assets()},
 	})
