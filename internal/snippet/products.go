@@ -3,10 +3,11 @@ package snippet
 // products are the DHCP servers that people have, with what there is to do in each.
 func products() []Snippet {
 	return []Snippet{
-		{ID: "dnsmasq", Title: "dnsmasq", When: "dnsmasq gives the addresses in this LAN (also Pi-hole, libvirt and many routers).",
+		{ID: "dnsmasq", Title: "dnsmasq", When: "dnsmasq gives the addresses in this LAN (also in Pi-hole).",
 			Steps: []string{
 				"Put one of these into /etc/dnsmasq.d/bty.conf on the host of dnsmasq.",
 				"Check it with dnsmasq --test, then restart dnsmasq: systemctl restart dnsmasq.",
+				"Pi-hole 6 reads that folder only with misc.etc_dnsmasq_d switched on (Settings, All settings, Miscellaneous).",
 			},
 			Texts: []Text{
 				{ID: "dnsmasq", Title: "One bootfile, for UEFI"},
