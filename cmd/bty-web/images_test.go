@@ -244,6 +244,7 @@ func TestImagePages(t *testing.T) {
 	if list, _, _ = strings.Cut(list, "Last events"); strings.Contains(list, "qcow2") {
 		t.Error("the filter lets others through")
 	}
+	a.do("GET", "/ui/machines?q="+ref(t, src), nil).is(t, 200, mac1, "1-1 of 1") // where the number of machines leads
 	a.do("GET", "/ui/images?q=ABABAB", nil).is(t, 200, "x.img.zst", "1-1 of 1")
 	a.do("GET", "/ui/images?q=nothing-like-it", nil).is(t, 200, "Nothing matches")
 	a.do("GET", "/ui/images?sort=size&page=2&per_page=10", nil).is(t, 200, "11-20 of 31")

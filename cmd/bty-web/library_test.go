@@ -321,6 +321,37 @@ func TestChangeImage(t *testing.T) {
 	a.alive()
 }
 
+// The catalog does not grow without bound.
+func TestFullCatalog(t *testing.T) {
+	a := start(t, nil)
+	path := filepath.Join(t.TempDir(), "catalog.toml")
+	var file strings.Builder
+	file.WriteString(manifestHead)
+	for i := range 10_000 {
+		file.WriteString(listed(fmt.Sprintf("image %d", i), fmt.Sprintf("https://h.example/%d.img.zst", i), `sha256 = "`+strings.Repeat("ab", 32)+`"`))
+	}
+	for i, text := range []string{file.String(), manifestHead + listed("one more", "https://h.example/more")} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a.do("POST", "/catalog/import?source="+path, nil).is(t, 200, []string{`"imported":10000`, "the most there can be"}[i])
+	}
+	a.do("POST", "/catalog/entries", map[string]any{"image_url": "http://127.0.0.1:1/x"}).is(t, 409, "the most there can be")
+	a.do("GET", "/ui/images?sort=size&page=400", nil).is(t, 200, "9976-10000 of 10000")
+	if n := strings.Count(a.anonymous("GET", "/catalog.toml", nil).is(t, 200).body, "[[images]]"); n != 10_000 {
+		t.Errorf("%d images are listed", n)
+	}
+}
+
+// An upload that cannot be kept takes nothing over.
+func TestCatalogFileCannotBeWritten(t *testing.T) {
+	a := start(t, map[string]string{"BTY_PATHS_CATALOG_FILE": filepath.Join(t.TempDir(), "gone", "catalog.toml")})
+	a.upload("catalog.toml", manifestHead+listed("a", "https://h.example/a")).explains(t, "could%20not%20be%20written", "no%20such%20file")
+	if n := len(a.do("GET", "/catalog/entries", nil).list(t)); n != 0 {
+		t.Errorf("%d images", n)
+	}
+}
+
 // A rule that assigns an image counts like a machine that is bound to it.
 func TestImageOfARule(t *testing.T) {
 	a := start(t, nil)

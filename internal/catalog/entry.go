@@ -45,9 +45,6 @@ func (e Entry) URL() string {
 	return e.Src
 }
 
-// IsPinned reports whether the source names its bytes by digest, so that they cannot move.
-func (e Entry) IsPinned() bool { return Scheme(e.Src) == "oras" && strings.Contains(e.Src, "@") }
-
 // BaseName is the last segment of a URL's path, percent escapes kept; "" if there is none.
 func BaseName(url string) string {
 	if i := strings.IndexAny(url, "?#"); i >= 0 {

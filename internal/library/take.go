@@ -31,12 +31,16 @@ type Report struct {
 	Errors   []Problem `json:"errors"`
 }
 
-// maxProblems is how many images a report names.
-const maxProblems = 200
+const (
+	maxProblems = 200 // that a report lists; it is kept with its event
+	maxProblem  = 400 // characters of a name or an error
+)
+
+func cut(s string) string { return fmt.Sprintf("%.*s", maxProblem, s) }
 
 func (r *Report) problem(name, format string, args ...any) {
 	if len(r.Errors) < maxProblems {
-		r.Errors = append(r.Errors, Problem{name, fmt.Sprintf(format, args...)})
+		r.Errors = append(r.Errors, Problem{cut(name), cut(fmt.Sprintf(format, args...))})
 	}
 }
 

@@ -102,6 +102,14 @@ func TestImageInTheBrowser(t *testing.T) {
 	tab.Says(".notice.good", "deleted")
 	tab.Says("main", "No image yet")
 
+	// What somebody else adds is told, and nothing moves under the reader's hand.
+	tab.Live()
+	s.do("POST", "/catalog/entries", map[string]any{"image_url": web.URL + "/elsewhere.img"})
+	tab.Says("[data-live-new]", "The catalog has changed")
+	tab.Says("main", "No image yet")
+	tab.Click("[data-live-new] a")
+	tab.Says("#list", "elsewhere.img")
+
 	// A catalog with a mistake in it says which image it is.
 	file := filepath.Join(t.TempDir(), "catalog.toml")
 	text := "version = 1\n[[images]]\nname = 'good.img'\nsrc = 'https://h.example/good.img'\n[[images]]\nname = 'strange'\nsrc = 'ftp://h.example/x'\n"
