@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a tab waits for what it is told to expect.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // Tab is a page that somebody looks at, with cookies and storage of its own.
 type Tab struct {

@@ -1,12 +1,16 @@
 package pages
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"bty/internal/testenv/browser"
+	"bty/internal/web"
 )
 
 // aPage is one page in the state that its picture shows.
@@ -41,6 +45,7 @@ var pages = []aPage{
 	{"settings", "/ui/settings", "Where things are fetched from"},
 	{"account", "/ui/account", "Prometheus"},
 	{"account-sign-out", "/ui/account/sign-out", "has to log in again"},
+	{"api", "/ui/api", "/pxe/{mac}"},
 	{"not-found", "/ui/nothing", "404"},
 }
 
@@ -77,7 +82,9 @@ func look(tab *browser.Tab, p aPage) {
 	tab.Says("main", p.says)
 	for _, view := range browser.Views {
 		tab.Look(view)
-		tab.Axe()
+		if view != browser.PhoneDark { // has the colours of one and the layout of another
+			tab.Axe()
+		}
 		if view.Phone {
 			fits(tab)
 		}
@@ -91,5 +98,35 @@ func fits(tab *browser.Tab) {
 	tab.Helper()
 	if over := browser.Eval[int](tab, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 		tab.Errorf("%s: %d pixels wider than the phone", tab.Path(), over)
+	}
+}
+
+// elsewhere are the routes under /ui/ that answer a GET and are no page of the table, and why.
+var elsewhere = map[string]string{
+	"GET /ui/login":                      "TestSignIn looks at it",
+	"GET /ui/session":                    "answers a script",
+	"GET /ui/machines/{mac}/row":         "is a part of a page",
+	"GET /ui/netboot/now":                "is a part of a page",
+	"GET /ui/backups/{id}/download":      "is a download",
+	"GET /ui/account/tokens/{id}/revoke": "TestToken looks at it",
+	"GET /ui/rules/{id}":                 "TestRules looks at it",
+}
+
+// TestEveryPageIsLookedAt: who adds a page adds its line.
+func TestEveryPageIsLookedAt(t *testing.T) {
+	mux := http.NewServeMux()
+	missing := map[string]bool{}
+	for _, pattern := range web.Patterns(web.Config{}) {
+		if strings.HasPrefix(pattern, "GET /ui/") && elsewhere[pattern] == "" {
+			missing[pattern] = true
+			mux.Handle(pattern, http.NotFoundHandler())
+		}
+	}
+	for _, p := range slices.Concat(pages, rulePages) {
+		_, pattern := mux.Handler(httptest.NewRequest("GET", p.path, nil))
+		delete(missing, pattern)
+	}
+	for pattern := range missing {
+		t.Errorf("%s is in no line of the table of pages", pattern)
 	}
 }
