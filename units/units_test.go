@@ -42,10 +42,10 @@ func analyze(t *testing.T, args ...string) (string, error) {
 func staged(t *testing.T) (dir string, paths []string) {
 	t.Helper()
 	dir = t.TempDir()
-	program := regexp.MustCompile(`(?m)^ExecStart=.*$`)
+	program := regexp.MustCompile(`(?m)^(ExecStart|ExecReload)=.*$`)
 	for name, text := range read(t, "*.[s][oel]*") {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, program.ReplaceAll([]byte(text), []byte("ExecStart=/bin/true")), 0o644); err != nil {
+		if err := os.WriteFile(path, program.ReplaceAll([]byte(text), []byte("$1=/bin/true")), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		paths = append(paths, path)

@@ -105,8 +105,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 
 // client is the address that a request comes from, by the proxy that is trusted now.
 func (a *app) client(r *http.Request) netip.Addr {
-	proxy, _ := config.ParseProxy(a.settings.Loaded().Server.TrustedProxy) // what is loaded has passed this
-	return serve.Client(r, proxy)
+	return serve.Client(r, a.settings.Proxy())
 }
 
 // reload reads the configuration again, on SIGHUP.

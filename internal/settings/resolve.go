@@ -27,6 +27,7 @@ type Backup struct {
 // values is everything in force, worked out once per change.
 type values struct {
 	config   *config.Config
+	proxy    config.Proxy
 	text     map[Name]Value
 	zone     *time.Location
 	backup   Backup
@@ -54,6 +55,7 @@ func resolve(stored map[string]string, c *config.Config) *values {
 
 	// What was picked has passed its check.
 	v.zone, _ = loadZone(zone)
+	v.proxy, _ = config.ParseProxy(c.Server.TrustedProxy)
 	v.backup = Backup{Enabled: enabled == "1", Cadence: Cadence(cadence)}
 	v.backup.Keep, _ = strconv.Atoi(keep)
 	v.backup.LastRun, _ = time.Parse(time.RFC3339Nano, lastRun)

@@ -131,6 +131,9 @@ func (s *Settings) Backup() Backup { return s.inForce.Load().backup }
 // EventsKeepDays is how many days events are kept, 0 for ever.
 func (s *Settings) EventsKeepDays() int { return s.inForce.Load().keepDays }
 
+// Proxy is the reverse proxy that is trusted to say whom it asks for.
+func (s *Settings) Proxy() config.Proxy { return s.inForce.Load().proxy }
+
 // SessionEpoch changes when everybody is signed out.
 func (s *Settings) SessionEpoch() string { return s.Value(SessionEpoch).Text }
 
