@@ -257,3 +257,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Every key stands under one of the titles, and what is said of keys is said of some that there are.
+func TestSectionsAndEffects(t *testing.T) {
+	titles := map[string]bool{}
+	for _, s := range Sections() {
+		if s.Title == "" || titles[s.Name] {
+			t.Errorf("[%s] is doubled or has no title", s.Name)
+		}
+		titles[s.Name] = true
+	}
+	names := map[string]bool{}
+	for _, k := range Keys() {
+		names[k.String()] = true
+		if !titles[k.Section] {
+			t.Errorf("%s: Sections has no title for [%s], so that no page shows it", k, k.Section)
+		}
+		if k.Allowed() == "" {
+			t.Errorf("%s: nobody says what it takes", k)
+		}
+	}
+	for _, name := range live {
+		if !names[name] {
+			t.Errorf("%s is said to take effect at once and is no key", name)
+		}
+	}
+	for name := range fixed {
+		if !names[name] {
+			t.Errorf("%s is said to be fixed and is no key", name)
+		}
+	}
+}
