@@ -241,6 +241,9 @@ func demands(schema map[string]any) string {
 	say("at most %v", "maxItems")
 	say("from %v", "minimum")
 	say("matches %v", "pattern")
+	if items, ok := schema["items"].(map[string]any); ok && demands(items) != "" {
+		list = append(list, "each "+demands(items))
+	}
 	if v, ok := schema["default"]; ok {
 		raw, err := json.Marshal(v)
 		if err == nil {
