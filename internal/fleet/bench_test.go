@@ -9,6 +9,7 @@ import (
 
 	"bty/internal/boot"
 	"bty/internal/machine"
+	"bty/internal/rule"
 	"bty/internal/store"
 )
 
@@ -27,6 +28,7 @@ func benchContact(b *testing.B, callers, known int) {
 		for i := range known {
 			m := machine.New(nth(uint32(i)), s.now())
 			m.Intent = machine.Intent{Mode: machine.FlashOnce, Image: ref, TargetSerial: "SER1"}
+			m.Facts.Under = rule.Assign(m, nil, nil).Mark() // as every machine has that was saved
 			if err := tx.PutMachine(m); err != nil {
 				return err
 			}

@@ -35,6 +35,9 @@ func (f *Fleet) explain(tx Tx, c Contact) (e Explanation, err error) {
 	if c.Arch == "" {
 		c.Arch = m.Arch
 	}
+	if c.Via == "" {
+		c.Via = m.Facts.DiskVia // a power-on begins the way the last one did
+	}
 	m = arrive(m, found, c, now)
 	know, err := f.knowledge(tx, m, c)
 	if err != nil {

@@ -133,6 +133,6 @@ func (l lookout) next(m machine.Machine, rules *rule.Set) (NextBoot, error) {
 		l.live[m.Arch] = files
 	}
 	know.Live, know.Missing = files.LiveFiles, files.missing
-	offer := boot.Decide(m, know, boot.Question{Asker: boot.Firmware, Now: l.now}).Offer
+	offer := boot.Decide(m, know, boot.Question{Asker: boot.Firmware, Via: m.Facts.DiskVia, Now: l.now}).Offer
 	return NextBoot{offer.Rule, assigned.Mode, assigned.Image, assigned.Serial, assigned.NoDisk}, nil
 }

@@ -3,7 +3,6 @@ package rule
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 
 	"bty/internal/catalog"
 	"bty/internal/machine"
@@ -115,6 +114,9 @@ func (a *assigner) ask() {
 		r := &a.set.Rules[i]
 		miss := a.set.checks[i].miss(a.m, a.h)
 		if a.isTraced {
+			if a.Verdicts == nil {
+				a.Verdicts = make([]Verdict, 0, len(a.set.Rules))
+			}
 			a.Verdicts = append(a.Verdicts, Verdict{r.ID, miss})
 		}
 		if miss == Matches {
@@ -186,27 +188,39 @@ func (a *assigner) inventoryFirst() {
 // Mark tells assignments apart whose facts must not be mixed. Image and disk count only where they
 // are used. It is in two parts: mode and image, and the disk.
 func (a Assigned) Mark() string {
+	var b [2 * sumLength]byte
+	return string(a.mark(&b))
+}
+
+// mark writes it without a copy: each contact asks for it.
+func (a *Assigned) mark(b *[2 * sumLength]byte) []byte {
+	var text [96]byte
+	what := append(text[:0], a.Mode.String()...)
 	if !a.Mode.Flashes() {
-		return sum(a.Mode.String())
+		sum(b[:sumLength], what)
+		return b[:sumLength]
 	}
-	return sum(a.Mode.String(), string(a.Image[:])) + sum(a.Serial)
+	sum(b[:sumLength], append(append(what, 0), a.Image[:]...))
+	sum(b[sumLength:], append(text[:0], a.Serial...))
+	return b[:]
 }
 
 // Continues reports whether what was marked belongs to this assignment. A disk that a rule cannot
 // tell for now is no other disk: a second disk that comes and goes must not have the first one
 // flashed again.
 func (a Assigned) Continues(mark string) bool {
-	now := a.Mark()
+	var b [2 * sumLength]byte
+	now := a.mark(&b)
 	if a.NoDisk != "" && len(mark) == len(now) {
-		return mark[:sumLength] == now[:sumLength]
+		return mark[:sumLength] == string(now[:sumLength])
 	}
-	return mark == now
+	return mark == string(now)
 }
 
+// sumLength is short: a mark stands in every machine's record, and only needs to differ.
 const sumLength = 12
 
-// sum is short: it stands in every machine's record, and only needs to differ.
-func sum(parts ...string) string {
-	digest := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(digest[:sumLength/2])
+func sum(to, text []byte) {
+	digest := sha256.Sum256(text)
+	hex.Encode(to, digest[:sumLength/2])
 }

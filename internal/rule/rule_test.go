@@ -263,3 +263,15 @@ func BenchmarkAssign(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMark is what each contact compares.
+func BenchmarkMark(b *testing.B) {
+	a := Assigned{Mode: machine.FlashOnce, Serial: "S4EMNX0R123456"}
+	mark := a.Mark()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !a.Continues(mark) {
+			b.Fatal("it does not")
+		}
+	}
+}

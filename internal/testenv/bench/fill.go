@@ -10,6 +10,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/ledger"
 	"bty/internal/machine"
+	"bty/internal/rule"
 	"bty/internal/store"
 )
 
@@ -75,6 +76,7 @@ func fillMachine(tx *store.Tx, i int, mode machine.BootMode) error {
 	}
 	m := machine.New(mac, time.Now().Add(-24*time.Hour))
 	m.Intent = machine.Intent{Mode: mode, Labels: []string{fmt.Sprintf("rack-%d", i/40)}}
+	m.Facts.Under = rule.Assign(m, nil, nil).Mark() // as saving it leaves it
 	if err := tx.PutMachine(m); err != nil {
 		return err
 	}
