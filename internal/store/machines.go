@@ -49,7 +49,7 @@ func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err erro
 
 // PutHardware stores h in place of what the machine reported before.
 func (t *Tx) PutHardware(mac machine.MAC, h machine.Hardware) error {
-	return t.put(bucketHardware, mac[:], h)
+	return t.putIfChanged(bucketHardware, mac[:], h)
 }
 
 // Tree returns the machine's hardware tree in the shape of `lshw -json`, and whether it ever
@@ -61,5 +61,5 @@ func (t *Tx) Tree(mac machine.MAC) (tree json.RawMessage, found bool, err error)
 
 // PutTree stores tree, which must be canonical JSON, in place of the last one.
 func (t *Tx) PutTree(mac machine.MAC, tree json.RawMessage) error {
-	return t.put(bucketTrees, mac[:], tree)
+	return t.putIfChanged(bucketTrees, mac[:], tree)
 }

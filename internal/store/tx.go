@@ -39,18 +39,40 @@ var (
 const valueVersion = 1
 
 func (t *Tx) put(bucket, key []byte, value any) error {
+	raw, err := encode(bucket, key, value)
+	if err != nil {
+		return err
+	}
+	return t.putRaw(bucket, key, raw)
+}
+
+// putIfChanged is put for what is large and mostly the same as before: a page that is not touched
+// is not written.
+func (t *Tx) putIfChanged(bucket, key []byte, value any) error {
+	raw, err := encode(bucket, key, value)
+	if err != nil || bytes.Equal(raw, t.tx.Bucket(bucket).Get(key)) {
+		return err
+	}
+	return t.putRaw(bucket, key, raw)
+}
+
+func (t *Tx) putRaw(bucket, key, raw []byte) error {
+	t.wrote = true
+	if err := t.tx.Bucket(bucket).Put(key, raw); err != nil {
+		return fmt.Errorf("put %s/%x: %w", bucket, key, err)
+	}
+	return nil
+}
+
+func encode(bucket, key []byte, value any) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte(valueVersion)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(value); err != nil {
-		return fmt.Errorf("encode %s/%x: %w", bucket, key, err)
+		return nil, fmt.Errorf("encode %s/%x: %w", bucket, key, err)
 	}
-	t.wrote = true
-	if err := t.tx.Bucket(bucket).Put(key, bytes.TrimSuffix(b.Bytes(), []byte("\n"))); err != nil {
-		return fmt.Errorf("put %s/%x: %w", bucket, key, err)
-	}
-	return nil
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func (t *Tx) get(bucket, key []byte, value any) (bool, error) {

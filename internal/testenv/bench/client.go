@@ -74,6 +74,7 @@ type result struct {
 	rate     float64 // requests per second
 	p50, p99 time.Duration
 	failed   int
+	cpu      time.Duration // processor time of the server for one request, where it was measured
 }
 
 // load asks on n connections for a while; next gives the request of a worker's i-th turn.
@@ -100,7 +101,7 @@ func load(address string, n int, duration time.Duration, next func(worker, i int
 	if len(all) == 0 {
 		return result{}, fmt.Errorf("no answer at all: %w", errors.Join(errs...))
 	}
-	return result{float64(len(all)) / elapsed.Seconds(), all[len(all)/2], all[len(all)*99/100], wrong}, errors.Join(errs...)
+	return result{float64(len(all)) / elapsed.Seconds(), all[len(all)/2], all[len(all)*99/100], wrong, 0}, errors.Join(errs...)
 }
 
 func loadOne(address string, until time.Time, next func(i int) []byte) (took []time.Duration, failed int, err error) {

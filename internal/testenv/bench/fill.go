@@ -17,6 +17,7 @@ import (
 const (
 	manyMachines = 10_000
 	manyEvents   = 100_000
+	fewMachines  = 256 // of an empty database: one for each connection
 	fillChunk    = 2000
 )
 

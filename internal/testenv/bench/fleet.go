@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,9 +19,9 @@ const turns = 5
 
 // fleet measures contacts over a database of a fleet beside those over an empty one, in turn.
 func fleet(ctx context.Context, build string, each time.Duration) error {
-	fmt.Printf("\n## Contacts with %d machines and %d events, beside a database with one machine, in turn: requests/s (p50, p99)\n\n", manyMachines, manyEvents)
-	fmt.Println("| what | connections | empty | full | ratio | resident |")
-	fmt.Println("|---|---|---|---|---|---|")
+	fmt.Printf("\n## Contacts with %d machines and %d events, beside %d machines without a past, in turn: requests/s (p50, p99)\n\n", manyMachines, manyEvents, fewMachines)
+	fmt.Println("| what | connections | empty | full | ratio | processor time of a request | ratio | resident |")
+	fmt.Println("|---|---|---|---|---|---|---|---|")
 	for _, c := range []struct {
 		name string
 		mode machine.BootMode
@@ -43,21 +44,41 @@ func beside(ctx context.Context, build string, each time.Duration, name string, 
 		return err
 	}
 	defer full.stop()
-	empty, err := startOver(ctx, build, fill(1, 1, mode))
+	empty, err := startOver(ctx, build, fill(fewMachines, 0, mode))
 	if err != nil {
 		return err
 	}
 	defer empty.stop()
+	if err := errors.Join(full.settle(), empty.settle()); err != nil {
+		return err
+	}
 	for _, n := range []int{1, 16, 64, 256} {
 		a, b, err := inTurn(
-			func() (result, error) { return load(empty.address, n, each, boots(1, paths, n)) },
-			func() (result, error) { return load(full.address, n, each, boots(manyMachines, paths, n)) })
+			func() (result, error) { return empty.load(n, each, boots(fewMachines, paths, n)) },
+			func() (result, error) { return full.load(n, each, boots(manyMachines, paths, n)) })
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| %s | %d | %s | %s | %.2f | %.0f and %.0f MiB |\n", name, n, a, b, b.rate/a.rate, empty.resident(), full.resident())
+		fmt.Printf("| %s | %d | %s | %s | %.2f | %d and %d µs | %.2f | %.0f and %.0f MiB |\n", name, n, a, b, b.rate/a.rate,
+			a.cpu.Microseconds(), b.cpu.Microseconds(), float64(a.cpu)/float64(b.cpu), empty.resident(), full.resident())
 	}
 	return nil
+}
+
+// load is load of this server, which also tells the processor time of a request: on a machine that
+// has other work, too, that is what can be compared.
+func (s *server) load(n int, each time.Duration, next func(worker, i int) []byte) (result, error) {
+	before, err := s.worked()
+	if err != nil {
+		return result{}, err
+	}
+	r, err := load(s.address, n, each, next)
+	if err != nil {
+		return r, err
+	}
+	after, err := s.worked()
+	r.cpu = time.Duration(float64(after-before) / max(1, r.rate*each.Seconds()))
+	return r, err
 }
 
 // boots sends each worker through all machines, and each machine through all paths.
@@ -116,7 +137,7 @@ func median(all []result) result {
 	for _, r := range all {
 		failed += r.failed
 	}
-	return result{rate: pick(func(r result) float64 { return r.rate }), failed: failed,
+	return result{rate: pick(func(r result) float64 { return r.rate }), failed: failed, cpu: time.Duration(pick(func(r result) float64 { return float64(r.cpu) })),
 		p50: time.Duration(pick(func(r result) float64 { return float64(r.p50) })), p99: time.Duration(pick(func(r result) float64 { return float64(r.p99) }))}
 }
 
@@ -127,20 +148,32 @@ func page(ctx context.Context, build string, _ time.Duration) error {
 		return err
 	}
 	defer s.stop()
+	if err := s.settle(); err != nil {
+		return err
+	}
 	client, err := s.operator()
 	if err != nil {
 		return err
 	}
 	fmt.Printf("\n## Pages with %d machines and %d events, one request at a time\n\n", manyMachines, manyEvents)
-	fmt.Println("| what | p50 | p99 | size |")
-	fmt.Println("|---|---|---|---|")
+	fmt.Println("| what | p50 | p99 | processor time | size |")
+	fmt.Println("|---|---|---|---|---|")
 	for _, path := range []string{"/ui/machines?per_page=100", "/ui/machines?per_page=100&page=50&sort=last_seen_at&dir=desc", "/ui/machines?per_page=100&q=rack-12",
 		"/ui/machines/" + macOf(77), "/ui/dashboard", "/ui/events?per_page=100", "/ui/events?filter=attention", "/ui/events?per_page=100&q=" + macOf(4321), "/machines"} {
-		took, size, err := s.fetch(client, path, 200)
+		const times = 200
+		before, err := s.worked()
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| `%s` | %.1f ms | %.1f ms | %d KiB |\n", strings.ReplaceAll(path, "|", "\\|"), ms(took[len(took)/2]), ms(took[len(took)*99/100]), size>>10)
+		took, size, err := s.fetch(client, path, times)
+		if err != nil {
+			return err
+		}
+		after, err := s.worked()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| `%s` | %.1f ms | %.1f ms | %.1f ms | %d KiB |\n", path, ms(took[len(took)/2]), ms(took[len(took)*99/100]), ms(after-before)/times, size>>10)
 	}
 	return nil
 }

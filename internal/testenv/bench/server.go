@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -69,6 +71,37 @@ func (s *server) await() error {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return fmt.Errorf("bty-web did not start; its log is in %s", s.dir)
+}
+
+// settle waits until the server has read at its ease what was there at the start.
+func (s *server) settle() error {
+	for range 300 {
+		before, err := s.worked()
+		if err != nil {
+			return err
+		}
+		time.Sleep(500 * time.Millisecond)
+		after, err := s.worked()
+		if err != nil || after-before < 20*time.Millisecond {
+			return err
+		}
+	}
+	return fmt.Errorf("bty-web does not come to rest")
+}
+
+// worked is the processor time that the server has taken.
+func (s *server) worked() (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // from the state, the third, on
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", s.cmd.Process.Pid, len(fields))
+	}
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
 }
 
 func (s *server) stop() {

@@ -25,17 +25,20 @@ func streams(ctx context.Context, build string, each time.Duration) error {
 		return err
 	}
 	defer s.stop()
+	if err := s.settle(); err != nil {
+		return err
+	}
 	client, err := s.operator()
 	if err != nil {
 		return err
 	}
 	client.Timeout = 0
 	contacts := func() (result, error) {
-		return load(s.address, connections, each, boots(manyMachines, []string{"/pxe/%s"}, connections))
+		return s.load(connections, each, boots(manyMachines, []string{"/pxe/%s"}, connections))
 	}
 	fmt.Printf("\n## Contacts at %d connections while %d live streams are open, in turn with none: requests/s (p50, p99)\n\n", connections, openStreams)
-	fmt.Println("| stream | none open | open | ratio |")
-	fmt.Println("|---|---|---|---|")
+	fmt.Println("| stream | none open | open | ratio | processor time of a request | ratio |")
+	fmt.Println("|---|---|---|---|---|---|")
 	for _, path := range []string{"/api/v1/stream", "/events/machines"} {
 		none, open, err := inTurn(contacts, func() (result, error) {
 			reading, stop := context.WithCancel(ctx)
@@ -45,12 +48,14 @@ func streams(ctx context.Context, build string, each time.Duration) error {
 					return result{}, err
 				}
 			}
+			time.Sleep(300 * time.Millisecond) // opening them is not what is measured
 			return contacts()
 		})
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| `%s` | %s | %s | %.2f |\n", path, none, open, open.rate/none.rate)
+		fmt.Printf("| `%s` | %s | %s | %.2f | %d and %d µs | %.2f |\n", path, none, open, open.rate/none.rate,
+			none.cpu.Microseconds(), open.cpu.Microseconds(), float64(none.cpu)/float64(open.cpu))
 	}
 	return nil
 }
@@ -83,6 +88,9 @@ func backups(ctx context.Context, build string, each time.Duration) error {
 		return err
 	}
 	defer s.stop()
+	if err := s.settle(); err != nil {
+		return err
+	}
 	client, err := s.operator()
 	if err != nil {
 		return err
@@ -91,7 +99,7 @@ func backups(ctx context.Context, build string, each time.Duration) error {
 	fmt.Println("| connections | no backup | backups | ratio of the p99 | backups made |")
 	fmt.Println("|---|---|---|---|---|")
 	for _, n := range []int{1, 64} {
-		contacts := func() (result, error) { return load(s.address, n, each, boots(manyMachines, []string{"/pxe/%s"}, n)) }
+		contacts := func() (result, error) { return s.load(n, each, boots(manyMachines, []string{"/pxe/%s"}, n)) }
 		made := 0
 		none, during, err := inTurn(contacts, func() (result, error) {
 			working, stop := context.WithCancel(ctx)
