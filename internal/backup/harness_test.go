@@ -139,6 +139,23 @@ func (s *site) ended(id string, want job.Status) State {
 	return state
 }
 
+// begunAtWork begins a backup and returns once its first bytes are written.
+func (s *site) begunAtWork() string {
+	s.Helper()
+	state, err := s.Begin(s.Context(), ByHand, netip.Addr{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if now, _ := s.Job(state.Key); now.Detail.Done > 0 && now.Status == job.Running {
+			return state.Key
+		}
+		if time.Now().After(end) {
+			s.Fatal("it does not begin")
+		}
+	}
+}
+
 // happened lists the kinds of the events about a backup, oldest first.
 func (s *site) happened(id string) string {
 	s.Helper()

@@ -100,7 +100,7 @@ func (m *Manager) make(ctx context.Context, id ID, j *job.Job[Detail]) error {
 
 func (m *Manager) fill(ctx context.Context, dir string, id ID, j *job.Job[Detail]) error {
 	manifest := Manifest{Version: manifestVersion, ID: id, Trigger: j.Detail().Trigger, MadeAt: m.Now().UTC(), MadeBy: m.Version, Files: map[string]File{}}
-	p := &pace{}
+	p := &pace{commits: m.Store.Commits}
 	var err error
 	if manifest.Files[snapshotName], err = m.snapshot(ctx, dir, p, j); err != nil {
 		return err

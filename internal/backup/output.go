@@ -15,7 +15,7 @@ import (
 
 // chunk is how much is written before the disk is asked to take it: what gathers in memory would
 // all be written at the end, in the way of those who commit.
-const chunk = 256 << 10
+const chunk = 128 << 10
 
 // output is a file of a backup while it is written: hashed, counted, at a pace that leaves the
 // machine to others, and given up when ctx ends.

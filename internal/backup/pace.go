@@ -2,27 +2,35 @@ package backup
 
 import "time"
 
-// A backup takes its time, so that machines get theirs: after each piece of work it rests several
-// times as long. The bounds keep a slow disk from making it endless.
+// A backup takes its time while others work, so that machines get theirs: after each piece of work
+// it rests several times as long. The bounds keep a slow disk from making it endless.
 const (
-	workSlice = time.Millisecond
-	restRatio = 4
+	workSlice = 500 * time.Microsecond
+	restRatio = 10
 	longRest  = 25 * time.Millisecond
 )
 
-// pace is who works at what speed; the zero pace begins now.
-type pace struct{ since time.Time }
+// pace is who works at what speed. The zero pace never rests.
+type pace struct {
+	commits func() int64 // transactions of everybody so far
+	seen    int64
+	since   time.Time
+}
 
 // breathe is called between two pieces of work, however small they are.
 func (p *pace) breathe() {
-	if p.since.IsZero() {
-		p.since = time.Now()
+	if p.commits == nil {
 		return
 	}
-	worked := time.Since(p.since)
+	now := time.Now()
+	worked := now.Sub(p.since)
 	if worked < workSlice {
 		return
 	}
-	time.Sleep(min(worked*restRatio, longRest))
-	p.since = time.Now()
+	if commits := p.commits(); commits != p.seen {
+		p.seen = commits
+		time.Sleep(min(worked*restRatio, longRest))
+		now = time.Now()
+	}
+	p.since = now
 }
