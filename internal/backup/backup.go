@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bty/internal/event"
@@ -78,8 +79,9 @@ type Manager struct {
 	pool   *job.Pool[Detail]
 	folder folder
 
-	importing sync.Mutex // a bundle is held in memory: one at a time
-	restoring sync.Mutex // held while a restore is made ready; never let go once it is handed over
+	importing sync.Mutex  // a bundle is held in memory: one at a time
+	leaving   atomic.Bool // a restore was handed over
+	restoring sync.Mutex  // held while a restore is made ready; never let go once it is handed over
 
 	mu      sync.Mutex
 	begun   time.Time // when this process began, to the second

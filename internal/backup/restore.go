@@ -95,9 +95,13 @@ func (m *Manager) restore(ctx context.Context, source string, r io.Reader, want 
 		return Restoring{}, m.restoreFault(err, source)
 	}
 	m.Log.Warn("a database is restored: this process comes back on it", "source", source, "safety", ready.Safety, "kept", ready.Kept)
+	m.leaving.Store(true)
 	m.Switch(Switch{Restoring: ready, Database: m.Database, Staged: staged, Kept: filepath.Join(filepath.Dir(m.Database), ready.Kept)})
 	return ready, nil
 }
+
+// Leaving reports whether the process is about to come back on another database.
+func (m *Manager) Leaving() bool { return m.leaving.Load() }
 
 func (m *Manager) restoreFault(err error, source string) error {
 	if isFull(err) {

@@ -45,6 +45,7 @@ func furnish(s *server) {
 		s.do("GET", fmt.Sprintf("/pxe/52:54:00:b0:00:%02x", i), nil)
 	}
 	furnishImages(s)
+	furnishBackups(s)
 }
 
 // live puts boot programs and a live environment into the boot folder.

@@ -42,6 +42,7 @@ var pages = []aPage{
 	{"image", "/ui/images/" + imageRef, "What it is"},
 	{"images-add", "/ui/images/add", "One image by its URL"},
 	{"image-delete", "/ui/images/" + imageRef + "/delete", "bound to it"},
+	{"backups", "/ui/backups", "verified"},
 	{"settings", "/ui/settings", "Where things are fetched from"},
 	{"account", "/ui/account", "Prometheus"},
 	{"account-sign-out", "/ui/account/sign-out", "has to log in again"},

@@ -198,7 +198,7 @@ func (c Config) restoreUpload(w http.ResponseWriter, r *http.Request) error {
 		return tooLarge("database", limit)
 	}
 	name := named(r, "uploaded database")
-	ready, err := c.Backups.RestoreFrom(r.Context(), name, serve.Steady(w, r, limit), r.ContentLength, c.Client(r))
+	ready, err := c.Backups.RestoreFrom(r.Context(), name, serve.Upload(w, r, limit), r.ContentLength, c.Client(r))
 	if err != nil {
 		return uploadFault(err, "database", limit)
 	}
@@ -223,7 +223,7 @@ func (c Config) importBundle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fault.New(fault.Rejected, "replace is %.40q; it must be 1 or 0", r.URL.Query().Get("replace"))
 	}
-	bundle := serve.Steady(w, r, limit)
+	bundle := serve.Upload(w, r, limit)
 	report, err := c.Backups.Import(r.Context(), bundle, replace, named(r, "uploaded bundle"), fleet.Who{From: c.Client(r)})
 	if err != nil {
 		if _, ended := io.Copy(io.Discard, bundle); ended != nil {
@@ -254,14 +254,8 @@ func tooLarge(what string, limit int64) error {
 
 // uploadFault names what can go wrong with a body on its way.
 func uploadFault(err error, what string, limit int64) error {
-	_, isTooLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case isTooLarge:
-		return tooLarge(what, limit)
-	case fault.KindOf(err) == fault.Internal && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)):
-		return fault.Wrap(fault.Invalid, err, "the %s ended early; nothing was changed", what)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fault.Wrap(fault.Invalid, err, "the %s brought nothing for a minute; nothing was changed", what)
+	if fault.KindOf(err) == fault.Internal && errors.Is(err, context.Canceled) {
+		return fault.Wrap(fault.Invalid, err, "the upload of the %s was given up; nothing was changed", what)
 	}
-	return err
+	return serve.UploadFault(err, "the "+what, limit)
 }

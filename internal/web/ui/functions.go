@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"bty/internal/backup"
 	"bty/internal/event"
+	"bty/internal/fault"
 	"bty/internal/fleet"
 	"bty/internal/machine"
 	"bty/internal/release"
@@ -33,6 +35,8 @@ func (s surface) functions() template.FuncMap {
 		"gib": func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
 		"has": s.has,
 		"job": jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
+		"backupURL":   func(id any, act string) string { return backupURL(backup.ID(fmt.Sprint(id)), act) },
+		"backupState": backupBadge, "failure": whyFailed, "whyNot": fault.Public,
 		"bootPath": bootFilePath, "bootURL": func(name string) string { return "/boot/" + url.PathEscape(name) },
 	}
 }
