@@ -115,27 +115,19 @@ type caller struct {
 	err   error // why the token is none
 }
 
-type callerKey struct{}
-
-// Identify looks at the token of a request once, so that the events of what it does name it.
+// Identify has the events of what a request does name the token that it carries.
 func (a *Auth) Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, given := a.caller(r); given {
-			ctx := context.WithValue(r.Context(), callerKey{}, c)
-			if c.err == nil {
-				ctx = event.WithBy(ctx, "token "+c.token.Name)
-			}
-			r = r.WithContext(ctx)
+		if c, given := a.caller(r); given && c.err == nil {
+			r = r.WithContext(event.WithBy(r.Context(), "token "+c.token.Name))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// caller is the token that a request carries, and whether it carries any.
+// caller is the token that a request carries, and whether it carries any. It is looked up each time:
+// a stream asks again while it is open.
 func (a *Auth) caller(r *http.Request) (caller, bool) {
-	if c, ok := r.Context().Value(callerKey{}).(caller); ok {
-		return c, true
-	}
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return caller{}, false

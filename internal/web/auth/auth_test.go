@@ -148,6 +148,28 @@ func TestGuards(t *testing.T) {
 	}
 }
 
+// What is open does not outlive the token: who asks again hears that it is gone.
+func TestRevokedWhileOpen(t *testing.T) {
+	revoked := false
+	a := newAuth(t, "x", func(string, netip.Addr) (token.Token, error) {
+		if revoked {
+			return token.Token{}, fault.New(fault.Unauthorized, "not known")
+		}
+		return token.Token{Name: "ci", Scope: token.Read}, nil
+	})
+	r := httptest.NewRequest("GET", "/api/v1/stream", nil)
+	r.Header.Set("Authorization", "Bearer x")
+	a.Identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := a.Guard(r); err != nil {
+			t.Error(err)
+		}
+		revoked = true
+		if a.Guard(r) == nil {
+			t.Error("a token that was revoked still gets in")
+		}
+	})).ServeHTTP(nil, r)
+}
+
 // An address that guesses has to wait; others do not notice.
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
