@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,5 +160,34 @@ func TestStoredNonsenseIsReported(t *testing.T) {
 	if e := newest(t, state); e.ID != 0 {
 		raw, _ := json.Marshal(e)
 		t.Errorf("an event nobody asked for: %s", raw)
+	}
+}
+
+// Readers, savers and reloads at one time: every reader sees one whole state.
+func TestAtOneTime(t *testing.T) {
+	s, _, _ := open(t, nil)
+	watched := 0
+	s.Watch(func() { watched++ })
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for range 20 {
+				zone := []string{"Asia/Tokyo", "Europe/Berlin"}[i%2]
+				if err := s.SaveDisplay(t.Context(), zone, here); err != nil {
+					t.Error(err)
+				}
+				if got := s.Zone().String(); got != "Asia/Tokyo" && got != "Europe/Berlin" {
+					t.Errorf("zone %s", got)
+				}
+				_, err := s.Reload()
+				if err != nil || len(s.Groups()) == 0 || len(s.Pending()) > 0 {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if watched < 2 {
+		t.Error("nobody was told")
 	}
 }

@@ -233,7 +233,7 @@ func TestLimiterIsBounded(t *testing.T) {
 	for range attempts {
 		l.take(here)
 	}
-	for i := range 3 * maxBuckets {
+	for i := range maxBuckets + 300 {
 		l.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 	}
 	if len(l.buckets) > maxBuckets {
