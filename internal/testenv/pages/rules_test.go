@@ -8,6 +8,7 @@ import (
 var rulePages = []aPage{
 	{"rules-empty", "/ui/rules", "No rules yet"},
 	{"rule-new", "/ui/rules/new", "Target disk"},
+	{"rule-default", "/ui/rules/default", "Default"},
 	{"bulk", "/ui/bulk?mac=" + flashed + "&mac=" + fresh, "What to do"},
 }
 
