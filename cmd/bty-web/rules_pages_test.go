@@ -106,6 +106,7 @@ func TestBulkPages(t *testing.T) {
 	a.do("GET", none.Header.Get("Location"), nil).is(t, 200, "no machine is selected")
 	all := a.do("POST", "/ui/bulk/preview", url.Values{"all": {"1"}, "q": {"rack"}, "action": {"release"}}).is(t, 200, "Let rules decide for 1 machine?")
 	a.do("POST", "/ui/bulk", hiddenOf(t, all.body, "/ui/bulk")).is(t, 200, "1 machine changed")
+	says(t, a.do("POST", "/ui/bulk/preview", url.Values{"all": {"1"}, "filter": {"discoverd"}, "action": {"delete"}}).is(t, 303).Header.Get("Location"), "is%20no%20filter")
 	forget := a.do("POST", "/ui/bulk/preview", url.Values{"all": {"1"}, "filter": {"discovered"}, "action": {"delete"}}).is(t, 200, "Forget 2 machines?", "btn-danger")
 	a.do("POST", "/ui/bulk", hiddenOf(t, forget.body, "/ui/bulk")).is(t, 200, "2 machines changed", "/ui/machines?filter=discovered")
 	if n := len(a.do("GET", "/machines", nil).list(t)); n != 0 {

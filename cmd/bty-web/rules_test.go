@@ -300,11 +300,14 @@ func TestBulk(t *testing.T) {
 		t.Errorf("%d machines are left", n)
 	}
 	for body, says := range map[string]string{
-		`{"action":"set","macs":["` + mac1 + `"]}`: "set changes nothing",
-		`{"action":"arm"}`:                         "no machine is selected",
-		`{"action":"arm","macs":["x"]}`:            "no MAC",
-		`{"action":"fly","query":""}`:              `"action"`,
-		`{"action":"arm","query":"state=odd"}`:     "state=odd",
+		`{"action":"set","macs":["` + mac1 + `"]}`:                                       "set changes nothing",
+		`{"action":"arm"}`:                                                               "no machine is selected",
+		`{"action":"arm","macs":["x"]}`:                                                  "no MAC",
+		`{"action":"fly","query":""}`:                                                    `"action"`,
+		`{"action":"arm","query":"state=odd"}`:                                           "state=odd",
+		`{"action":"delete","query":"lable=rack"}`:                                       "lable", // nobody means all machines by it
+		`{"action":"delete","query":"label="}`:                                           "label has no value",
+		`{"action":"delete","query":"q=a&q=b"}`:                                          "q 2 times",
 		`{"action":"set","query":"","bty_image_ref":"` + strings.Repeat("0", 63) + `1"}`: "the catalog has no image",
 		`{"action":"set","query":"","target_min":"2T","target_max":"1T"}`:                "no disk fits",
 		`{"action":"set","query":"","add_labels":["` + strings.Repeat("x", 65) + `"]}`:   "add_labels",

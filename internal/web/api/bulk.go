@@ -22,7 +22,7 @@ const (
 )
 
 // ReadBulk reads what is to be done with which machines: "macs" names them, "query" selects them as
-// the query of GET /api/v1/machines does; an empty query is all of them.
+// the query of GET /api/v1/machines does, but strictly; an empty query is all of them.
 func ReadBulk(v body.Value) (fleet.Selection, fleet.Action, error) {
 	o := v.Object()
 	action := fleet.Action{Kind: fleet.ActionKind(o.String("action", body.OneOf(words(fleet.ActionKinds)...))), Edit: readEdit(o)}
@@ -56,8 +56,7 @@ func readSelection(typed []string, text *string) (sel fleet.Selection, err error
 	if err != nil {
 		return sel, fault.New(fault.Rejected, "query %q is not written like the query of a URL", *text)
 	}
-	q, err := query.Machines(values)
-	q.Offset, q.Limit = 0, 0 // a selection is all of it, on whatever page it is
+	q, err := query.Selection(values)
 	sel.Query = &q
 	return sel, err
 }

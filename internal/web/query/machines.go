@@ -2,6 +2,7 @@
 package query
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -37,6 +38,27 @@ func Machines(v url.Values) (fleet.Query, error) {
 		}
 	}
 	return q, nil
+}
+
+// keys are what a list of machines can be asked by.
+var keys = []string{"q", "label", "mode", "state", "filter", "image", "sort", "desc", "offset", "limit"}
+
+// Selection reads what an action is for. What a list would pass over, a key that is not known or
+// has no value, is refused: the action would be for more machines than somebody meant.
+func Selection(v url.Values) (fleet.Query, error) {
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		switch values := v[key]; {
+		case !slices.Contains(keys, key):
+			return fleet.Query{}, fault.New(fault.Rejected, "machines cannot be selected by %.40q; select by one of %s", key, strings.Join(keys, ", "))
+		case len(values) > 1:
+			return fleet.Query{}, fault.New(fault.Rejected, "the query has %s %d times, of which one would count; say it once", key, len(values))
+		case strings.TrimSpace(values[0]) == "":
+			return fleet.Query{}, fault.New(fault.Rejected, "%s has no value in the query; give it one, or leave it out: an empty query is all machines", key)
+		}
+	}
+	q, err := Machines(v)
+	q.Offset, q.Limit = 0, 0 // a selection is all of it, on whatever page it is
+	return q, err
 }
 
 func readMode(v url.Values, q *fleet.Query) error {

@@ -3,6 +3,7 @@ package ui
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"bty/internal/fault"
@@ -52,6 +53,9 @@ func selection(v url.Values) url.Values {
 // selected turns it into what the use case takes.
 func selected(v url.Values) (fleet.Selection, error) {
 	if v.Get("all") == "1" {
+		if filter := v.Get("filter"); filter != "" && !slices.Contains(machineList.Filters, filter) {
+			return fleet.Selection{}, fault.New(fault.Rejected, "%.40q is no filter of the list of machines; select them there again", filter)
+		}
 		q := machineQuery(list{Query: v.Get("q"), Filter: v.Get("filter")})
 		q.Offset, q.Limit = 0, 0
 		return fleet.Selection{Query: &q}, nil
