@@ -19,6 +19,7 @@ import (
 // the mode free, it is the machine's own from then on, whatever rules say.
 func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, who Who) (Record, error) {
 	now := f.Now()
+	sent := want.Labels
 	want = canonical(want)
 	var isNew bool
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
@@ -35,7 +36,9 @@ func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, 
 		if err != nil {
 			return nil, err
 		}
-		return []event.Event{savedEvent(kind, verb, m, armed, who, now)}, tx.PutMachine(m)
+		told := m
+		told.Intent.Labels = sent // the event says what was asked for
+		return []event.Event{savedEvent(kind, verb, told, armed, who, now)}, tx.PutMachine(m)
 	})
 	if err != nil {
 		return Record{}, err

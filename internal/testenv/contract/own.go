@@ -35,8 +35,17 @@ type Instance struct {
 	State string // folder
 	mu    sync.Mutex
 	log   strings.Builder
+	env   []string
 	cmd   *exec.Cmd
 	ended chan struct{}
+}
+
+// Command runs the program beside the server with the same settings, and returns what it says.
+func (i *Instance) Command(args ...string) (string, error) {
+	cmd := exec.Command(i.cmd.Path, args...)
+	cmd.Env = i.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // Start starts bty-web over a state folder with settings of its own, NAME=value, and waits for it.
@@ -46,9 +55,10 @@ func (p *Program) Start(state string, settings ...string) (*Instance, error) {
 		return nil, err
 	}
 	i := &Instance{Server: &Server{URL: "http://127.0.0.1:" + port, Password: "correct horse"}, State: state, ended: make(chan struct{})}
-	i.cmd = exec.Command(p.path)
-	i.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "BTY_SERVER_HOST=127.0.0.1", "BTY_SERVER_PORT=" + port, "BTY_ADMIN_PASSWORD=" + i.Password,
+	i.env = append([]string{"PATH=" + os.Getenv("PATH"), "BTY_SERVER_HOST=127.0.0.1", "BTY_SERVER_PORT=" + port, "BTY_ADMIN_PASSWORD=" + i.Password,
 		"BTY_PATHS_STATE_DIR=" + state, "BTY_PATHS_RUN_DIR=" + filepath.Join(state, "run"), "BTY_CONFIG_FILE=" + filepath.Join(state, "none.toml"), "BTY_LOG_FORMAT=text"}, settings...)
+	i.cmd = exec.Command(p.path)
+	i.cmd.Env = i.env
 	i.cmd.Stderr = writer(i.write)
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a killed test leaves no server
 	if err := i.cmd.Start(); err != nil {
