@@ -93,6 +93,7 @@ type candidate struct {
 // find returns what a query selects, in order, and how many machines it looked at.
 func (f *Fleet) find(tx Tx, q Query) (found []candidate, all int, err error) {
 	match := newMatcher(f, tx, q)
+	found = make([]candidate, 0, f.Count())
 	err = tx.EachMachine(func(m machine.Machine) error {
 		all++
 		var err error
@@ -161,8 +162,8 @@ type matcher struct {
 	hasSpace  bool
 	tx        Tx
 	fleet     *Fleet
-	images    map[catalog.ImageRef]string // identities and names
-	asksRules bool                        // whether what is selected depends on what rules decide
+	images    map[catalog.ImageRef]bool // whether identity or name says it
+	asksRules bool                      // whether what is selected depends on what rules decide
 }
 
 func newMatcher(f *Fleet, tx Tx, q Query) *matcher {
@@ -172,7 +173,7 @@ func newMatcher(f *Fleet, tx Tx, q Query) *matcher {
 		}
 		return r
 	}, strings.TrimSpace(q.Text))
-	m := &matcher{Query: q, text: text, tx: tx, fleet: f, images: map[catalog.ImageRef]string{}}
+	m := &matcher{Query: q, text: text, tx: tx, fleet: f, images: map[catalog.ImageRef]bool{}}
 	m.mac, _ = machine.ParseTypedMAC(text)
 	m.isAddress = strings.Trim(text, "0123456789abcdef.:") == ""
 	m.hasSpace = strings.Contains(text, " ")
@@ -240,14 +241,14 @@ func (q *matcher) imageSays(ref catalog.ImageRef) (bool, error) {
 	if ref.IsZero() {
 		return false, nil
 	}
-	name, known := q.images[ref]
+	says, known := q.images[ref]
 	if !known {
 		entry, _, err := q.tx.Image(ref)
 		if err != nil {
 			return false, err
 		}
-		name = ref.String() + " " + entry.Name
-		q.images[ref] = name
+		says = q.in(ref.String() + " " + entry.Name)
+		q.images[ref] = says
 	}
-	return q.in(name), nil
+	return says, nil
 }

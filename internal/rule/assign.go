@@ -53,39 +53,34 @@ type Assigned struct {
 // Image and disk are asked of the rules only for a mode that flashes. h is nil for a machine that
 // never reported its hardware.
 func Assign(m machine.Machine, h *machine.Hardware, s *Set) Assigned {
-	return assign(assigner{m: &m, h: h, set: s})
+	return assign(&m, h, s, false)
 }
 
 // AssignTraced does the same and says what each rule came to that was asked.
 func AssignTraced(m machine.Machine, h *machine.Hardware, s *Set) Assigned {
-	return assign(assigner{m: &m, h: h, set: s, isTraced: true})
+	return assign(&m, h, s, true)
 }
 
-func assign(a assigner) Assigned {
-	a.own()
-	if a.set != nil {
-		a.ask()
+func assign(m *machine.Machine, h *machine.Hardware, s *Set, isTraced bool) Assigned {
+	var a assigner
+	a.own(m.Intent)
+	if s != nil {
+		a.ask(m, h, s, isTraced)
 	}
-	a.settle()
+	a.settle(h)
 	return a.Assigned
 }
 
+// assigner gathers what is said. It keeps no pointer to the machine: a list asks for thousands.
 type assigner struct {
 	Assigned
-	m   *machine.Machine
-	h   *machine.Hardware
-	set *Set
-
-	isTraced bool
-
 	image  catalog.ImageRef // that a rule says, should the mode flash
 	disk   choice
 	diskBy By
 	byRule By // of image
 }
 
-func (a *assigner) own() {
-	i := a.m.Intent
+func (a *assigner) own(i machine.Intent) {
 	if !i.Free {
 		a.Mode, a.ModeBy = i.Mode, By{Origin: Own}
 	}
@@ -106,24 +101,24 @@ func (a *assigner) isDecided() bool {
 		(a.ImageBy.Origin != Nobody || a.byRule.Origin != Nobody) && (a.DiskBy.Origin != Nobody || a.diskBy.Origin != Nobody)
 }
 
-func (a *assigner) ask() {
-	for i := range a.set.Rules {
+func (a *assigner) ask(m *machine.Machine, h *machine.Hardware, s *Set, isTraced bool) {
+	for i := range s.Rules {
 		if a.isDecided() {
 			return
 		}
-		r := &a.set.Rules[i]
-		miss := a.set.checks[i].miss(a.m, a.h)
-		if a.isTraced {
+		r := &s.Rules[i]
+		miss := s.checks[i].miss(m, h)
+		if isTraced {
 			if a.Verdicts == nil {
-				a.Verdicts = make([]Verdict, 0, len(a.set.Rules))
+				a.Verdicts = make([]Verdict, 0, len(s.Rules))
 			}
 			a.Verdicts = append(a.Verdicts, Verdict{r.ID, miss})
 		}
 		if miss == Matches {
-			a.take(&r.Assign, a.set.disks[i], By{ByRule, r.ID})
+			a.take(&r.Assign, s.disks[i], By{ByRule, r.ID})
 		}
 	}
-	a.take(&a.set.Default, a.set.last, By{Origin: Default})
+	a.take(&s.Default, s.last, By{Origin: Default})
 }
 
 // Verdicts asks every rule, also those that come after the last part was decided.
@@ -149,7 +144,7 @@ func (a *assigner) take(said *Assignment, disk choice, by By) {
 }
 
 // settle makes one intent of what was said.
-func (a *assigner) settle() {
+func (a *assigner) settle(h *machine.Hardware) {
 	if a.ModeBy.Origin == Nobody {
 		a.Mode, a.ModeBy = fallbackMode, By{Origin: Default}
 	}
@@ -163,12 +158,12 @@ func (a *assigner) settle() {
 		return
 	}
 	a.DiskBy = a.diskBy
-	if a.h == nil {
+	if h == nil {
 		a.NoDisk = whyUnknown
 		a.inventoryFirst()
 		return
 	}
-	a.Serial, a.NoDisk = a.disk.of(a.h.Disks)
+	a.Serial, a.NoDisk = a.disk.of(h.Disks)
 }
 
 // inventoryFirst has a machine report its disks before a rule that chooses one of them can flash

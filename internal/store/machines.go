@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"runtime"
 
@@ -44,7 +45,28 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 
 // Hardware returns what the machine reported last, and whether it ever did.
 func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err error) {
-	return recall(t, &t.store.hardware, bucketHardware, mac, mac[:])
+	raw := t.rawHardware(mac)
+	if raw == nil {
+		return h, false, nil
+	}
+	h, err = remember(&t.store.hardware, bucketHardware, mac, mac[:], raw)
+	return h, true, err
+}
+
+// rawHardware finds the value with one cursor for the whole transaction as long as nothing is
+// written in it: who searches asks for that of every machine.
+func (t *Tx) rawHardware(mac machine.MAC) []byte {
+	if t.tx.Writable() {
+		return t.tx.Bucket(bucketHardware).Get(mac[:])
+	}
+	if t.hardware == nil {
+		t.hardware = t.tx.Bucket(bucketHardware).Cursor()
+	}
+	key, raw := t.hardware.Seek(mac[:])
+	if !bytes.Equal(key, mac[:]) {
+		return nil
+	}
+	return raw
 }
 
 // PutHardware stores h in place of what the machine reported before.

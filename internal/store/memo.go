@@ -60,10 +60,15 @@ func recall[K comparable, V any](t *Tx, m *memo[K, V], bucket []byte, key K, key
 }
 
 // remember returns what raw decodes to, from the memo if it has it.
-func remember[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (v V, err error) {
+func remember[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (V, error) {
 	if v, ok := m.get(key, raw); ok {
 		return v, nil
 	}
+	return learn(m, bucket, key, keyBytes, raw)
+}
+
+// learn is apart so that what it decodes into costs nothing where nothing is decoded.
+func learn[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (v V, err error) {
 	if err := decode(bucket, keyBytes, raw, &v); err != nil {
 		return v, err
 	}

@@ -16,6 +16,8 @@ type Tx struct {
 	store *Store
 	wrote bool
 
+	hardware *bolt.Cursor // of a transaction that only reads
+
 	changes []change // of events
 }
 
