@@ -22,7 +22,7 @@ func (s surface) functions() template.FuncMap {
 	return template.FuncMap{
 		"icon": icon, "asset": s.static.url, "size": size, "rate": func(n float64) string { return size(n) + "/s" },
 		"percent": percent, "linkify": linkify, "column": column, "chip": chip, "mode": modeBadge, "state": stateBadge,
-		"stamp": s.stamp, "ago": s.ago, "zone": func() string { return s.local(s.Now()).Format("MST") },
+		"stamp": s.stamp, "clock": s.clock, "ago": s.ago, "zone": func() string { return s.local(s.Now()).Format("MST") },
 		"progress": func(mac machine.MAC, p *fleet.Progress) progress { return progress{mac, p} },
 		"empty":    func(title, text, url, button string) emptyState { return emptyState{title, text, url, button} },
 		"events":   func(list []event.Event, more string) eventList { return eventList{list, more} },
@@ -48,7 +48,12 @@ func (s surface) stamp(t time.Time) template.HTML {
 	if t.IsZero() {
 		return `<span class="none">never</span>`
 	}
-	return timeTag("", t, s.local(t).Format("2006-01-02 15:04:05 MST"))
+	return timeTag(t, s.local(t).Format("2006-01-02 15:04:05 MST"))
+}
+
+// clock is the time of day alone, for what lies beside a stamp; the title has all of it.
+func (s surface) clock(t time.Time) template.HTML {
+	return timeTag(t, s.local(t).Format("15:04:05"))
 }
 
 // ago is how long ago it was; the title has the stamp.
@@ -62,8 +67,8 @@ func (s surface) ago(t time.Time) template.HTML {
 
 func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }
 
-func timeTag(class string, t time.Time, text string) template.HTML {
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s"%s>%s</time>`, iso(t), iso(t), class, template.HTMLEscapeString(text)))
+func timeTag(t time.Time, text string) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, iso(t), iso(t), template.HTMLEscapeString(text)))
 }
 
 // since is a duration for people, as live.js says it too.

@@ -6,13 +6,11 @@ import (
 	"net/url"
 	"strings"
 
-	"bty/internal/catalog"
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/fleet"
 	"bty/internal/hardware"
 	"bty/internal/machine"
-	"bty/internal/rule"
 	"bty/internal/web/api"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
@@ -30,7 +28,6 @@ func (s surface) machineRoutes(r routes) {
 // machinePage is what the page of one machine shows.
 type machinePage struct {
 	row
-	Entry   *catalog.Entry // of the image that is bound, nil if the catalog has none
 	Images  []choice
 	Disks   []choice
 	Modes   []choice
@@ -40,15 +37,6 @@ type machinePage struct {
 	Explain  *explained
 	Timeline fleet.Timeline
 }
-
-// ModeByRule reports whether a rule decided the boot mode.
-func (p machinePage) ModeByRule() bool { return p.Assigned.ModeBy.Origin == rule.ByRule }
-
-// ImageByRule reports whether a rule decided the image.
-func (p machinePage) ImageByRule() bool { return p.Assigned.ImageBy.Origin == rule.ByRule }
-
-// DiskByRule reports whether a rule decided the disk.
-func (p machinePage) DiskByRule() bool { return p.Assigned.DiskBy.Origin == rule.ByRule }
 
 // machineSaved is what the forms on the page of a machine come to.
 var machineSaved = map[string]string{
@@ -68,11 +56,6 @@ func (s surface) machine(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Images = imageChoices(entries, one.Own.Image)
-	for i := range entries {
-		if entries[i].Ref == one.Intent.Image {
-			page.Entry = &entries[i]
-		}
-	}
 	tree, err := s.Fleet.Tree(one.MAC)
 	if err != nil {
 		return err
