@@ -53,7 +53,11 @@ func (m *Manager) succeed(ctx context.Context, id ID, d Detail) error {
 		err = m.Ran()
 	}
 	if err != nil {
-		return fmt.Errorf("backup %s was made, but that could not be recorded: %w", id, err)
+		err = fmt.Errorf("backup %s was made, but that could not be recorded: %w", id, err)
+		if d.Trigger == BySchedule { // which is due still: without a pause it would fill the disk
+			m.scheduleFailed(err)
+		}
+		return err
 	}
 	if d.Trigger == BySchedule {
 		m.mu.Lock()

@@ -128,6 +128,18 @@ func TestFailingSchedule(t *testing.T) {
 	}
 }
 
+// A backup that was made and could not be recorded counts as a failure: the schedule waits before
+// it makes another one.
+func TestUnrecordedBackup(t *testing.T) {
+	s := newSite(t)
+	s.set(settings.Backup{Enabled: true, Cadence: settings.Daily, Keep: 7})
+	s.Ran = func() error { return errors.New("the settings cannot be read") }
+	s.tickUntilDone(job.Failed)
+	if o := s.Outlook(); o.Due || o.Failures != 1 {
+		t.Errorf("%+v", o)
+	}
+}
+
 // The newest are kept, and nothing is touched that is not exactly one of ours.
 func TestRetention(t *testing.T) {
 	s := newSite(t)
