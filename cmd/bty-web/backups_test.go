@@ -152,6 +152,18 @@ func TestRestore(t *testing.T) {
 	a.alive()
 }
 
+// Who was signed out after a backup was made is not let in again by its restore.
+func TestRestoreSignsNobodyIn(t *testing.T) {
+	a := start(t, nil)
+	id, before := a.backUp(), a.cookie
+	a.do("POST", "/ui/account/sign-out", nil).is(t, 303)
+	a.signIn()
+	a.do("POST", "/api/v1/backups/"+id+"/restore", nil).is(t, 202)
+	a.eventually("the restore ends", func() bool { return a.do("GET", "/api/v1/restore", nil).StatusCode == 200 })
+	a.send("GET", "/machines", nil, nil, before).is(t, 401)
+	a.do("GET", "/machines", nil).is(t, 200)
+}
+
 // What is no database of ours changes nothing.
 func TestRestoreRefusals(t *testing.T) {
 	a := start(t, nil)

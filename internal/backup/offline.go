@@ -148,7 +148,7 @@ func (o Offline) stage(ctx context.Context, path, staged string, want File, read
 	if err := m.stage(ctx, staged, from, want, ready); err != nil {
 		return err
 	}
-	if err := note(staged, restored(*ready, netip.Addr{}), o.Version); err != nil {
+	if err := note(staged, restored(*ready, netip.Addr{}), o.Version, ""); err != nil {
 		return err
 	}
 	return o.own(staged)

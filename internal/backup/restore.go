@@ -15,6 +15,7 @@ import (
 	"bty/internal/job"
 	"bty/internal/ledger"
 	"bty/internal/machine"
+	"bty/internal/settings"
 	"bty/internal/store"
 )
 
@@ -84,7 +85,7 @@ func (m *Manager) restore(ctx context.Context, source string, r io.Reader, want 
 	}
 	if err == nil {
 		ready.Kept = filepath.Base(m.Database) + keptInfix + ready.At.Format(keptLayout)
-		err = note(staged, restored(ready, from), m.Version)
+		err = m.note(staged, restored(ready, from))
 	}
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // whoever asked is gone: nothing happened yet
@@ -219,9 +220,19 @@ func orNull(id ID) *ID {
 	return &id
 }
 
+// note is note with what does not go back with the rest of the state: who was signed out since the
+// backup stays so.
+func (m *Manager) note(staged string, e event.Event) error {
+	var present map[string]string
+	if err := m.Store.View(func(tx *store.Tx) (err error) { present, err = tx.Settings(); return err }); err != nil {
+		return err
+	}
+	return note(staged, e, m.Version, present[string(settings.SessionEpoch)])
+}
+
 // note stores an event in a database that nobody serves yet: what says that it was restored comes
-// with it, or not at all.
-func note(path string, e event.Event, version string) error {
+// with it, or not at all. An epoch of the sessions, if one is given, takes the place of its own.
+func note(path string, e event.Event, version, epoch string) error {
 	s, err := store.Open(path, version)
 	if err != nil {
 		return fmt.Errorf("note the restore: %w", err)
@@ -229,7 +240,14 @@ func note(path string, e event.Event, version string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = s.Run(ctx) }() // it has no other error than those of Update
-	err = s.Update(ctx, func(tx *store.Tx) error { return tx.AppendEvent(&e) })
+	err = s.Update(ctx, func(tx *store.Tx) error {
+		if epoch != "" {
+			if err := tx.PutSetting(string(settings.SessionEpoch), epoch); err != nil {
+				return err
+			}
+		}
+		return tx.AppendEvent(&e)
+	})
 	stop()
 	<-ended
 	return errors.Join(err, s.Close())
