@@ -50,6 +50,9 @@ func TestTokens(t *testing.T) {
 	}
 	a.anonymous("POST", "/api/v1/tokens", map[string]any{"name": "more"}, bearer(writer)...).is(t, 403)
 	a.anonymous("DELETE", "/api/v1/tokens/"+readID, nil, bearer(writer)...).is(t, 403)
+	// A database has tokens in it.
+	a.anonymous("POST", "/api/v1/restore", "content", bearer(writer)...).is(t, 403, "sign in with the password")
+	a.anonymous("POST", "/api/v1/backups/2026-11-25T21-00-00Z/restore", nil, bearer(writer)...).is(t, 403)
 	a.anonymous("GET", "/api/v1/tokens", nil).is(t, 401, `{"detail":"login required"}`)
 
 	list := a.do("GET", "/api/v1/tokens", nil).is(t, 200)

@@ -23,8 +23,10 @@ const (
 	maxSource   = 200       // characters of the name that an event has for what was imported
 )
 
-// registerBackups adds the routes of backups, restore, export and import.
+// registerBackups adds the routes of backups, restore, export and import. A token does not restore:
+// which tokens there are is a part of what is restored.
 func (c Config) registerBackups(mux serve.Mux, own func(serve.Handler) http.Handler, ownBody func(serve.BodyHandler) http.Handler) {
+	session := func(h serve.Handler) http.Handler { return vary(c.Serve.Do(c.Session, h)) }
 	mux.Handle("GET /workers/backups", own(c.backupJobs))
 	mux.Handle("POST /workers/backups", ownBody(c.beginBackup))
 	mux.Handle("DELETE /workers/backups/{id}", own(c.cancelBackup))
@@ -34,9 +36,9 @@ func (c Config) registerBackups(mux serve.Mux, own func(serve.Handler) http.Hand
 	mux.Handle("DELETE /api/v1/backups/{id}", own(c.deleteBackup))
 	mux.Handle("GET /api/v1/backups/{id}/snapshot", own(c.snapshot))
 	mux.Handle("GET /api/v1/backups/{id}/inventory", own(c.inventory))
-	mux.Handle("POST /api/v1/backups/{id}/restore", own(c.restoreBackup))
+	mux.Handle("POST /api/v1/backups/{id}/restore", session(c.restoreBackup))
 	mux.Handle("GET /api/v1/restore", own(c.lastRestore))
-	mux.Handle("POST /api/v1/restore", own(c.restoreUpload))
+	mux.Handle("POST /api/v1/restore", session(c.restoreUpload))
 	mux.Handle("GET /api/v1/export", own(c.export))
 	mux.Handle("POST /api/v1/import", own(c.importBundle))
 }

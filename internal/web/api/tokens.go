@@ -73,7 +73,7 @@ func aboutTokens() []openapi.Operation {
 		{Pattern: "GET /api/v1/tokens", Tag: tag, Access: openapi.Session, Summary: "Every API token, without its secret", Details: "No token opens this route.",
 			Answers: openapi.Answers(openapi.Encoded(200, wire.TokenList{}))},
 		{Pattern: "POST /api/v1/tokens", Tag: tag, Access: openapi.Session, Summary: "Make an API token",
-			Details: "No token opens this route. The secret in the answer is shown this once; send it as Authorization: Bearer. The scope read covers GET and the streams, write everything but passwords, tokens and the Settings page.",
+			Details: "No token opens this route. The secret in the answer is shown this once; send it as Authorization: Bearer. The scope read covers GET and the streams, write everything but passwords, tokens, restores and the Settings page.",
 			Request: openapi.JSON(func(v body.Value) { _, _ = readToken(v) }),
 			Answers: openapi.Answers(openapi.Encoded(201, wire.NewToken{}), 409, 422)},
 		{Pattern: "DELETE /api/v1/tokens/{id}", Tag: tag, Access: openapi.Session, Summary: "Revoke an API token at once", Details: "No token opens this route.",
