@@ -23,27 +23,26 @@ type rounds struct {
 	config  *config.Config
 	log     *slog.Logger
 	sockets []systemd.Socket
-	doors   *listeners // nil until the first round has opened its state
+	doors   *listeners     // nil until the first round has opened its state
+	carried *backup.Switch // what brought this round's database, nil for the first
 	last    *backup.Outcome
 }
 
 // run serves until ctx ends.
 func (r *rounds) run(ctx context.Context) error {
 	defer r.close()
-	var carried *backup.Switch // what this round's database came in with
 	for {
-		next, err := r.round(ctx, carried)
-		if err != nil && carried != nil && errors.As(err, new(openError)) {
-			err = r.undo(*carried, err)
-			carried = nil
-			if err == nil {
-				continue
+		next, err := r.round(ctx)
+		if r.carried != nil && errors.As(err, new(openError)) {
+			if err := r.undo(err); err != nil {
+				return err
 			}
+			continue
 		}
 		if err != nil || next == nil {
 			return err
 		}
-		if carried = r.carry(*next); ctx.Err() != nil {
+		if r.carry(*next); ctx.Err() != nil {
 			return nil
 		}
 	}
@@ -55,13 +54,13 @@ type openError struct{ error }
 func (e openError) Unwrap() error { return e.error }
 
 // round opens the state, serves it, and closes it again. next is what is to be served then.
-func (r *rounds) round(ctx context.Context, carried *backup.Switch) (next *backup.Switch, err error) {
+func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	state, err := store.Open(r.config.Database(), build.Version)
 	if err != nil {
 		return nil, openError{err}
 	}
-	if carried != nil {
-		r.settled(*carried)
+	if r.carried != nil {
+		r.last = &backup.Outcome{Restoring: r.carried.Restoring}
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -70,6 +69,9 @@ func (r *rounds) round(ctx context.Context, carried *backup.Switch) (next *backu
 	app, err := assemble(r.config, r.log, state, legacyNotice(r.config, r.log), recovery{comeBack, r.last})
 	if err != nil {
 		return nil, openError{errors.Join(err, state.Abandon())}
+	}
+	if r.carried != nil {
+		r.settled()
 	}
 	if r.doors != nil { // what was read again since the start counts in this round too
 		if err := app.reload(ctx); err != nil {
@@ -91,27 +93,29 @@ type recovery struct {
 }
 
 // carry exchanges the databases; the next round opens whichever is there then.
-func (r *rounds) carry(s backup.Switch) *backup.Switch {
+func (r *rounds) carry(s backup.Switch) {
+	r.carried = &s
 	if err := s.Carry(); err != nil {
 		r.log.Error("the restore could not be carried out; the present state stays", "source", s.Source, "err", err)
-		r.last = &backup.Outcome{Restoring: s.Restoring, Err: err}
-		return nil
+		r.last, r.carried = &backup.Outcome{Restoring: s.Restoring, Err: err}, nil
 	}
-	return &s
 }
 
-// settled notes a restore whose database was opened.
-func (r *rounds) settled(s backup.Switch) {
-	r.last = &backup.Outcome{Restoring: s.Restoring}
-	r.log.Warn("the database was restored", "source", s.Source, "machines", s.Machines, "will_flash", s.WillFlash, "safety", s.Safety, "kept", s.Kept)
+// settled notes a restore whose database is served.
+func (r *rounds) settled() {
+	s := *r.carried
+	r.carried = nil
+	r.log.Warn("the database was restored", "source", s.Source, "machines", s.Machines, "will_flash", s.WillFlash, "safety", s.Safety, "kept", s.Restoring.Kept)
 	if err := s.Tidy(); err != nil {
 		r.log.Warn("old replaced databases could not be deleted", "err", err)
 	}
 }
 
-// undo brings the database back that a restore replaced with one that does not open.
-func (r *rounds) undo(s backup.Switch, cause error) error {
-	r.log.Error("the restored database could not be opened; the state from before comes back", "source", s.Source, "err", cause)
+// undo brings the database back that a restore replaced with one that cannot be served.
+func (r *rounds) undo(cause error) error {
+	s := *r.carried
+	r.carried = nil
+	r.log.Error("the restored database cannot be served; the state from before comes back", "source", s.Source, "err", cause)
 	r.last = &backup.Outcome{Restoring: s.Restoring, Err: cause}
 	return s.Undo()
 }
