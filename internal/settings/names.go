@@ -54,17 +54,17 @@ const (
 
 var (
 	repoPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9._-]{1,100}$`)
-	tagPattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
+	tagPattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 	overlayPattern = regexp.MustCompile(`^[1-9][0-9]{0,15}[KMGT]?$`)
 )
 
 // checks say whether a name's value can be used. They serve what is typed and what is stored alike.
 var checks = map[Name]func(string) error{
 	NetbootRepo: func(v string) error {
-		if repoPattern.MatchString(v) || isURL(v, "http", "https") {
+		if repoPattern.MatchString(v) {
 			return nil
 		}
-		return refuse("the repository of live environments is %q; give OWNER/NAME, or the http(s) URL of a mirror", v)
+		return refuse("the repository of live environments is %q; give OWNER/NAME. A mirror is set as [netboot] release_url", v)
 	},
 	NetbootTag: func(v string) error {
 		if tagPattern.MatchString(v) {

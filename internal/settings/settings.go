@@ -107,7 +107,7 @@ func (s *Settings) Problems() []string { return s.inForce.Load().problems }
 // Value is what a name stands for now, and where that came from.
 func (s *Settings) Value(name Name) Value { return s.inForce.Load().text[name] }
 
-// NetbootRepo is where live environments are fetched from: OWNER/NAME, or the URL of a mirror.
+// NetbootRepo is where live environments are fetched from: OWNER/NAME.
 func (s *Settings) NetbootRepo() string { return s.Value(NetbootRepo).Text }
 
 // NetbootTag is the release that is fetched when nobody names one.
