@@ -42,7 +42,7 @@ func run(ctx context.Context, env environment) error {
 	if flags.bootDir != "" {
 		cfg.Paths.BootDir = flags.bootDir
 	}
-	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format))
+	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, systemd.Level(cfg.Log.Level)))
 	for _, w := range warnings {
 		log.Warn(w)
 	}

@@ -75,6 +75,24 @@ func TestReload(t *testing.T) {
 	a.alive()
 }
 
+// What is looked into is looked into without a restart.
+func TestReloadLogLevel(t *testing.T) {
+	a := start(t, nil)
+	a.config("[log]\nlevel = 'warn'\n")
+	a.control("POST", "/reload")
+	before := a.log.String()
+	a.anonymous("GET", "/pxe/"+mac1, nil)
+	if said := strings.TrimPrefix(a.log.String(), before); strings.Contains(said, "level=INFO") {
+		t.Errorf("still says %s", said)
+	}
+	a.config("")
+	a.control("POST", "/reload")
+	a.anonymous("GET", "/pxe/"+mac2, nil)
+	if said := strings.TrimPrefix(a.log.String(), before); !strings.Contains(said, "level=INFO") {
+		t.Errorf("says only %s", said)
+	}
+}
+
 // SIGHUP does the same.
 func TestHangup(t *testing.T) {
 	a := prepare(t, nil)

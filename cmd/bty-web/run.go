@@ -47,11 +47,13 @@ func run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format))
+	level := new(slog.LevelVar)
+	level.Set(systemd.Level(cfg.Log.Level))
+	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, level))
 	for _, w := range append(warnings, withoutEffect(cfg)...) {
 		log.Warn(w)
 	}
-	return serveUntil(ctx, env, cfg, log, sockets)
+	return serveUntil(ctx, env, cfg, log, level, sockets)
 }
 
 // withoutEffect names the settings that somebody made and this release does not act on.
@@ -65,13 +67,13 @@ func withoutEffect(cfg *config.Config) (warnings []string) {
 }
 
 // serveUntil makes the folders and serves what is in them.
-func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, sockets []systemd.Socket) error {
+func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, sockets []systemd.Socket) error {
 	for _, dir := range []string{cfg.Paths.StateDir, cfg.Paths.BootDir} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return fmt.Errorf("make the state folder: %w; set [paths] state_dir to a folder that this user may write", err)
 		}
 	}
-	return (&rounds{env: env, config: cfg, log: log, sockets: sockets}).run(ctx)
+	return (&rounds{env: env, config: cfg, log: log, level: level, sockets: sockets}).run(ctx)
 }
 
 // serve runs the app until ctx ends. comesBack says whether it ends to serve another state.

@@ -57,6 +57,7 @@ type Config struct {
 	}
 	Log struct {
 		Format string // "", "text" or "json"
+		Level  string // of bty-web it follows a reload
 	}
 	Tuning struct {
 		BackupMaxParallel int

@@ -28,7 +28,7 @@ func Sections() []Section {
 // live lists the keys that bty-web takes up without a restart.
 var live = []string{
 	"admin.password", "server.trusted_proxy", "server.session_secret",
-	"withcache.url", "nbdmux.url", "netboot.tftp_probe_host", "events.keep_days",
+	"withcache.url", "nbdmux.url", "netboot.tftp_probe_host", "events.keep_days", "log.level",
 }
 
 // Restart is the unit to restart before a change of the key takes effect, "" for none.

@@ -118,6 +118,8 @@ func Keys() []Key {
 			func(c *Config) *int { return &c.Events.KeepDays }),
 		oneOf(text("log", "format", "", "text or json; empty: the journal if there is one, else text",
 			func(c *Config) *string { return &c.Log.Format }), "", "text", "json"),
+		oneOf(text("log", "level", "info", "the least that is logged: debug, info, warn or error; bty-tftp takes it up when it restarts",
+			func(c *Config) *string { return &c.Log.Level }), "debug", "info", "warn", "error"),
 		clamp(number("tuning", "backup_max_parallel", 1, 1, 64, "backups made at one time",
 			func(c *Config) *int { return &c.Tuning.BackupMaxParallel })),
 		clamp(number("tuning", "max_upload_bytes", 214748364800, 1, maxInt, "largest upload to /boot",

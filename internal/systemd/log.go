@@ -25,15 +25,12 @@ func NewLogger(getenv func(string) string, stderr io.Writer) *slog.Logger {
 	if format == "" {
 		format = getenv("BTY_LOG_FORMAT")
 	}
-	return slog.New(NewHandler(getenv, stderr, format))
+	return slog.New(NewHandler(getenv, stderr, format, Level(getenv("BTY_LOG_LEVEL"))))
 }
 
-// NewHandler is NewLogger with the format, "text", "json" or "" for the best fit, from elsewhere.
-func NewHandler(getenv func(string) string, stderr io.Writer, format string) slog.Handler {
-	level := slog.LevelInfo
-	if err := level.UnmarshalText([]byte(strings.ToUpper(getenv("BTY_LOG_LEVEL")))); err != nil {
-		level = slog.LevelInfo
-	}
+// NewHandler is NewLogger with the level and the format, "text", "json" or "" for the best fit, from
+// elsewhere.
+func NewHandler(getenv func(string) string, stderr io.Writer, format string, level slog.Leveler) slog.Handler {
 	opts := &slog.HandlerOptions{Level: level}
 	if format == "" && IsJournal(getenv, stderr) {
 		if h, err := DialJournal(JournalSocket, level); err == nil {
@@ -44,6 +41,15 @@ func NewHandler(getenv func(string) string, stderr io.Writer, format string) slo
 		return slog.NewJSONHandler(stderr, opts)
 	}
 	return slog.NewTextHandler(stderr, opts)
+}
+
+// Level reads debug, info, warn or error; anything else is info.
+func Level(name string) slog.Level {
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(strings.ToUpper(name))); err != nil {
+		return slog.LevelInfo
+	}
+	return level
 }
 
 // IsJournal reports whether w is the stream that leads to the journal. It compares JOURNAL_STREAM
