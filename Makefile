@@ -116,8 +116,6 @@ ifeq ($(ONLY),)
 	@$(GO) test -run '^$$' -bench BenchmarkBoot -benchtime $(ROUNDS)x -timeout 20m ./internal/liveenv
 	@echo; echo "## one contact, durable before it is answered, without HTTP"; echo
 	@$(GO) test -run '^$$' -bench BenchmarkContact -timeout 20m ./internal/fleet
-	@echo; echo "## pages of 100 rows out of 10,000 machines"; echo
-	@$(GO) test -run '^$$' -bench BenchmarkMachinesPage -benchtime 300x -timeout 20m ./cmd/bty-web
 endif
 
 .PHONY: lint

@@ -98,3 +98,22 @@ func cpuTime() time.Duration {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// TestManyMachines: a page of 10,000 machines may use ten times the processor time of its figure
+// in docs/benchmarks.md, whatever else this host does.
+func TestManyMachines(t *testing.T) {
+	a := prepare(t, nil)
+	mkdir(t, a.state)
+	manyMachines(t, a.state+"/bty.db", 10_000)
+	a.begin()
+	for _, path := range []string{"/ui/machines?per_page=100&page=100", "/ui/machines?per_page=100&q=rack-17", "/ui/dashboard"} {
+		a.do("GET", path, nil).is(t, 200)
+		before := cpuTime()
+		for range 5 {
+			a.do("GET", path, nil).is(t, 200)
+		}
+		if each := (cpuTime() - before) / 5; each > 500*time.Millisecond {
+			t.Errorf("%s takes %v of processor time", path, each)
+		}
+	}
+}

@@ -255,6 +255,28 @@ func TestServerAway(t *testing.T) {
 	marked(tab)
 }
 
+// TestHiddenTab: a tab that nobody looks at holds no connection, and catches up when somebody does.
+func TestHiddenTab(t *testing.T) {
+	s := start(t)
+	s.thousand()
+	tab := s.tab()
+	tab.Go("/ui/machines?per_page=50")
+	tab.Live()
+	mark(tab)
+	hidden := func(is bool) {
+		browser.Eval[bool](tab, fmt.Sprintf(`(Object.defineProperty(document, "hidden", {value: %v, configurable: true}), document.dispatchEvent(new Event("visibilitychange")))`, is))
+	}
+	hidden(true)
+	tab.Until(`document.getElementById("live").innerText === "paused"`)
+	s.do("GET", "/pxe/52:54:00:e0:00:03", nil)
+	hidden(false)
+	tab.Live()
+	tab.Says("#m-52-54-00-e0-00-03", "127.0.0.1")
+	s.do("GET", "/pxe/52:54:00:e0:00:04", nil) // and stays up to date
+	tab.Says("#m-52-54-00-e0-00-04", "127.0.0.1")
+	marked(tab)
+}
+
 // TestWithoutScripts: the pages work without any.
 func TestWithoutScripts(t *testing.T) {
 	s := start(t)

@@ -5,7 +5,7 @@
 (() => {
   const indicator = document.getElementById("live");
   if (!indicator) return; // nobody is signed in
-  const words = { live: "live", off: "offline", out: "signed out" };
+  const words = { live: "live", off: "offline", out: "signed out", rest: "paused" };
 
   function show(state) {
     indicator.dataset.state = state;
@@ -26,11 +26,38 @@
     if (answer?.status === 401) signedOut();
     return answer;
   }
+  // A browser opens six connections to a server, in all its tabs together: a tab that nobody looks
+  // at gives its stream back, and catches up when somebody does.
+  const patience = 5000;
+  let stream, resting;
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return;
-    checkSession();
-    pump();
+    clearTimeout(resting);
+    if (document.hidden) {
+      resting = setTimeout(() => { stream?.close(); show("rest"); }, patience);
+    } else {
+      checkSession();
+      if (stream?.readyState === EventSource.CLOSED) { reopen(); catchUp(); }
+      pump();
+    }
   });
+
+  function reopen() {
+    const old = document.getElementById("stream");
+    const fresh = old.cloneNode();
+    old.replaceWith(fresh);
+    htmx.process(fresh);
+  }
+
+  // What was missed is not known: all that is shown is asked for again, many rows as one list.
+  function catchUp() {
+    const list = document.getElementById("list");
+    const rows = list ? list.querySelectorAll("[data-live]") : [];
+    const asOne = rows.length > 20 && !list.querySelector(":checked") && !isBusy(list);
+    if (asOne) htmx.ajax("GET", location.href, { source: list, target: list, select: "#list", swap: "outerHTML" });
+    for (const el of document.querySelectorAll("[data-live]")) {
+      if (!asOne || !list.contains(el)) refresh(el);
+    }
+  }
 
   // What waits to be refreshed: an element at most once in 500 ms (data-live-every), at most four requests at a time,
   // none while the reader is in it.
@@ -128,14 +155,14 @@
     });
     source.addEventListener("progress", (m) => advance(JSON.parse(m.data)));
     source.addEventListener("worker", (m) => { const w = JSON.parse(m.data); changed(w.kind, w.key); });
-    source.addEventListener("reload", () => { for (const el of document.querySelectorAll("[data-live]")) refresh(el); });
+    source.addEventListener("reload", catchUp);
     addEventListener("pagehide", () => source.close());
   }
 
   htmx.createEventSource = (url) => {
-    const source = new EventSource(url);
-    listen(source);
-    return source;
+    stream = new EventSource(url);
+    listen(stream);
+    return stream;
   };
   addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); }); // its stream was closed
 })();
