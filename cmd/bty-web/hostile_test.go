@@ -522,3 +522,45 @@ func files(t testing.TB, dir string) []string {
 	}
 	return names
 }
+
+// TestHostileLocalSockets does the same to the sockets of this host: who may open them is trusted,
+// and still may be wrong.
+func TestHostileLocalSockets(t *testing.T) {
+	h := newHostile(t)
+	for _, route := range []struct{ socket, method, path string }{
+		{"report.sock", "POST", "/transfers"}, {"report.sock", "GET", "/clients/"}, {"report.sock", "GET", "/nothing"},
+		{"control.sock", "POST", "/reload"}, {"control.sock", "PUT", "/machines/"}, {"control.sock", "POST", "/api/v1/boot"}, {"control.sock", "GET", "/api/v1/"},
+		{"control.sock", "POST", "/catalog/entries"}, {"control.sock", "GET", "/ui/machines"},
+	} {
+		client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(h.run, route.socket))
+		}}}
+		for i, body := range append(wholeBodies, nasty...) {
+			path := route.path
+			if strings.HasSuffix(path, "/") {
+				path += url.PathEscape(nasty[i%len(nasty)])
+			}
+			media := []string{"application/json", "multipart/form-data; boundary=x", "text/plain"}[i%3]
+			request, err := http.NewRequest(route.method, "http://local"+path, strings.NewReader(body))
+			if err != nil {
+				continue // the client does not let it out
+			}
+			request.Header.Set("Content-Type", media)
+			answer, err := client.Do(request)
+			if err != nil {
+				if !isClientSide(err) {
+					t.Errorf("%s %s: %v", route.method, path, err)
+				}
+				continue
+			}
+			raw, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			isFault := answer.StatusCode >= 500 && answer.StatusCode != http.StatusServiceUnavailable
+			if err != nil || isFault || answer.StatusCode >= 400 && !strings.Contains(string(raw), `"detail":`) {
+				t.Errorf("%s %s with %.60q as %s: %v %s: %.200s\n%s", route.method, path, body, media, err, answer.Status, raw, lastFailure(h.log.String()))
+			}
+		}
+		client.CloseIdleConnections()
+	}
+	h.settled(t)
+}

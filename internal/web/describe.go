@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"sync"
 
 	"bty/internal/web/api"
 	"bty/internal/web/live"
@@ -23,14 +24,17 @@ func Operations() []openapi.Operation {
 	return slices.Concat(pxe.Operations(), api.Operations(), live.Operations(), ui.Operations(), own)
 }
 
-// document serves the description of all routes. It is made once: nothing in it changes.
+// document serves the description of all routes. It is made once, when somebody first asks.
 func document(version string) http.Handler {
-	raw, err := json.Marshal(openapi.New(version, Operations()))
-	if err != nil {
-		panic(err) // our own tables, which a test encodes
-	}
+	made := sync.OnceValue(func() []byte {
+		raw, err := json.Marshal(openapi.New(version, Operations()))
+		if err != nil {
+			panic(err) // our own tables, which a test encodes
+		}
+		return raw
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(raw) // the client is gone, if anything
+		_, _ = w.Write(made()) // the client is gone, if anything
 	})
 }

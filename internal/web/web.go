@@ -48,7 +48,7 @@ func public(mux serve.Mux, c Config) serve.Page {
 	c.Live.Register(mux, c.API.Guard)
 	mux.Handle("GET /metrics", c.Metrics)
 	mux.Handle("GET /openapi.json", document(c.API.Version))
-	c.UI.Operations = Operations()
+	c.UI.Operations = Operations
 	return ui.Register(mux, c.UI)
 }
 

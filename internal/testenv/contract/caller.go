@@ -20,6 +20,7 @@ type Server struct {
 	Origin        *Origin // of the images
 	cookie        string  // of the operator
 	live          string  // the name of the live environment's files, without what follows the dot
+	uploads       map[string]bool
 }
 
 // Host is what the server is called in a Host header.
@@ -109,8 +110,26 @@ func (c Caller) try(method, path string, body any, header []string, cookie strin
 		return Answer{}, err
 	}
 	defer response.Body.Close()
+	if name, isBoot := strings.CutPrefix(path, "/boot/"); isBoot && method == "PUT" && response.StatusCode == http.StatusOK {
+		c.note(name)
+	}
 	raw, err := io.ReadAll(response.Body)
 	return Answer{response, string(raw), c, fmt.Sprintf("%s %s", method, path)}, err
+}
+
+// note remembers a boot file that was uploaded.
+func (s *Server) note(name string) {
+	if s.uploads == nil {
+		s.uploads = map[string]bool{}
+	}
+	s.uploads[name] = true
+}
+
+// Tidy deletes the boot files that cases uploaded, on a server that can delete some.
+func (c Caller) Tidy() {
+	for name := range c.uploads {
+		_, _ = c.try("DELETE", "/api/v1/boot/"+name, nil, nil, c.operator())
+	}
 }
 
 func encode(body any) (io.Reader, string) {

@@ -9,5 +9,6 @@
 // show how it uses a cache has its cache set to http://<that address>/cache.
 //
 // The cases stand in the order of the contract's sections; TestPoint13 holds its list of what is
-// easily missed, each under its number. Whatever a case makes on the server, it removes.
+// easily missed, each under its number. Whatever a case makes on the server, it removes. Boot files are
+// removed at the end, where the server can: the old contract has no route for it.
 package contract

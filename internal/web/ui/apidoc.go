@@ -21,7 +21,7 @@ func (s surface) apiPage(w http.ResponseWriter, r *http.Request) error {
 		Query  string
 	}
 	data.Query = strings.TrimSpace(r.URL.Query().Get("q"))
-	data.Groups = narrow(openapi.NewGuide(base(r), s.Operations).Groups, data.Query)
+	data.Groups = narrow(openapi.NewGuide(base(r), s.Operations()).Groups, data.Query)
 	return s.show(w, r, view{Page: "api", Title: "API", Section: "account", Data: data})
 }
 
@@ -29,7 +29,7 @@ func base(r *http.Request) string { return "http://" + serve.Host(r) }
 
 // apiRoutePage is one route with all that its body and answers are made of.
 func (s surface) apiRoutePage(w http.ResponseWriter, r *http.Request) error {
-	guide := openapi.NewGuide(base(r), s.Operations)
+	guide := openapi.NewGuide(base(r), s.Operations())
 	entry, found := guide.Entry(r.PathValue("operation"))
 	if !found {
 		return fault.New(fault.NotFound, "no route has the ID %.64q; the API page lists all", r.PathValue("operation"))

@@ -37,7 +37,7 @@ type Config struct {
 	Health   func() []health.Finding
 	Netboot  Netboot
 	// Operations are all routes of the server, for the page that explains them.
-	Operations []openapi.Operation
+	Operations func() []openapi.Operation
 }
 
 // surface is the Config with its parsed pages.
