@@ -22,7 +22,7 @@ type rounds struct {
 	env     environment
 	config  *config.Config
 	log     *slog.Logger
-	level   *slog.LevelVar // of log
+	level   *slog.LevelVar // of log, nil for one that does not follow
 	sockets []systemd.Socket
 	doors   *listeners     // nil until the first round has opened its state
 	carried *backup.Switch // what brought this round's database, nil for the first
@@ -74,7 +74,9 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	if r.carried != nil {
 		r.settled()
 	}
-	app.settings.Watch(func() { r.level.Set(systemd.Level(app.settings.Loaded().Log.Level)) })
+	if r.level != nil {
+		app.settings.Watch(func() { r.level.Set(systemd.Level(app.settings.Loaded().Log.Level)) })
+	}
 	if r.doors != nil { // what was read again since the start counts in this round too
 		if err := app.reload(ctx); err != nil {
 			r.log.Warn("the configuration cannot be read again; that of the start is in force", "err", err)
