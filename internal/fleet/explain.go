@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"context"
+
 	"bty/internal/boot"
 	"bty/internal/machine"
 	"bty/internal/rule"
@@ -23,6 +25,16 @@ func (f *Fleet) Explain(c Contact) (Explanation, error) {
 		e, err = f.explain(tx, c)
 		return err
 	})
+	return e, err
+}
+
+// ExplainServed asks the cache of images, too, as an answer that is served does, so that the image's
+// URL in a plan is the one that would be sent. That may take a while.
+func (f *Fleet) ExplainServed(ctx context.Context, c Contact) (Explanation, error) {
+	e, err := f.Explain(c)
+	if err == nil && e.Offer.Action == boot.Flash && f.Cached != nil {
+		e.Offer.Cache = f.Cached(ctx, e.Offer.Image.Src)
+	}
 	return e, err
 }
 
