@@ -98,44 +98,54 @@ func disturb(t *testing.T, s *Store, r *rand.Rand) {
 	}
 }
 
-// sameAsScan asks some questions, of the index and of the file.
+// sameAsScan asks many questions, of the index and of a list of all events.
 func sameAsScan(t *testing.T, s *Store, r *rand.Rand) {
 	t.Helper()
 	err := s.View(func(tx *Tx) error {
 		if !tx.canSearch() {
 			t.Fatal("the index is not ready")
 		}
-		for range 30 {
+		all, err := tx.scan(event.Filter{})
+		for range 40 {
 			f := someFilter(r, int(tx.NewestEvent()))
 			got, err := tx.Events(f)
 			if err != nil {
 				return err
 			}
-			want, err := tx.scan(f)
-			if err != nil {
-				return err
-			}
-			if !reflect.DeepEqual(got, want) {
+			if want := chosen(all, f); !reflect.DeepEqual(got, want) {
 				t.Fatalf("%+v: %d events, want %d", f, len(got), len(want))
 			}
 			n, err := tx.CountEvents(f)
 			f.Skip, f.Limit = 0, 0
-			all, _ := tx.scan(f)
-			if err != nil || n != len(all) && s.events.floor == 0 {
-				t.Fatalf("%+v: counted %d, want %d: %v", f, n, len(all), err)
+			if want := len(chosen(all, f)); err != nil || n != want && s.events.floor == 0 {
+				t.Fatalf("%+v: counted %d, want %d: %v", f, n, want, err)
 			}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
+// chosen is what a filter selects of a list, newest first.
+func chosen(all []event.Event, f event.Filter) (found []event.Event) {
+	for _, e := range all {
+		switch {
+		case f.Before != 0 && e.ID >= f.Before || e.ID <= f.After || !f.Match(e):
+		case f.Skip > 0:
+			f.Skip--
+		case f.Limit == 0 || len(found) < f.Limit:
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
 // What the index finds is what a scan of the file finds, whatever happened to the log, and however
 // much of that happened while the index was being built.
 func TestIndexFindsWhatAScanFinds(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			path := filepath.Join(t.TempDir(), "bty.db")
