@@ -35,6 +35,10 @@ func TestRulesPages(t *testing.T) {
 	a.do("GET", "/ui/rules/new", nil).is(t, 200, "Show what would change")
 	typed := url.Values{"change": {"create"}, "name": {"Dells & more"}, "vendor": {"dell*"}, "labels": {""}, "boot_mode": {"bty-flash-once"}, "bty_image_ref": {ref}, "target_pick": {"only"}, "mac_prefix": {"zz"}}
 	a.do("POST", "/ui/rules/preview", typed).is(t, 422, "mac_prefix", `value="Dells &amp; more"`, `value="dell*"`, "selected>the only one")
+	for _, wrong := range []struct{ id, name, says string }{{"", " ", "has no name"}, {"", "a\nb", "String should match pattern"}, {"1.9", "x", "whole number"}, {"NaN", "x", "whole number"}} {
+		change := map[bool]string{true: "create", false: "edit"}[wrong.id == ""]
+		a.do("POST", "/ui/rules/apply", url.Values{"change": {change}, "id": {wrong.id}, "name": {wrong.name}, "boot_mode": {"ipxe-exit"}}).is(t, 422, wrong.says)
+	}
 	typed.Set("mac_prefix", "5254.00")
 	shown := a.do("POST", "/ui/rules/preview", typed).is(t, 200, "1 machine boots otherwise", mac1, "debian.img", "SER1", "Edit again")
 	if n := len(a.do("GET", "/api/v1/rules", nil).object(t)["rules"].([]any)); n != 0 {

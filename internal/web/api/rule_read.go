@@ -159,9 +159,9 @@ const (
 func ReadChange(v body.Value) (fleet.Change, error) {
 	o := v.Object()
 	kind := o.String("change", body.OneOf(changeCreate, changeEdit, changeDelete, changeOrder, changeDefault))
-	id := rule.ID(o.Number("id"))
+	id := rule.ID(o.Whole("id"))
 	ids := readIDs(o)
-	r := readRule(o, o.StringOr("name", "", body.Max(maxRuleName)))
+	r := readRule(o, o.StringOr("name", "", body.Max(maxRuleName), body.Match(textPattern)))
 	if err := o.Done(); err != nil {
 		return fleet.Change{}, err
 	}
@@ -177,6 +177,9 @@ func ReadChange(v body.Value) (fleet.Change, error) {
 			return fleet.Change{}, err
 		}
 		r.ID = id
+	}
+	if r.Name == "" {
+		return fleet.Change{}, fault.New(fault.Rejected, "the rule has no name; give it one that says what it is for")
 	}
 	err := checkRule(r)
 	r = canonicalRule(r)
@@ -194,7 +197,7 @@ const maxIDs = 1000
 
 func readIDs(o *body.Object) []rule.ID {
 	ids := []rule.ID{}
-	for _, n := range o.Numbers("ids", maxIDs) {
+	for _, n := range o.Wholes("ids", maxIDs) {
 		ids = append(ids, rule.ID(n))
 	}
 	return ids

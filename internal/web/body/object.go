@@ -2,6 +2,7 @@ package body
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -236,8 +237,13 @@ var boolWords = map[string]bool{
 const maxNumber = 1 << 62
 
 // Number reads a field that may be absent and must not be negative.
-func (o *Object) Number(key string) float64 {
-	if o.shape.note(key, optional, map[string]any{"type": "number", "minimum": 0, "maximum": maxNumber, "default": 0}) {
+func (o *Object) Number(key string) float64 { return o.number(key, "number", isNumber) }
+
+// Whole reads a whole number that may be absent and must not be negative.
+func (o *Object) Whole(key string) uint64 { return uint64(o.number(key, "integer", isWhole)) }
+
+func (o *Object) number(key, kind string, fits func(float64) bool) float64 {
+	if o.shape.note(key, optional, map[string]any{"type": kind, "minimum": 0, "maximum": maxNumber, "default": 0}) {
 		return 0
 	}
 	v, ok := o.take(key)
@@ -245,26 +251,34 @@ func (o *Object) Number(key string) float64 {
 		return 0
 	}
 	n, ok := v.(float64)
-	if !ok || n < 0 || n > maxNumber {
-		o.add(o.at(key), "number_type", "Input should be a number that is not negative", v, nil)
+	if !ok || !fits(n) {
+		o.add(o.at(key), "number_type", notNumber[kind], v, nil)
 		return 0
 	}
 	return n
 }
 
-// Numbers reads a list of at most limit numbers that are not negative; absent is empty.
-func (o *Object) Numbers(key string, limit int) []float64 {
-	if o.shape.note(key, optional, listSchema(limit, map[string]any{"type": "number", "minimum": 0, "maximum": maxNumber})) {
+var notNumber = map[string]string{"number": "Input should be a number that is not negative", "integer": "Input should be a whole number that is not negative"}
+
+// What a form sends may be no number at all (NaN), which is not less than any.
+func isNumber(n float64) bool { return n >= 0 && n <= maxNumber }
+
+func isWhole(n float64) bool { return isNumber(n) && n == math.Trunc(n) }
+
+// Wholes reads a list of at most limit whole numbers that are not negative; absent is empty.
+func (o *Object) Wholes(key string, limit int) []uint64 {
+	if o.shape.note(key, optional, listSchema(limit, map[string]any{"type": "integer", "minimum": 0, "maximum": maxNumber})) {
 		return nil
 	}
 	items := o.list(key, limit)
-	numbers := make([]float64, 0, len(items))
+	numbers := make([]uint64, 0, len(items))
 	for i, item := range items {
 		n, ok := item.(float64)
-		if !ok || n < 0 || n > maxNumber {
-			o.add(append(o.at(key), i), "number_type", "Input should be a number that is not negative", item, nil)
+		if !ok || !isWhole(n) {
+			o.add(append(o.at(key), i), "number_type", notNumber["integer"], item, nil)
+			continue
 		}
-		numbers = append(numbers, n)
+		numbers = append(numbers, uint64(n))
 	}
 	return numbers
 }
