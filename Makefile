@@ -116,6 +116,8 @@ ifeq ($(ONLY),)
 	@$(GO) test -run '^$$' -bench BenchmarkBoot -benchtime $(ROUNDS)x -timeout 20m ./internal/liveenv
 	@echo; echo "## one contact, durable before it is answered, without HTTP"; echo
 	@$(GO) test -run '^$$' -bench BenchmarkContact -timeout 20m ./internal/fleet
+	@echo; echo "## one contact with and without a backup at work, without HTTP"; echo
+	@$(GO) test -run '^$$' -bench BenchmarkContactDuringBackup -benchtime $(ROUNDS)x -timeout 20m ./internal/backup
 endif
 
 .PHONY: lint

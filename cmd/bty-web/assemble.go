@@ -68,13 +68,10 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	}
 	images := newLibrary(cfg, state, books, chosen, cache)
 	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder}
-	a.backups, err = backup.New(backup.Config{
+	a.backups = backup.New(backup.Config{
 		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,
 		Parallel: cfg.Tuning.BackupMaxParallel, Largest: int64(cfg.Tuning.MaxUploadBytes), Schedule: chosen.Backup, Ran: chosen.Refresh, Switch: restores.comeBack, Last: restores.last,
 	})
-	if err != nil {
-		return nil, err
-	}
 	client := a.client
 	if a.tokens, err = access.New(access.Config{Store: accessStore{state}, Ledger: books, Log: log, Now: time.Now}); err != nil {
 		return nil, err

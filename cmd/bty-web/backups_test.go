@@ -281,3 +281,44 @@ func TestBundleCommands(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A folder that backups cannot be made in keeps no machine from being served, and says what to do.
+func TestBackupFolderUnusable(t *testing.T) {
+	a := start(t, map[string]string{"BTY_PATHS_BACKUP_DIR": "/proc/backups"})
+	a.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200)
+	says(t, a.log.String(), "backups cannot be made", "/proc/backups")
+	a.do("GET", "/ui/backups", nil).is(t, 200, "There is no backup yet")
+	id := a.do("POST", "/workers/backups", jsonText(`{}`)).is(t, 202).object(t)["backup_id"].(string)
+	if why := a.ended(id, "failed")["error"].(string); !strings.Contains(why, "/proc/backups") || !strings.Contains(why, "backup_dir") {
+		t.Error(why)
+	}
+	if got := strings.Join(a.kinds(id), " "); got != "backup.create.requested backup.create.started backup.failed" {
+		t.Errorf("events %s", got)
+	}
+	a.do("GET", "/ui/backups", nil).is(t, 200, "The last backup failed", "backup_dir")
+	a.do("POST", "/api/v1/backups/"+id+"/restore", nil).is(t, 404)
+	a.alive()
+}
+
+// A backup says how many machines would write a disk if it came back, by their own setting or a rule's.
+func TestBackupSaysWhatWillFlash(t *testing.T) {
+	a := start(t, nil)
+	images := origin(t, map[string]string{"/a.img": "image"})
+	ref := a.do("POST", "/catalog/entries", map[string]any{"image_url": images + "/a.img"}).is(t, 201).object(t)["bty_image_ref"].(string)
+	willFlash := func() any {
+		t.Helper()
+		a.backUp()
+		return a.do("GET", "/api/v1/backups", nil).is(t, 200).object(t)["backups"].([]any)[0].(map[string]any)["will_flash"]
+	}
+	put(a, mac1, `{"boot_mode":"bty-flash-once"}`) // without an image it cannot
+	put(a, mac2, `{"boot_mode":"ipxe-exit","bty_image_ref":"`+ref+`"}`)
+	if n := willFlash(); n != 0.0 {
+		t.Errorf("%v", n)
+	}
+	put(a, mac1, `{"boot_mode":"bty-flash-once","bty_image_ref":"`+ref+`","target_disk_serial":"S1"}`)
+	if n := willFlash(); n != 1.0 {
+		t.Errorf("%v", n)
+	}
+	id := a.do("GET", "/api/v1/backups", nil).object(t)["backups"].([]any)[0].(map[string]any)["backup_id"].(string)
+	a.do("GET", "/ui/backups/"+id+"/restore", nil).is(t, 200, "1 machine waited to be flashed")
+}

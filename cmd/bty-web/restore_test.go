@@ -100,7 +100,7 @@ func TestRestoreUndone(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	r := &rounds{env: a.environment(), config: cfg, log: slog.New(slog.NewTextHandler(a.log, nil)), carried: &s}
+	r := &rounds{env: a.environment(), config: cfg, log: slog.New(slog.NewTextHandler(a.log, nil)), level: new(slog.LevelVar), carried: &s}
 	go func() { ended <- r.run(ctx) }()
 	a.eventually("it serves", func() bool { _, err := a.try("GET", "/readyz", nil, nil, ""); return err == nil })
 	a.do("GET", "/api/v1/restore", nil).is(t, 200, `"done":false`, `"source":"a file"`)

@@ -92,17 +92,17 @@ type Manager struct {
 
 // New returns a Manager over the backups that are there. Nothing else may work in the folder: what
 // an interrupted backup left is removed.
-func New(c Config) (*Manager, error) {
+func New(c Config) *Manager {
 	m := &Manager{Config: c, folder: folder{c.Dir}, begun: c.Now().UTC().Truncate(time.Second), cancels: map[ID]netip.Addr{}}
-	if err := m.folder.prepare(); err != nil {
-		return nil, err
+	if err := m.folder.prepare(); err != nil { // machines are served all the same, and each backup says so
+		c.Log.Warn("backups cannot be made", "path", c.Dir, "err", err)
 	}
 	sweepStaged(c.Database)
 	m.pool = job.New(job.Config[Detail]{
 		Name: worker, Workers: c.Parallel, Kept: keptInList, Now: c.Now, Log: c.Log, Do: m.do,
 		Changed: func(s State) { c.Ledger.Worker(worker, s.Key, string(s.Status)) },
 	})
-	return m, nil
+	return m
 }
 
 // Run makes the backups that are asked for until ctx ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,11 +86,11 @@ func (s Stored) Removed() wire.BackupRemoved {
 
 // list returns the backups, newest first.
 func (f folder) list() ([]Stored, error) {
-	entries, err := os.ReadDir(f.dir)
-	if err != nil {
-		return nil, fmt.Errorf("read the backup folder: %w", err)
-	}
 	found := []Stored{}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Wrap(fault.Internal, err, "the backup folder %s cannot be read: %v. Let the user of bty-web read it, or set [paths] backup_dir to another folder", f.dir, errnoOf(err))
+	}
 	for _, e := range entries {
 		if id, ok := ParseID(e.Name()); ok && e.IsDir() {
 			found = append(found, f.describe(id))

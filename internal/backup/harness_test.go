@@ -67,15 +67,12 @@ func siteIn(t testing.TB, dir, backups string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Manager, err = New(Config{
+	s.Manager = New(Config{
 		Store: s.store, Fleet: machines, Ledger: books, Log: log, Now: s.now, Dir: backups, Database: s.store.Path(), Version: "1.2.3", Parallel: 1,
 		Schedule: func() settings.Backup { s.mu.Lock(); defer s.mu.Unlock(); return s.schedule },
 		Ran:      s.ran,
 		Switch:   func(sw Switch) { s.switched = append(s.switched, sw) },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = s.Run(ctx) }()
 	s.stop = sync.OnceFunc(func() { cancel(); <-ended; _ = s.store.Close(); <-committer })

@@ -8,10 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/fleet"
 	"bty/internal/job"
 	"bty/internal/machine"
 	"bty/internal/settings"
@@ -86,8 +88,8 @@ func (m *Manager) fail(ctx context.Context, id ID, d Detail, err error) {
 // make writes the folder of a backup and gives it its name.
 func (m *Manager) make(ctx context.Context, id ID, j *job.Job[Detail]) error {
 	dir := filepath.Join(m.Dir, partialPrefix+string(id))
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder of backup %s: %w", id, err)
+	if err := errors.Join(os.MkdirAll(m.Dir, 0o700), os.Mkdir(dir, 0o700)); err != nil {
+		return fault.Wrap(fault.Internal, err, "no folder can be made for a backup in %s: %v. Let the user of bty-web write there, or set [paths] backup_dir to another folder", m.Dir, errnoOf(err))
 	}
 	err := m.fill(ctx, dir, id, j)
 	if err == nil {
@@ -145,19 +147,15 @@ func (m *Manager) inventory(ctx context.Context, dir string, kept *store.Copy, p
 	return writeFile(ctx, filepath.Join(dir, inventoryName), p, j, func(w *output) error {
 		return kept.View(func(tx *store.Tx) error {
 			return writeBundle(w, tx, manifest.MadeAt, m.Version, func(mc machine.Machine) error {
-				if willFlash(mc) {
+				flashes, err := fleet.WillFlash(tx, mc)
+				if flashes {
 					manifest.WillFlash++
 				}
 				p.breathe()
-				return context.Cause(ctx)
+				return errors.Join(err, context.Cause(ctx))
 			})
 		})
 	})
-}
-
-// willFlash reports whether a machine writes its disk at its next network boot.
-func willFlash(m machine.Machine) bool {
-	return m.Intent.Mode.Flashes() && !m.Facts.Halted() && !(m.Intent.Mode == machine.FlashOnce && m.Facts.Completed)
 }
 
 func (m *Manifest) describe(kept *store.Copy) error {
@@ -179,6 +177,14 @@ func (m *Manager) publish(dir string, id ID, j *job.Job[Detail]) error {
 	}
 	j.Update(func(d *Detail) { d.Dest, d.Stage = m.folder.path(id), "" })
 	return syncDir(m.Dir)
+}
+
+// errnoOf is what the system said, without the path that goes with it.
+func errnoOf(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return err
 }
 
 // spare is what a backup leaves free, so that the database beside it can go on.

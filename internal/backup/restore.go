@@ -12,6 +12,7 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/fleet"
 	"bty/internal/job"
 	"bty/internal/ledger"
 	"bty/internal/machine"
@@ -156,11 +157,15 @@ func lookInto(path string, ready *Restoring) error {
 	}
 	ready.Machines, ready.Events, ready.Schema, ready.MadeBy = about.Machines, about.Events, about.Schema, about.CreatedBy
 	return kept.View(func(tx *store.Tx) error {
-		return tx.EachMachine(func(mc machine.Machine) error {
-			if willFlash(mc) {
+		return tx.EachMachine(func(mc machine.Machine) (err error) {
+			flashes := fleet.Flashes(mc) // an older release had no rules
+			if about.Schema == about.Newest {
+				flashes, err = fleet.WillFlash(tx, mc)
+			}
+			if flashes {
 				ready.WillFlash++
 			}
-			return nil
+			return err
 		})
 	})
 }
