@@ -41,6 +41,10 @@ func TestRules(t *testing.T) {
 	tab.Click(".explain summary")
 	tab.Says(".explain", "it matches")
 	tab.Axe()
+	tab.Live()
+	s.do("POST", "/api/v1/machines/"+fresh+"/arm", nil)
+	tab.Says("#events", "armed") // it was refreshed, and what was open stays open
+	tab.Until(`document.getElementById("explain").open`)
 
 	tab.Go("/ui/machines")
 	tab.Click("#pick-52-54-00-a0-00-03")

@@ -20,6 +20,7 @@ type explained struct {
 	Mode, Image, Disk decided
 	NoDisk, First     string
 	Verdicts          []wire.Verdict
+	MoreRules         int // that the page leaves out
 	Script, Plan      string
 }
 
@@ -44,8 +45,10 @@ func (s surface) explain(one row, host string) (*explained, error) {
 		return nil, err
 	}
 	a := firmware.Offer.Assigned
-	e := &explained{Because: firmware.Offer.Rule.Because(), Then: firmware.Then, NoDisk: a.NoDisk,
-		Verdicts: api.Explanation(firmware, host).Rules, Script: string(ipxe.Render(firmware.Offer, host)), Plan: string(plan)}
+	rules := api.Explanation(firmware, host).Rules
+	shown := worthShowing(rules)
+	e := &explained{MoreRules: len(rules) - len(shown), Because: firmware.Offer.Rule.Because(), Then: firmware.Then, NoDisk: a.NoDisk,
+		Verdicts: shown, Script: string(ipxe.Render(firmware.Offer, host)), Plan: string(plan)}
 	e.Mode = decidedBy(a.Mode.String(), a.ModeBy, firmware.Rules)
 	if a.ImageBy.Origin != rule.Nobody {
 		e.Image = decidedBy(one.Image, a.ImageBy, firmware.Rules)
@@ -57,6 +60,23 @@ func (s surface) explain(one row, host string) (*explained, error) {
 		e.First = a.First.String()
 	}
 	return e, nil
+}
+
+// maxVerdicts is how many rules that do not match the page of a machine lists.
+const maxVerdicts = 50
+
+// worthShowing is the rules that match, and the first of the others.
+func worthShowing(all []wire.Verdict) (shown []wire.Verdict) {
+	others := 0
+	for _, v := range all {
+		if !v.Matches {
+			others++
+		}
+		if v.Matches || others <= maxVerdicts {
+			shown = append(shown, v)
+		}
+	}
+	return shown
 }
 
 func decidedBy(text string, by rule.By, rules *rule.Set) decided {

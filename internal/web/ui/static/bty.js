@@ -100,6 +100,18 @@
     all.indeterminate = !all.checked && boxes.some((b) => b.checked);
   });
 
+  // What the reader has opened stays open when its place is refreshed.
+  const opened = new Set();
+  document.addEventListener("toggle", (e) => {
+    if (e.target.id && e.target.isConnected) opened[e.target.open ? "add" : "delete"](e.target.id);
+  }, true);
+  document.addEventListener("htmx:load", (e) => {
+    for (const id of opened) {
+      const details = document.getElementById(id);
+      if (details && (e.detail.elt.contains(details) || details.contains(e.detail.elt))) details.open = true;
+    }
+  });
+
   // What needs a script to work is shown by one.
   const reveal = (root) => { for (const b of root.querySelectorAll("[data-copy][hidden], [data-all][hidden]")) b.hidden = false; };
   reveal(document);
