@@ -5,16 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"bty/internal/backup"
+	"bty/internal/client"
 	"bty/internal/config"
 	"bty/internal/machine"
 	"bty/internal/store"
+	"bty/internal/systemd/activate"
+	"bty/internal/wire"
 )
 
 // A restore of the real process under load: no client is refused, and what was acknowledged is in
@@ -111,4 +116,52 @@ func TestRestoreUndone(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// Under a service manager a restore is a reload: the process stays, and so do its sockets.
+func TestRestoreUnderAServiceManager(t *testing.T) {
+	a := prepare(t, nil)
+	l, err := net.Listen("tcp", a.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control, err := net.Listen("unix", filepath.Join(t.TempDir(), "control.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := control.Addr().String()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := []string{"BTY_TEST_AS_BTY_WEB=1"}
+	for k, v := range a.vars {
+		vars = append(vars, k+"="+v)
+	}
+	p := activate.Start(t, self, []activate.NamedFile{activate.File(t, "http", l), activate.File(t, "control", control)}, nil, vars)
+	p.WaitNotify("READY=1")
+	id := a.backUp()
+	server := client.NewControl(path, "test")
+	defer server.Close()
+	for range 2 { // and again, on the sockets of the round before
+		if err := server.Call(t.Context(), "POST", "/api/v1/backups/"+id+"/restore", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for len(said) == 0 || said[len(said)-1] != "READY=1" {
+			said = append(said, p.WaitNotify(""))
+		}
+		if all := strings.Join(said, "\n"); !strings.Contains(all, "RELOADING=1") || strings.Contains(all, "STOPPING=1") {
+			t.Errorf("it said %s", all)
+		}
+		var last wire.Restore
+		if err := server.Call(t.Context(), "GET", "/api/v1/restore", nil, &last); err != nil || !last.Done {
+			t.Errorf("%+v, %v", last, err)
+		}
+		a.alive()
+	}
+	if code := p.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	p.WaitNotify("STOPPING=1")
 }
