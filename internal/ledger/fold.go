@@ -15,7 +15,7 @@ const (
 	foldAfter = 24 * time.Hour // contacts older than that are folded,
 	foldKeep  = 200            // and those of a machine beyond its newest so many
 	foldPlan  = 5000           // contacts that one look at the log takes on
-	foldBatch = 50             // contacts that one transaction folds
+	foldBatch = 20             // contacts that one transaction folds
 )
 
 // Folded is the details of a row that stands for many contacts of one machine on one day (UTC).

@@ -7,8 +7,8 @@ import (
 
 const (
 	tendEvery = 10 * time.Second
-	trimBatch = 200                  // events that one transaction deletes
-	breather  = 5 * time.Millisecond // between transactions that tend the log, so that nobody waits long for them
+	trimBatch = 200                   // events that one transaction deletes
+	breather  = 10 * time.Millisecond // between transactions that tend the log, so that nobody waits long for them
 )
 
 // Tend keeps the log within its bounds until ctx ends: contacts are folded, and the oldest events
