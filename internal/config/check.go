@@ -73,6 +73,15 @@ func webURL(k Key, v string) error {
 	return fmt.Errorf("%s must be an http:// or https:// URL without a user name", k)
 }
 
+// releaseFolder demands the URL of a folder that releases are fetched from.
+func releaseFolder(k Key, v string) error {
+	u, err := url.Parse(v)
+	if err == nil && u.User == nil && ((u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" || u.Scheme == "file") {
+		return nil
+	}
+	return fmt.Errorf("%s must be an http://, https:// or file:// URL without a user name", k)
+}
+
 // proxyAddress demands what ParseProxy reads.
 func proxyAddress(_ Key, v string) error { _, err := ParseProxy(v); return err }
 

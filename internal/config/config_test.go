@@ -143,6 +143,7 @@ func TestRefusals(t *testing.T) {
 		{"malformed", "[admin]\npassword = s3cret\n", nil, "@/f.toml:2:12: not valid TOML ("},
 		{"twice", "[admin]\npassword='a'\npassword='b'\n", nil, "@/f.toml:3:1: not valid TOML ("},
 		{"proxy", "[server]\ntrusted_proxy = '(off)'\n", nil, `@/f.toml:2: server.trusted_proxy is "(off)"; set the address`},
+		{"release", "[netboot]\nrelease_url = 'http://u:secret@h/{tag}'\n", nil, `@/f.toml:2: netboot.release_url must be an http://, https:// or file:// URL without a user name`},
 		{"cache", "[withcache]\nurl = '(unset)'\n", nil, `@/f.toml:2: withcache.url must be an http:// or https:// URL`},
 		{"hash", "[admin]\npassword = '$argon2id$s3cret'\n", nil, `@/f.toml:2: admin.password looks like an argon2 hash and is not usable here`},
 		{"NUL", "[server]\nhost = \"\\u0000\"\n", nil, "@/f.toml:2: server.host must not contain a NUL"},

@@ -76,7 +76,8 @@ var checks = map[Name]func(string) error{
 		if isURL(v, "http", "https", "oras") {
 			return nil
 		}
-		return refuse("the catalog URL is %q; give an http://, https:// or oras:// URL without a user name", v)
+		// It is not repeated: there may be a password in it, and the refusal stands in a URL.
+		return refuse("the catalog URL must be an http://, https:// or oras:// URL without a user name")
 	},
 	WithcacheURL: func(v string) error { return asKey("withcache.url", v) },
 	NbdmuxURL:    func(v string) error { return asKey("nbdmux.url", v) },
