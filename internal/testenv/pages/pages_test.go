@@ -109,6 +109,9 @@ var elsewhere = map[string]string{
 	"GET /ui/machines/{mac}/row":         "is a part of a page",
 	"GET /ui/netboot/now":                "is a part of a page",
 	"GET /ui/backups/{id}/download":      "is a download",
+	"GET /ui/backups/now":                "is a part of a page",
+	"GET /ui/backups/{id}/restore":       "TestBackUpAndRestore looks at it",
+	"GET /ui/backups/{id}/delete":        "TestBackUpAndRestore looks at it",
 	"GET /ui/account/tokens/{id}/revoke": "TestToken looks at it",
 	"GET /ui/rules/{id}":                 "TestRules looks at it",
 }

@@ -59,15 +59,21 @@
     }
   }
 
-  // What waits to be refreshed: an element at most once in 500 ms (data-live-every), at most four requests at a time,
-  // none while the reader is in it.
-  const waiting = new Map(); // element -> when it may be refreshed
-  const refreshed = new Map(); // id -> when it was last: the element itself is replaced
+  // What waits to be refreshed: a place at most once in 500 ms (data-live-every) and not again before
+  // the answer is there, at most four at a time, none while the reader is in it. The answer puts
+  // another element in place of the old one, so that a place goes by its id.
+  const waiting = new Map(); // place -> when it may be refreshed
+  const refreshed = new Map(); // place -> when it was last
+  const asking = new Set(); // places whose answer is awaited
   const pause = 500, width = 4;
-  let running = 0, timer;
+  let timer;
+
+  const placeOf = (el) => el.id || el;
+  const at = (place) => (typeof place === "string" ? document.getElementById(place) : place.isConnected && place) || null;
 
   function refresh(el) {
-    if (!waiting.has(el)) waiting.set(el, Math.max(Date.now() + 50, (refreshed.get(el.id) || 0) + (Number(el.dataset.liveEvery) || pause)));
+    const place = placeOf(el);
+    if (!waiting.has(place)) waiting.set(place, Math.max(Date.now() + 50, (refreshed.get(place) || 0) + (Number(el.dataset.liveEvery) || pause)));
     pump();
   }
 
@@ -78,21 +84,21 @@
     clearTimeout(timer);
     if (document.hidden) return; // it is done when somebody looks
     let soonest = Infinity;
-    for (const [el, at] of waiting) {
-      if (!el.isConnected) { waiting.delete(el); continue; }
-      const due = isBusy(el) ? Date.now() + 1000 : at;
-      if (due > Date.now() || running >= width) { soonest = Math.min(soonest, Math.max(due, Date.now() + 50)); continue; }
-      waiting.delete(el);
-      if (el.id) refreshed.set(el.id, Date.now());
-      fetchInto(el);
+    for (const [place, when] of waiting) {
+      const el = at(place);
+      if (!el) { waiting.delete(place); continue; }
+      const due = isBusy(el) ? Date.now() + 1000 : when;
+      if (due <= Date.now() && asking.size < width && !asking.has(place)) ask(place, el);
+      else soonest = Math.min(soonest, Math.max(due, Date.now() + 50));
     }
     if (soonest < Infinity) timer = setTimeout(pump, soonest - Date.now());
   }
 
-  function fetchInto(el) {
-    running++;
-    let ended = false;
-    const end = () => { if (!ended) { ended = true; running--; pump(); } };
+  function ask(place, el) {
+    waiting.delete(place);
+    refreshed.set(place, Date.now());
+    asking.add(place);
+    const end = () => { if (asking.delete(place)) pump(); };
     el.addEventListener("htmx:afterRequest", end, { once: true });
     setTimeout(end, 10000); // whatever became of it
     htmx.trigger(el, "refresh");
