@@ -32,7 +32,7 @@ func TestMatches(t *testing.T) {
 			}
 			others := append([]string{"", kept + "x", strings.ToUpper(right) + "!"}, passwords...)
 			if s.IsHash() {
-				others = append(others[:1:1], right, passwords[3], passwords[4]) // each costs real work
+				others = []string{right, right + "x"} // each costs real work
 			}
 			for _, typed := range others {
 				if got := s.Matches(typed); got != (typed == right) {
