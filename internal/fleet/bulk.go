@@ -96,8 +96,8 @@ func (r *BulkReport) add(done []Done) {
 }
 
 // Bulk acts on many machines, a batch to a transaction. Each machine has its line in the report:
-// one that is refused keeps none from being changed. If the state fails half-way, the report says
-// what was done until then.
+// one that is refused keeps none from being changed. If the state fails half-way, the error says
+// how far it came.
 func (f *Fleet) Bulk(ctx context.Context, sel Selection, a Action, who Who) (BulkReport, error) {
 	report := BulkReport{Machines: []Done{}}
 	macs, err := f.selected(sel, a)
@@ -107,11 +107,19 @@ func (f *Fleet) Bulk(ctx context.Context, sel Selection, a Action, who Who) (Bul
 	for batch := range slices.Chunk(macs, bulkBatch) {
 		done, err := f.bulkBatch(ctx, batch, a, who)
 		if err != nil {
-			return report, err
+			return report, brokenOff(err, len(report.Machines), len(macs))
 		}
 		report.add(done)
 	}
 	return report, nil
+}
+
+// brokenOff tells whoever gets no report how far the action came.
+func brokenOff(err error, done, all int) error {
+	if done == 0 {
+		return err
+	}
+	return fault.Wrap(fault.KindOf(err), err, "%s. %d of %d machines had their turn before that, and their events say what became of them; repeat it for the rest", fault.Public(err), done, all)
 }
 
 func (f *Fleet) selected(sel Selection, a Action) ([]machine.MAC, error) {

@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"bty/internal/boot"
@@ -247,5 +249,36 @@ func BenchmarkPreview(b *testing.B) {
 		if _, err := s.PreviewRules(Change{Put: &one}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// stopping is a state that takes so many transactions and no more.
+type stopping struct {
+	Store
+	left int
+}
+
+func (s *stopping) Update(ctx context.Context, fn func(Tx) error) error {
+	if s.left--; s.left < 0 {
+		return fault.New(fault.Full, "the disk is full")
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+// An action that breaks off says how far it came: those machines have been changed.
+func TestBulkBreaksOff(t *testing.T) {
+	s := newSite(t)
+	var sel Selection
+	for i := range bulkBatch + 1 {
+		mac := machine.MAC{0x52, 0x54, 0, 1, byte(i >> 8), byte(i)}
+		if _, err := s.Save(ctx, mac, machine.Intent{Mode: machine.Inventory}, who); err != nil {
+			t.Fatal(err)
+		}
+		sel.MACs = append(sel.MACs, mac)
+	}
+	s.Store = &stopping{s.Store, 1}
+	_, err := s.Bulk(ctx, sel, Action{Kind: ActionArm}, who)
+	if want := "the disk is full. 250 of 251 machines had their turn"; fault.KindOf(err) != fault.Full || !strings.HasPrefix(fault.Public(err), want) {
+		t.Errorf("%v", err)
 	}
 }
