@@ -28,6 +28,7 @@ func New(version string, operations []Operation) Document {
 		"info": map[string]any{"title": "bty-web", "version": version,
 			"summary": "Network-boots machines and flashes disk images on them.",
 			"license": map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+		"servers":           []any{map[string]any{"url": "/"}},
 		"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
 		"tags":              tags(operations),
 		"paths":             paths,
