@@ -85,6 +85,7 @@ func newHostile(t testing.TB) *hostile {
 	a.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200)
 	a.do("PUT", "/machines/"+mac1, jsonText(`{"labels":["x"]}`)).is(t, 200)
 	a.http.Timeout = 20 * time.Second
+	a.do("POST", "/ui/settings/upstream", url.Values{"catalog_url": {origin(t, nil) + "/catalog.toml"}}).is(t, 303) // it would ask a host out there
 	h := &hostile{appliance: a, schemas: map[string]any{}}
 	for _, o := range web.Operations() {
 		if o.Request.Media == "application/json" {
@@ -351,7 +352,10 @@ func (h *hostile) send(t testing.TB, o openapi.Operation, r hostileRequest) {
 	}
 	raw, err := io.ReadAll(io.LimitReader(answer.Body, 4<<20))
 	if err != nil {
-		t.Errorf("%s with %s %.200s: %v", o.Pattern, r.method, target, err)
+		if !isClientSide(err) { // net/http closes a connection on which too much of a body was left
+			t.Errorf("%s with %s %.200s: %v", o.Pattern, r.method, target, err)
+		}
+		return
 	}
 	if problem := judge(answer, string(raw)); problem != "" {
 		t.Errorf("%s with %s %.200s, %d bytes %.100q, %v: %s: %s\n%.300s\n%s", o.Pattern, r.method, target, len(r.body), r.body, r.header, answer.Status, problem, raw, lastFailure(h.log.String()))
