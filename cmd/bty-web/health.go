@@ -21,6 +21,7 @@ func newHealth(cfg *config.Config, folder *bootFolder, images *library.Library, 
 		},
 		Images:    func() (int, error) { entries, err := images.Images(); return len(entries), err },
 		Failures:  book.Alarms,
+		TFTP:      folder.tftp.Latest,
 		IsDefault: operator.IsDefault,
 		StateDir:  cfg.Paths.StateDir,
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"bty/internal/tftp/probe"
 )
 
 // Level says how bad a finding is.
@@ -31,13 +33,29 @@ type Config struct {
 	Program   func(name string) (found bool) // whether firmware that asks for it gets a boot program
 	Images    func() (int, error)            // how many images the catalog has
 	Failures  func() (int, error)            // that nobody has acknowledged
+	TFTP      func() (probe.Answer, bool)    // what became of asking the TFTP server, and whether it was asked
 	IsDefault func() bool                    // whether the well-known password is in force
 	StateDir  string
 }
 
 // Check looks at everything.
 func (c Config) Check() []Finding {
-	return []Finding{c.live(), c.programs(), c.catalog(), c.failures(), c.password(), c.space()}
+	return append(c.service(), c.live(), c.programs(), c.catalog(), c.failures(), c.password(), c.space())
+}
+
+// service is empty until the TFTP server was asked.
+func (c Config) service() []Finding {
+	const name = "TFTP"
+	switch answer, asked := c.TFTP(); {
+	case !asked:
+		return nil
+	case answer.Outcome == probe.Serves:
+		return []Finding{{OK, name, "It answers with bty's script.", "netboot"}}
+	case answer.Outcome == probe.Refuses:
+		return []Finding{{Warn, name, fmt.Sprintf("Another server answers at %s: it must have the boot programs itself.", answer.Host), "netboot"}}
+	default:
+		return []Finding{{Warn, name, fmt.Sprintf("Nobody answers at %s, port %d: only UEFI HTTP Boot works. systemctl enable --now bty-tftp.socket starts it.", answer.Host, answer.Port), "netboot"}}
+	}
 }
 
 func (c Config) live() Finding {

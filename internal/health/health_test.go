@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"bty/internal/tftp/probe"
 )
 
 // well is an installation with nothing to find.
@@ -11,6 +13,7 @@ func well(t *testing.T) Config {
 	return Config{
 		Missing: func(string) string { return "" }, Program: func(string) bool { return true },
 		Images: func() (int, error) { return 3, nil }, Failures: func() (int, error) { return 0, nil },
+		TFTP:      func() (probe.Answer, bool) { return probe.Answer{Outcome: probe.Serves}, true },
 		IsDefault: func() bool { return false }, StateDir: t.TempDir(),
 	}
 }
@@ -37,8 +40,16 @@ func TestFindings(t *testing.T) {
 		"one image":      {func(c *Config) { c.Images = func() (int, error) { return 1, nil } }, OK, "1 image."},
 		"broken catalog": {func(c *Config) { c.Images = func() (int, error) { return 0, errors.New("secret") } }, Bad, "journal"},
 		"failures":       {func(c *Config) { c.Failures = func() (int, error) { return 2, nil } }, Warn, "2 that nobody"},
-		"password":       {func(c *Config) { c.IsDefault = func() bool { return true } }, Warn, "BTY_ADMIN_PASSWORD"},
-		"no folder":      {func(c *Config) { c.StateDir = "/nonexistent" }, Warn, "cannot be looked at"},
+		"TFTP silent": {func(c *Config) {
+			c.TFTP = func() (probe.Answer, bool) {
+				return probe.Answer{Outcome: probe.Silent, Host: "192.0.2.1", Port: 69}, true
+			}
+		}, Warn, "192.0.2.1"},
+		"other TFTP": {func(c *Config) {
+			c.TFTP = func() (probe.Answer, bool) { return probe.Answer{Outcome: probe.Refuses}, true }
+		}, Warn, "Another server"},
+		"password":  {func(c *Config) { c.IsDefault = func() bool { return true } }, Warn, "BTY_ADMIN_PASSWORD"},
+		"no folder": {func(c *Config) { c.StateDir = "/nonexistent" }, Warn, "cannot be looked at"},
 	} {
 		c := well(t)
 		test.break_(&c)
@@ -52,6 +63,15 @@ func TestFindings(t *testing.T) {
 		if !found {
 			t.Errorf("%s: %+v", name, c.Check())
 		}
+	}
+}
+
+func TestTFTPThatWasNotAsked(t *testing.T) {
+	c := well(t)
+	all := len(c.Check())
+	c.TFTP = func() (probe.Answer, bool) { return probe.Answer{}, false }
+	if n := len(c.Check()); n != all-1 {
+		t.Errorf("%d findings, %d with an answer", n, all)
 	}
 }
 
