@@ -100,3 +100,62 @@ func BenchmarkList(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkContactOfRules is a contact of machines that rules decide for, of which the last of many
+// is the one.
+func BenchmarkContactOfRules(b *testing.B) {
+	for _, rules := range []int{0, 10, 1000} {
+		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) { benchRules(b, rules) })
+	}
+}
+
+func benchRules(b *testing.B, rules int) {
+	const known = 1000
+	s := newSite(b)
+	always, serial := machine.FlashAlways, "SER1"
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		for i := range rules {
+			r := rule.Rule{ID: rule.ID(i + 1), Order: i, Selector: rule.Selector{Labels: []string{"other"}, Vendor: "dell"},
+				Assign: rule.Assignment{Mode: &always, Image: ref, Disk: &rule.DiskRule{Pick: rule.Only}}}
+			if i == rules-1 {
+				r.Selector.Labels = nil
+			}
+			if err := tx.PutRule(r); err != nil {
+				return err
+			}
+		}
+		for i := range known {
+			m := machine.New(nth(uint32(i)), s.now())
+			m.Intent.Labels = []string{"lab", "rack 1"}
+			if err := tx.PutMachine(m); err != nil {
+				return err
+			}
+			if err := tx.PutHardware(m.MAC, machine.Hardware{Vendor: "Dell Inc.", Disks: []machine.Disk{{Path: "/dev/sda", Serial: &serial}}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range known { // the first contact of each notes its assignment
+		if _, err := s.Contact(ctx, Contact{MAC: nth(uint32(i)), Asker: boot.Firmware, From: from}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	before := cpuTime(b)
+	var n atomic.Uint32
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Contact(ctx, Contact{MAC: nth(n.Add(1) % known), Asker: boot.Firmware, From: from}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "contacts/s")
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-us")
+}

@@ -15,7 +15,7 @@ import (
 func (b *pastBoot) stages(r Record) []Stage {
 	s := stageList{}
 	b.addNBP(&s)
-	s.reach(StageScript, "iPXE script", b.script.At, b.script.Summary)
+	s.reach(StageScript, "iPXE script", b.script.At, told(b.script))
 	if !b.offer.startsLive() {
 		return s
 	}
@@ -54,7 +54,12 @@ func (s *stageList) event(name StageName, title string, e *event.Event) {
 		s.ahead(name, title)
 		return
 	}
-	s.reach(name, title, e.At, e.Summary)
+	s.reach(name, title, e.At, told(e))
+}
+
+// told is the summary of an event without the name of the machine, whose timeline it stands in.
+func told(e *event.Event) string {
+	return strings.TrimPrefix(e.Summary, e.SubjectID+" ")
 }
 
 // behind takes steps that others have overtaken for reached: nobody saw the initrd after a restart
@@ -159,10 +164,10 @@ func (b *pastBoot) addEnd(s *stageList) {
 		return
 	}
 	if b.end.Kind == event.MachineFlashed {
-		s.reach(StageEnd, "Done", b.end.At, b.end.Summary)
+		s.reach(StageEnd, "Done", b.end.At, told(b.end))
 		return
 	}
-	*s = append(*s, Stage{Name: StageEnd, Title: "Failed", State: StageFailed, At: b.end.At, Detail: b.end.Summary})
+	*s = append(*s, Stage{Name: StageEnd, Title: "Failed", State: StageFailed, At: b.end.At, Detail: told(b.end)})
 }
 
 // judge finds the step that is waited for and whether it is overdue, and says where the boot is.

@@ -95,6 +95,8 @@ func decidedBy(text string, by rule.By, rules *rule.Set) decided {
 // took says how long a step took.
 func took(d time.Duration) string {
 	switch {
+	case d < 100*time.Millisecond:
+		return "less than 0.1 s"
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 10*time.Minute:
