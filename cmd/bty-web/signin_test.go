@@ -60,6 +60,16 @@ func TestMultipartSignIn(t *testing.T) {
 	a.anonymous("POST", "/ui/login", &b, "Content-Type", w.FormDataContentType()).is(t, 303)
 }
 
+// A page on another port of the same host has the browser send the cookie, and changes nothing.
+func TestForeignPagesChangeNothing(t *testing.T) {
+	a := start(t, nil)
+	foreign := []string{"Origin", "http://127.0.0.1:1"}
+	a.do("PUT", "/machines/"+mac1, jsonText(`{"boot_mode":"bty-tui"}`), foreign...).is(t, 403, "a page of", "http://127.0.0.1:1")
+	a.do("POST", "/ui/machines/"+mac1, url.Values{"boot_mode": {"bty-tui"}}, foreign...).is(t, 403)
+	a.do("GET", "/machines/"+mac1, nil).is(t, 404)
+	a.do("PUT", "/machines/"+mac1, jsonText(`{"boot_mode":"bty-tui"}`), "Origin", "http://"+a.host).is(t, 200)
+}
+
 func TestSessions(t *testing.T) {
 	a := start(t, nil)
 	a.do("GET", "/machines", nil).is(t, 200)

@@ -147,9 +147,19 @@ func (a *Auth) Guard(r *http.Request) error {
 	case given:
 		return fault.New(fault.Forbidden, "the API token %q may only read; use one with the scope write", c.token.Name)
 	case a.SignedIn(r):
-		return nil
+		return fromHere(r)
 	}
 	return fault.New(fault.Unauthorized, "login required")
+}
+
+// fromHere refuses what a page of another origin has the operator's browser send. The cookie alone
+// does not: browsers take another port of the same host for the same site. Programs name no origin.
+func fromHere(r *http.Request) error {
+	if err := new(http.CrossOriginProtection).Check(r); err != nil {
+		return fault.Wrap(fault.Forbidden, err, "the request comes from a page of %.100q and this appliance is %.100q; open its own page and do it there. A reverse proxy must pass the Host header on",
+			r.Header.Get("Origin"), r.Host)
+	}
+	return nil
 }
 
 // Session lets only requests pass that carry a session: pages, and what decides who gets in.

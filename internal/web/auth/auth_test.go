@@ -170,6 +170,42 @@ func TestRevokedWhileOpen(t *testing.T) {
 	})).ServeHTTP(nil, r)
 }
 
+// What a page of another origin sends with the operator's cookie is refused, also from another port
+// of this host; what it merely reads is the browser's to keep from it.
+func TestForeignPages(t *testing.T) {
+	a := newAuth(t, "x", func(string, netip.Addr) (token.Token, error) { return token.Token{Name: "ci", Scope: token.Write}, nil })
+	w := httptest.NewRecorder()
+	a.SignIn(w)
+	for _, tt := range []struct {
+		method, origin, site, bearer string
+		ok                           bool
+	}{
+		{"POST", "", "", "", true}, // no browser
+		{"POST", "http://bty.lan:8080", "", "", true},
+		{"POST", "http://bty.lan:3000", "", "", false},
+		{"POST", "null", "", "", false},
+		{"DELETE", "http://evil.example", "", "", false},
+		{"POST", "https://bty.lan", "same-origin", "", true}, // behind a proxy
+		{"POST", "https://evil.example", "cross-site", "", false},
+		{"GET", "http://evil.example", "", "", true},
+		{"POST", "http://evil.example", "", "ci", true}, // no browser adds a token by itself
+	} {
+		r := httptest.NewRequest(tt.method, "http://bty.lan:8080/ui/x", nil)
+		r.AddCookie(w.Result().Cookies()[0])
+		for name, value := range map[string]string{"Origin": tt.origin, "Sec-Fetch-Site": tt.site} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		if tt.bearer != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.bearer)
+		}
+		if err := a.Guard(r); (err == nil) != tt.ok || err != nil && fault.KindOf(err) != fault.Forbidden {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
 // An address that guesses has to wait; others do not notice.
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -30,7 +30,7 @@ func (s surface) signedIn(h serve.Handler) serve.Handler {
 		switch err := s.Auth.Session(r); {
 		case err == nil:
 			return h(w, r)
-		case fromScript(r), r.Header.Get("Authorization") != "":
+		case fromScript(r), r.Header.Get("Authorization") != "", fault.KindOf(err) == fault.Forbidden:
 			w.Header().Set("Vary", "Cookie")
 			return err
 		}
