@@ -66,7 +66,7 @@ func (s surface) write(w http.ResponseWriter, p *page, name string, data any, st
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", contentPolicy)
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Referrer-Policy", "same-origin") // "no-referrer" has browsers send "Origin: null" with our own forms
 	header.Set("Vary", "Cookie")
 	header.Set("Cache-Control", "no-store")
 	if status != 0 {
