@@ -31,7 +31,7 @@ func TestDamagedDatabase(t *testing.T) {
 		raw  []byte
 	}
 	damages := []damage{{"empty", nil}, {"one byte", good[:1]}, {"half", good[:len(good)/2]}, {"all but the last page", good[:len(good)-os.Getpagesize()]}, {"text", []byte(strings.Repeat("not a database\n", 5000))}}
-	for i := range 45 {
+	for i := range 33 {
 		raw := bytes.Clone(good)
 		page := used[random.IntN(len(used))]
 		at := page * os.Getpagesize()
