@@ -106,9 +106,9 @@ func (m *Manager) make(ctx context.Context, id ID, j *job.Job[Detail]) error {
 
 func (m *Manager) fill(ctx context.Context, dir string, id ID, j *job.Job[Detail]) error {
 	manifest := Manifest{Version: manifestVersion, ID: id, Trigger: j.Detail().Trigger, MadeAt: m.Now().UTC(), MadeBy: m.Version, Files: map[string]File{}}
-	p := &pace{commits: m.Store.Commits}
+	p := &pace{commits: m.Store.Commits, ratio: restRatio}
 	var err error
-	if manifest.Files[snapshotName], err = m.snapshot(ctx, dir, p, j); err != nil {
+	if manifest.Files[snapshotName], err = m.snapshot(ctx, filepath.Join(dir, snapshotName), p, j); err != nil {
 		return err
 	}
 	j.Update(func(d *Detail) { d.Stage = "verifying" })
@@ -130,16 +130,6 @@ func (m *Manager) fill(ctx context.Context, dir string, id ID, j *job.Job[Detail
 	}
 	_, err = writeFile(ctx, filepath.Join(dir, manifestName), p, nil, func(w *output) error { _, err := w.Write(append(raw, '\n')); return err })
 	return err
-}
-
-func (m *Manager) snapshot(ctx context.Context, dir string, p *pace, j *job.Job[Detail]) (File, error) {
-	j.Update(func(d *Detail) { d.Stage = "copying" })
-	return writeFile(ctx, filepath.Join(dir, snapshotName), p, j, func(w *output) error {
-		return m.Store.Snapshot(w, func(size int64) error {
-			j.Update(func(d *Detail) { d.Total = size })
-			return m.room(m.Dir, 2*size, "a backup")
-		})
-	})
 }
 
 // inventory writes the bundle from the copy, not from the database that everybody works with.

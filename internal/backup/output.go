@@ -8,14 +8,11 @@ import (
 	"hash"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"bty/internal/job"
 )
 
-// chunk is how much is written before the disk is asked to take it: what gathers in memory would
-// all be written at the end, in the way of those who commit.
-const chunk = 128 << 10
+// chunk is how much is written before the disk is asked to take it.
+const chunk = 256 << 10
 
 // output is a file of a backup while it is written: hashed, counted, at a pace that leaves the
 // machine to others, and given up when ctx ends.
@@ -51,10 +48,7 @@ func (o *output) Write(b []byte) (n int, err error) {
 func (o *output) advance(n int64) {
 	o.size += n
 	if o.size-o.flushed >= chunk {
-		// Only the data: a sync of the file system's journal would hold up the commits of others. A
-		// file system that cannot gets all of it with the last sync.
-		const flags = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-		_ = unix.SyncFileRange(int(o.file.Fd()), o.flushed, o.size-o.flushed, flags)
+		flush(o.file, o.flushed, o.size-o.flushed)
 		o.flushed = o.size
 	}
 	if o.job != nil {

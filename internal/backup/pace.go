@@ -6,13 +6,14 @@ import "time"
 // it rests several times as long. The bounds keep a slow disk from making it endless.
 const (
 	workSlice = 500 * time.Microsecond
-	restRatio = 10
-	longRest  = 25 * time.Millisecond
+	restRatio = 5
+	longRest  = 10 * time.Millisecond
 )
 
 // pace is who works at what speed. The zero pace never rests.
 type pace struct {
-	commits func() int64 // transactions of everybody so far
+	commits func() int64  // transactions of everybody so far
+	ratio   time.Duration // rests in times of the work
 	seen    int64
 	since   time.Time
 }
@@ -29,7 +30,7 @@ func (p *pace) breathe() {
 	}
 	if commits := p.commits(); commits != p.seen {
 		p.seen = commits
-		time.Sleep(min(worked*restRatio, longRest))
+		time.Sleep(min(worked*p.ratio, longRest))
 		now = time.Now()
 	}
 	p.since = now
