@@ -84,6 +84,7 @@ func TestEventsPage(t *testing.T) {
 	page("kind=machine.discovered&per_page=50", 40)
 	page("filter=failed", 1)
 	page("filter=attention", 1)
+	a.do("GET", "/ui/dashboard", nil).is(t, 200, `<span class="figure">1</span><span>failure not acknowledged</span>`)
 	page("subject_id=52:54:00:00:01:06", 2)
 	page("actor=operator", 1, "signed in")
 	page("source_ip=9.9.9.9", 0, "Nothing matches")

@@ -255,17 +255,21 @@ func TestStreamOrder(t *testing.T) {
 	}
 }
 
-func TestStreamEndsWithTheServer(t *testing.T) {
+func TestStreamsEndWithTheServer(t *testing.T) {
 	a := start(t, nil)
 	a.signIn()
-	messages, _ := a.stream(context.Background(), "")
-	next(t, messages)
+	var streams []<-chan message
+	for _, path := range []string{"/api/v1/stream", "/events/machines", "/events/workers"} {
+		messages, _ := a.listen(context.Background(), path, "")
+		streams = append(streams, messages)
+	}
 	begun := time.Now()
 	if err := a.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if _, open := <-messages; open {
-		t.Error("a message after the end")
+	for _, messages := range streams {
+		for range messages { // ends
+		}
 	}
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("the server took %s to stop", took)

@@ -23,6 +23,7 @@ type dashboard struct {
 	fleet.Overview
 	Health []health.Finding
 	Events []event.Event
+	Alarms int // failures that were not acknowledged
 	Host   string
 }
 
@@ -45,6 +46,10 @@ func (s surface) dashboard(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	alarms, err := s.Book.Alarms()
+	if err != nil {
+		return err
+	}
 	return s.show(w, r, view{Page: "dashboard", Title: "Dashboard", Section: "dashboard",
-		Data: dashboard{overview, s.Health(), events, serve.Host(r)}})
+		Data: dashboard{overview, s.Health(), events, alarms, serve.Host(r)}})
 }
