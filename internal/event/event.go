@@ -112,7 +112,7 @@ var Kinds = []Kind{
 	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, BackupRequested, BackupStarted, BackupCreated,
 	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, SettingsUpstream,
 	SettingsBackup, SettingsDisplay, SettingsEvents, SettingsForgotten, SettingsConfig, SettingsConfigFailed,
-	TokenCreated, TokenRevoked, LoginSucceeded, LoginFailed, LoginLimited, Logout, RuleCreated, RuleChanged,
+	TokenCreated, TokenRevoked, LoginSucceeded, LoginFailed, LoginLimited, SessionsEnded, Logout, RuleCreated, RuleChanged,
 	RuleDeleted,
 }
 
