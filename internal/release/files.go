@@ -57,7 +57,7 @@ func (f *Files) Limit() int64 { return f.shelf.Limit }
 // Put stores one file that is size bytes long (-1: nobody knows). What the reader fails with comes
 // back as it is.
 func (f *Files) Put(ctx context.Context, name string, size int64, from io.Reader, by netip.Addr) (Stored, error) {
-	if err := CheckName(name); err != nil {
+	if err := checkNewName(name); err != nil {
 		return Stored{}, err
 	}
 	if err := f.shelf.Fits(size); err != nil {

@@ -2,6 +2,8 @@ package release
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"bty/internal/fault"
 )
@@ -25,6 +27,15 @@ func CheckName(name string) error {
 		return fault.New(fault.Invalid, "invalid name '%s': the appliance keeps it for itself; choose another", name)
 	}
 	return nil
+}
+
+// checkNewName also refuses what no list and no plan of a switch can spell: the file would get another
+// name than it was sent under, or none.
+func checkNewName(name string) error {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fault.New(fault.Invalid, "invalid name %q: it has characters that are no text; choose another", name)
+	}
+	return CheckName(name)
 }
 
 // Artifacts are the files of one release of the Debian live environment, in the order in which

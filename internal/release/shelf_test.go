@@ -108,6 +108,8 @@ func TestWhatIsNotStored(t *testing.T) {
 		public string
 	}{
 		{"too large", func(g *Staging) error { return receive(g, "a", strings.Repeat("x", 1001)) }, fault.TooLarge, "Aborted at 1000 bytes"},
+		{"no text", func(g *Staging) error { return receive(g, "a\xff", "") }, fault.Invalid, "no text"},
+		{"two lines", func(g *Staging) error { return receive(g, "a\nb", "") }, fault.Invalid, "no text"},
 		{"a folder", func(g *Staging) error { return receive(g, "a/b", "") }, fault.Invalid, "bare filename"},
 		{"our own", func(g *Staging) error { return receive(g, planName, "") }, fault.Invalid, "keeps it for itself"},
 		{"the list's name", func(g *Staging) error { return receive(g, "releases", "") }, fault.Invalid, "keeps it for itself"},

@@ -61,7 +61,7 @@ func (g *Staging) Files() []Stored { return g.files }
 // where the operator can do something; what the reader says comes back as it is.
 func (g *Staging) Receive(name string, from io.Reader) (Stored, error) {
 	stored := Stored{Name: name}
-	if err := CheckName(name); err != nil {
+	if err := checkNewName(name); err != nil {
 		return stored, err
 	}
 	for _, other := range g.files {
