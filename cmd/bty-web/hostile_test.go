@@ -460,6 +460,49 @@ func TestCutBodies(t *testing.T) {
 	h.settled(t)
 }
 
+// TestSlowBodies leaves requests half sent and open on every route that takes a body: nobody else
+// waits for them, and nothing of them is kept.
+func TestSlowBodies(t *testing.T) {
+	h := newHostile(t)
+	var open []net.Conn
+	for _, o := range web.Operations() {
+		if o.Request.Media == "" {
+			continue
+		}
+		method, _, _ := strings.Cut(o.Pattern, " ")
+		path := fill(o, func(name string) string { return goodSegments[name] })
+		if strings.HasPrefix(path, "/boot/") {
+			path = "/boot/slow.bin"
+		}
+		for range 8 {
+			conn, err := net.Dial("tcp", h.host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, conn)
+			media := strings.Replace(o.Request.Media, "multipart/form-data", "multipart/form-data; boundary=x", 1)
+			fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nCookie: bty-token=%s\r\nContent-Type: %s\r\nContent-Length: 50000\r\n\r\n{", method, path, h.cookie, media)
+		}
+	}
+	began := time.Now()
+	h.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200)
+	h.anonymous("POST", "/pxe/"+mac1+"/inventory", jsonText(`{"disks":[]}`)).is(t, 204)
+	h.do("PUT", "/machines/"+mac1, jsonText(`{}`)).is(t, 200)
+	h.do("PUT", "/boot/other.bin", "content").is(t, 200)
+	h.do("GET", "/ui/machines", nil).is(t, 200)
+	h.settled(t)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("others waited %s for %d requests that do not end", took, len(open))
+	}
+	for _, conn := range open {
+		conn.Close()
+	}
+	h.eventually("nothing of them is kept", func() bool {
+		return !slices.ContainsFunc(h.boots(), func(name string) bool { return strings.Contains(name, "slow") || strings.Contains(name, "partial") })
+	})
+	h.settled(t)
+}
+
 // boots are all files below the boot folder, hidden ones too.
 func boots(t testing.TB, h *hostile) []string {
 	t.Helper()
