@@ -186,7 +186,7 @@ var toAll = &net.UDPAddr{IP: net.IPv4bcast, Port: 67}
 // ask sends a message and returns the answers to it, until they are enough or nothing more comes.
 func (l lan) ask(conn net.PacketConn, to net.Addr, m *dhcpv4.DHCPv4, enough func([]*dhcpv4.DHCPv4) bool) (answers []*dhcpv4.DHCPv4) {
 	l.Helper()
-	const patience, quiet = 10 * time.Second, 1500 * time.Millisecond
+	const patience, quiet = 10 * time.Second, 5 * time.Second // of a server on a busy host
 	if _, err := conn.WriteTo(m.ToBytes(), to); err != nil {
 		l.Fatal(err)
 	}
