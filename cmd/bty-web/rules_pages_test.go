@@ -112,6 +112,9 @@ func TestBulkPages(t *testing.T) {
 	a.do("POST", "/ui/bulk", hiddenOf(t, all.body, "/ui/bulk")).is(t, 200, "1 machine changed")
 	says(t, a.do("POST", "/ui/bulk/preview", url.Values{"all": {"1"}, "filter": {"discoverd"}, "action": {"delete"}}).is(t, 303).Header.Get("Location"), "is%20no%20filter")
 	forget := a.do("POST", "/ui/bulk/preview", url.Values{"all": {"1"}, "filter": {"discovered"}, "action": {"delete"}}).is(t, 200, "Forget 2 machines?", "btn-danger")
+	a.discover("52:54:00:00:00:77", "", "Dell Inc.") // which nobody was shown
+	a.do("POST", "/ui/bulk", hiddenOf(t, forget.body, "/ui/bulk")).is(t, 422, "no longer has the machines that you were shown", "3 machines")
+	a.do("DELETE", "/machines/52:54:00:00:00:77", nil).is(t, 204)
 	a.do("POST", "/ui/bulk", hiddenOf(t, forget.body, "/ui/bulk")).is(t, 200, "2 machines changed", "/ui/machines?filter=discovered")
 	if n := len(a.do("GET", "/machines", nil).list(t)); n != 0 {
 		t.Errorf("%d machines are left", n)

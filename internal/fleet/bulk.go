@@ -81,6 +81,15 @@ type BulkReport struct {
 	Changed, Unchanged, Refused int
 }
 
+// MACs are the machines that were acted on, or would be, in their order.
+func (r *BulkReport) MACs() []machine.MAC {
+	macs := make([]machine.MAC, len(r.Machines))
+	for i, d := range r.Machines {
+		macs[i] = d.MAC
+	}
+	return macs
+}
+
 func (r *BulkReport) add(done []Done) {
 	for _, d := range done {
 		switch {
