@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -176,4 +179,37 @@ func TestLists(t *testing.T) {
 	} {
 		a.do("GET", "/ui/machines"+query, nil).is(t, 200, says)
 	}
+}
+
+// Nothing is lost between a page and its stream: the page says as of which event it is, and the
+// stream goes on from there.
+func TestStreamGoesOnFromThePage(t *testing.T) {
+	a := start(t, nil)
+	a.anonymous("GET", "/pxe/"+mac1, nil)
+	page := a.do("GET", "/ui/machines", nil).is(t, 200).body
+	_, asOf, _ := strings.Cut(page, `data-as-of="`)
+	asOf, _, _ = strings.Cut(asOf, `"`)
+	if want := fmt.Sprint(a.events("limit=1")[0]["id"]); asOf != want {
+		t.Fatalf("the page is as of event %q, the newest is %s", asOf, want)
+	}
+	a.anonymous("GET", "/pxe/"+mac2, nil) // between the page and the stream
+	request, err := http.NewRequestWithContext(t.Context(), "GET", a.url+"/api/v1/stream?after="+asOf, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.AddCookie(&http.Cookie{Name: "bty-token", Value: a.cookie})
+	answer, err := a.http.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		if data, isData := strings.CutPrefix(lines.Text(), "data: "); isData {
+			if !strings.Contains(data, mac2) || !strings.Contains(data, "machine.discovered") {
+				t.Errorf("the stream begins with %s", data)
+			}
+			return
+		}
+	}
+	t.Error("the stream says nothing")
 }

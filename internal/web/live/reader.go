@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -90,7 +91,8 @@ func (r reader) follow(t *topic, from uint64, tell func(rounds []round, upTo eve
 // the reader missed something. A reader that names the last ID it saw gets what came since.
 func (l *Live) streamAll(r reader) error {
 	from := l.all.end() // before the log is read: what comes meanwhile is in both, and told once
-	last, missed, err := l.resume(r.r.Header.Get("Last-Event-ID"))
+	// A browser names the ID only when it comes back. A page names in ?after= the one it was made at.
+	last, missed, err := l.resume(cmp.Or(r.r.Header.Get("Last-Event-ID"), r.r.URL.Query().Get("after")))
 	if err != nil {
 		return err
 	}

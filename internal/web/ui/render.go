@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"bty/internal/event"
 	"bty/internal/fault"
 )
 
@@ -36,8 +37,8 @@ type frame struct {
 	Notices  []string
 	SignedIn bool
 	Flash    *flash
-	Default  bool // the well-known password is in force
-	Here     string
+	Default  bool     // the well-known password is in force
+	AsOf     event.ID // the newest event when the page was asked for, 0 if that is not known
 }
 
 // contentPolicy lets nothing in from elsewhere, and no script or style that is not a file of ours.
@@ -48,7 +49,8 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 // show renders a page.
 func (s surface) show(w http.ResponseWriter, r *http.Request, v view) error {
 	f := frame{view: v, Nav: *s.nav, Version: s.Version, Notices: s.Notices, SignedIn: s.Auth.SignedIn(r),
-		Default: s.Auth.IsDefault(), Flash: flashOf(r, v), Here: r.URL.RequestURI()}
+		Default: s.Auth.IsDefault(), Flash: flashOf(r, v)}
+	f.AsOf, _ = r.Context().Value(newestKey{}).(event.ID)
 	return s.write(w, s.pages[v.Page], "layout", f, v.Status)
 }
 

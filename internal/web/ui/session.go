@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -29,7 +30,7 @@ func (s surface) signedIn(h serve.Handler) serve.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		switch err := s.Auth.Session(r); {
 		case err == nil:
-			return h(w, r)
+			return h(w, s.dated(r))
 		case fromScript(r), r.Header.Get("Authorization") != "", fault.KindOf(err) == fault.Forbidden:
 			w.Header().Set("Vary", "Cookie")
 			return err
@@ -37,6 +38,22 @@ func (s surface) signedIn(h serve.Handler) serve.Handler {
 		http.Redirect(w, r, signInAt(r), http.StatusSeeOther)
 		return nil
 	}
+}
+
+// newestKey is of the ID of the newest event when a request came in.
+type newestKey struct{}
+
+// dated makes a request know as of which event it is answered: the live stream of the page goes on
+// from there, so that nothing is lost between the page and its stream.
+func (s surface) dated(r *http.Request) *http.Request {
+	if r.Method != http.MethodGet || fromScript(r) {
+		return r
+	}
+	id, err := s.Book.Newest()
+	if err != nil {
+		return r // the stream begins with what happens from then on
+	}
+	return r.WithContext(context.WithValue(r.Context(), newestKey{}, id))
 }
 
 // fromScript reports whether it was a script of ours that asked: htmx, or fetch in its manner.

@@ -30,13 +30,14 @@
   // at gives its stream back, and catches up when somebody does.
   const patience = 5000;
   let stream, resting;
+  let asOf = document.getElementById("stream").dataset.asOf; // the newest event that the page knows of
   document.addEventListener("visibilitychange", () => {
     clearTimeout(resting);
     if (document.hidden) {
       resting = setTimeout(() => { stream?.close(); show("rest"); }, patience);
     } else {
       checkSession();
-      if (stream?.readyState === EventSource.CLOSED) { reopen(); catchUp(); }
+      if (stream?.readyState === EventSource.CLOSED) reopen();
       pump();
     }
   });
@@ -48,7 +49,7 @@
     htmx.process(fresh);
   }
 
-  // What was missed is not known: all that is shown is asked for again, many rows as one list.
+  // What was missed is not told: all that is shown is asked for again, many rows as one list.
   function catchUp() {
     const list = document.getElementById("list");
     const rows = list ? list.querySelectorAll("[data-live]") : [];
@@ -155,18 +156,19 @@
     });
     source.addEventListener("event", (m) => {
       const e = JSON.parse(m.data);
+      asOf = m.lastEventId || asOf;
       counts(e.kind);
       if (e.subject_kind) changed(e.subject_kind, e.subject_id);
       changed("event", "");
     });
     source.addEventListener("progress", (m) => advance(JSON.parse(m.data)));
     source.addEventListener("worker", (m) => { const w = JSON.parse(m.data); changed(w.kind, w.key); });
-    source.addEventListener("reload", catchUp);
+    source.addEventListener("reload", (m) => { asOf = m.lastEventId || asOf; catchUp(); });
     addEventListener("pagehide", () => source.close());
   }
 
   htmx.createEventSource = (url) => {
-    stream = new EventSource(url);
+    stream = new EventSource(asOf ? `${url}?after=${asOf}` : url);
     listen(stream);
     return stream;
   };
