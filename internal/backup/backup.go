@@ -8,6 +8,7 @@ package backup
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -36,6 +37,21 @@ const (
 	worker     = "backup" // what the live streams call this kind of work
 	keptInList = 100      // jobs that have ended and are still listed
 )
+
+// What is taken at most, whoever sends it.
+const (
+	maxBundle   = 512 << 20 // bytes of an inventory.json, which is held in memory
+	maxDatabase = 8 << 30   // bytes of a database to restore: what the store allows itself
+	maxSource   = 200       // characters of the name that an event has for what was sent
+)
+
+// BundleLimit is how many bytes a bundle to import may have.
+func (m *Manager) BundleLimit() int64 { return min(maxBundle, m.Largest) }
+
+// DatabaseLimit is how many bytes a database to restore may have.
+func (m *Manager) DatabaseLimit() int64 { return min(maxDatabase, m.Largest) }
+
+func sourceName(name string) string { return fmt.Sprintf("%.*s", maxSource, name) }
 
 // Config is what a Manager is made of.
 type Config struct {

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -62,4 +63,18 @@ func TestNewID(t *testing.T) {
 	again.pass(s.now().Sub(again.now()))
 	again.begun = again.now().Truncate(time.Second) // as if it had begun in that very second
 	take(again)
+}
+
+// However large an upload may be, what is held in memory or taken for a database has a bound, and so
+// has the name that an event keeps of it.
+func TestBounds(t *testing.T) {
+	for largest, want := range map[int64][2]int64{1 << 40: {512 << 20, 8 << 30}, 1000: {1000, 1000}} {
+		m := &Manager{Config: Config{Largest: largest}}
+		if got := [2]int64{m.BundleLimit(), m.DatabaseLimit()}; got != want {
+			t.Errorf("%d: %d, want %d", largest, got, want)
+		}
+	}
+	if got := sourceName(strings.Repeat("ä", 1000)); got != strings.Repeat("ä", 200) {
+		t.Errorf("%q", got)
+	}
 }

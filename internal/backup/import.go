@@ -48,5 +48,5 @@ func (m *Manager) Import(ctx context.Context, r io.Reader, replace bool, source 
 	if err != nil {
 		return nil, err
 	}
-	return m.Fleet.Import(ctx, rows, replace, source, who)
+	return m.Fleet.Import(ctx, rows, replace, sourceName(source), who)
 }

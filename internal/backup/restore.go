@@ -71,7 +71,7 @@ func (m *Manager) Restore(ctx context.Context, id string, from netip.Addr) (Rest
 
 // RestoreFrom does the same with a database that comes from elsewhere. size is -1 if it is not known.
 func (m *Manager) RestoreFrom(ctx context.Context, name string, r io.Reader, size int64, from netip.Addr) (Restoring, error) {
-	return m.restore(ctx, name, r, File{Size: size}, from)
+	return m.restore(ctx, sourceName(name), r, File{Size: size}, from)
 }
 
 func (m *Manager) restore(ctx context.Context, source string, r io.Reader, want File, from netip.Addr) (Restoring, error) {

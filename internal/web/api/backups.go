@@ -17,12 +17,6 @@ import (
 	"bty/internal/wire"
 )
 
-const (
-	maxBundle   = 512 << 20 // bytes of an inventory.json
-	maxDatabase = 8 << 30   // bytes of a database to restore: what the store allows itself
-	maxSource   = 200       // characters of the name that an event has for what was imported
-)
-
 // registerBackups adds the routes of backups, restore, export and import. A token does not restore:
 // which tokens there are is a part of what is restored.
 func (c Config) registerBackups(mux serve.Mux, own func(serve.Handler) http.Handler, ownBody func(serve.BodyHandler) http.Handler) {
@@ -195,7 +189,7 @@ func (c Config) lastRestore(w http.ResponseWriter, _ *http.Request) error {
 
 // restoreUpload restores the database that is the body.
 func (c Config) restoreUpload(w http.ResponseWriter, r *http.Request) error {
-	limit := min(maxDatabase, c.Backups.Largest)
+	limit := c.Backups.DatabaseLimit()
 	if r.ContentLength > limit {
 		return tooLarge("database", limit)
 	}
@@ -217,7 +211,7 @@ func (c Config) export(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c Config) importBundle(w http.ResponseWriter, r *http.Request) error {
-	limit := min(maxBundle, c.Backups.Largest)
+	limit := c.Backups.BundleLimit()
 	if r.ContentLength > limit {
 		return tooLarge("bundle", limit)
 	}
@@ -239,8 +233,7 @@ func (c Config) importBundle(w http.ResponseWriter, r *http.Request) error {
 
 // named is what the caller calls the thing that it sends.
 func named(r *http.Request, absent string) string {
-	name := []rune(orElse(r.URL.Query().Get("source"), absent))
-	return string(name[:min(len(name), maxSource)])
+	return orElse(r.URL.Query().Get("source"), absent)
 }
 
 func orElse(s, absent string) string {

@@ -180,7 +180,7 @@ func (s surface) restoreBackup(w http.ResponseWriter, r *http.Request) error {
 
 // restoreFile restores the database that was uploaded.
 func (s surface) restoreFile(w http.ResponseWriter, r *http.Request) error {
-	err := s.uploadedBackup(w, r, func(name string, file io.Reader) error {
+	err := s.uploadedBackup(w, r, s.Backups.DatabaseLimit(), func(name string, file io.Reader) error {
 		_, err := s.Backups.RestoreFrom(r.Context(), name, file, -1, s.Client(r))
 		return err
 	})
@@ -188,16 +188,15 @@ func (s surface) restoreFile(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s surface) importBundle(w http.ResponseWriter, r *http.Request) error {
-	err := s.uploadedBackup(w, r, func(name string, file io.Reader) error {
+	err := s.uploadedBackup(w, r, s.Backups.BundleLimit(), func(name string, file io.Reader) error {
 		_, err := s.Backups.Import(r.Context(), file, false, name, fleet.Who{From: s.Client(r)})
 		return err
 	})
 	return done(w, r, backupsPath, "imported", err)
 }
 
-// uploadedBackup calls take with the one file of a form.
-func (s surface) uploadedBackup(w http.ResponseWriter, r *http.Request, take func(name string, file io.Reader) error) error {
-	limit := s.Backups.Largest
+// uploadedBackup calls take with the one file of a form, of at most limit bytes.
+func (s surface) uploadedBackup(w http.ResponseWriter, r *http.Request, limit int64, take func(name string, file io.Reader) error) error {
 	files, err := serve.FilesOf(w, r, limit)
 	if err != nil {
 		return err
