@@ -44,6 +44,8 @@ func TestTokens(t *testing.T) {
 	a.anonymous("PUT", "/machines/"+mac1, jsonText(`{`), bearer(reader)...).is(t, 422, "json_invalid")
 	a.anonymous("PUT", "/machines/"+mac1, jsonText(`{"x":1}`), bearer("bty_forged")...).is(t, 401)
 	a.anonymous("GET", "/pxe/"+mac1, nil, bearer("bty_forged")...).is(t, 200) // boot routes are open
+	// What a reverse proxy asked for is no token: people are led to the sign-in page.
+	a.anonymous("GET", "/ui/machines", nil, "Authorization", "Basic eDp5").is(t, 303)
 	// Pages and what decides who gets in are for people.
 	for _, path := range []string{"/ui/machines", "/ui/session", "/api/v1/tokens"} {
 		a.anonymous("GET", path, nil, bearer(writer)...).is(t, 403, "sign in with the password")

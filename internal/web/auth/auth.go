@@ -125,11 +125,20 @@ func (a *Auth) Identify(next http.Handler) http.Handler {
 	})
 }
 
+// HasToken reports whether a request carries a token, good or not. What a reverse proxy in between
+// asks people for (Basic) is none.
+func HasToken(r *http.Request) bool { _, given := bearer(r); return given }
+
+func bearer(r *http.Request) (secret string, given bool) {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return secret, strings.EqualFold(scheme, "Bearer")
+}
+
 // caller is the token that a request carries, and whether it carries any. It is looked up each time:
 // a stream asks again while it is open.
 func (a *Auth) caller(r *http.Request) (caller, bool) {
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	secret, given := bearer(r)
+	if !given {
 		return caller{}, false
 	}
 	one, err := a.Recognise(strings.TrimSpace(secret), a.Client(r))

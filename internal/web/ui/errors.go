@@ -15,6 +15,7 @@ type trouble struct {
 // nextSteps are what a reader can do about a failure, by status.
 var nextSteps = map[int]string{
 	http.StatusBadRequest:            "Check the address, or start again from the list.",
+	http.StatusUnauthorized:          "Log in again: /ui/login is the page for it.",
 	http.StatusForbidden:             "This needs more rights than you are signed in with.",
 	http.StatusNotFound:              "It may have been deleted or renamed. The lists show what there is.",
 	http.StatusMethodNotAllowed:      "Open the page from the navigation and use its buttons.",

@@ -31,7 +31,7 @@ func (s surface) signedIn(h serve.Handler) serve.Handler {
 		switch err := s.Auth.Session(r); {
 		case err == nil:
 			return h(w, s.dated(r))
-		case fromScript(r), r.Header.Get("Authorization") != "", fault.KindOf(err) == fault.Forbidden:
+		case fromScript(r), auth.HasToken(r), fault.KindOf(err) == fault.Forbidden:
 			w.Header().Set("Vary", "Cookie")
 			return err
 		}
