@@ -90,7 +90,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), Version: build.Version, Notices: notices,
 			Health: newHealth(cfg, folder, images, a.book, operator).Check},
-		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, MachineAt: machines.At},
+		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Sight: machines.Sight, MachineAt: machines.At},
 		Control:  control.Config{Serve: adapter, Reload: chosen.Reload},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),

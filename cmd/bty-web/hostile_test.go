@@ -575,7 +575,7 @@ func files(t testing.TB, dir string) []string {
 func TestHostileLocalSockets(t *testing.T) {
 	h := newHostile(t)
 	for _, route := range []struct{ socket, method, path string }{
-		{"report.sock", "POST", "/transfers"}, {"report.sock", "GET", "/clients/"}, {"report.sock", "GET", "/nothing"},
+		{"report.sock", "POST", "/transfers"}, {"report.sock", "POST", "/sightings"}, {"report.sock", "GET", "/clients/"}, {"report.sock", "GET", "/nothing"},
 		{"control.sock", "POST", "/reload"}, {"control.sock", "PUT", "/machines/"}, {"control.sock", "POST", "/api/v1/boot"}, {"control.sock", "GET", "/api/v1/"},
 		{"control.sock", "POST", "/catalog/entries"}, {"control.sock", "GET", "/ui/machines"},
 	} {

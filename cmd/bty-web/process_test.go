@@ -298,6 +298,10 @@ func TestReportSocket(t *testing.T) {
 	for _, body := range []string{`{}`, `{"client":"x","file":5}`, `{"client":"127.0.0.1","file":"x","bytes":-1}`, `{"client":"127.0.0.1","file":"x","y":1}`, `[`, `5`} {
 		a.local("report.sock", "POST", "/transfers", jsonText(body)).is(t, 422)
 	}
+	a.local("report.sock", "POST", "/sightings", jsonText(`{"mac":"52:54:00:00:00:77","class":"PXEClient","user_class":"iPXE"}`)).is(t, 204)
+	a.local("report.sock", "POST", "/sightings", jsonText(`{"mac":"nonsense"}`)).is(t, 400, "nonsense")
+	a.local("report.sock", "POST", "/sightings", jsonText(`{"mac":"52:54:00:00:00:77","serial":"x"}`)).is(t, 422, "serial")
+	a.anonymous("POST", "/sightings", jsonText(`{"mac":"52:54:00:00:00:77"}`)).is(t, 404)
 	a.local("report.sock", "POST", "/transfers", jsonText(`{"client":"nonsense","file":"x"}`)).is(t, 400, "nonsense")
 	a.local("report.sock", "POST", "/transfers", jsonText(`{"client":"127.0.0.1","file":"`+strings.Repeat("x", 20<<10)+`"}`)).is(t, 413)
 	for _, path := range []string{"/machines", "/pxe/" + mac1, "/events", "/boot/x"} { // it can do nothing else

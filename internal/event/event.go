@@ -38,6 +38,7 @@ const (
 type Kind string
 
 const (
+	MachineSighted     Kind = "machine.sighted" // its firmware asked for an address, seen on the wire
 	MachineDiscovered  Kind = "machine.discovered"
 	MachineCreated     Kind = "machine.created"
 	MachineUpserted    Kind = "machine.upserted"
@@ -105,7 +106,7 @@ const (
 
 // Kinds are all of them, in the order of what they are about.
 var Kinds = []Kind{
-	MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
+	MachineSighted, MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
 	MachineStage, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
 	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, FetchRequested, FetchStarted,
 	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,

@@ -31,6 +31,8 @@ type Activity struct {
 	SeenFrom netip.Addr
 	Progress *Progress // nil unless the live environment is at work
 	Fetches  []Fetch   // of files of the live environment since the last script, oldest first
+
+	sightedFirmware, sightedIPXE time.Time // when its DHCP requests were recorded last
 }
 
 // Fetch is the transfer of one file.

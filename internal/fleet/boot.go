@@ -12,9 +12,10 @@ import (
 	"bty/internal/wire"
 )
 
-// pastBoot is what the events say of one boot: from the boot program that led to a script until
-// the next script.
+// pastBoot is what the events say of one boot: from the firmware's request for an address, or the
+// boot program that led to a script, until the next script. One that has just begun has no script.
 type pastBoot struct {
+	sighted   *event.Event
 	script    *event.Event
 	offer     offered
 	nbp       *event.Event
@@ -59,6 +60,9 @@ const nbpWindow = 5 * time.Minute
 func lastBoot(events []event.Event) pastBoot {
 	isScript := func(e event.Event) bool { return e.Kind == event.PXEOffered }
 	newest := slices.IndexFunc(events, isScript)
+	if begun := slices.IndexFunc(events, isSighting); begun >= 0 && (newest < 0 || begun < newest) {
+		return begunBoot(events[:begun+1])
+	}
 	if newest < 0 {
 		return pastBoot{}
 	}
@@ -76,9 +80,31 @@ func lastBoot(events []event.Event) pastBoot {
 		}
 		b.take(&events[i])
 	}
-	for i := at + 1; i < len(events) && b.nbp == nil && !isScript(events[i]); i++ {
-		if e := &events[i]; e.Kind == event.TFTPTransfer && b.script.At.Sub(e.At) < nbpWindow {
+	for i := at + 1; i < len(events) && b.sighted == nil && !isScript(events[i]); i++ {
+		switch e := &events[i]; {
+		case b.script.At.Sub(e.At) >= nbpWindow:
+		case e.Kind == event.TFTPTransfer && b.nbp == nil:
 			b.nbp = e
+		case isSighting(*e):
+			b.sighted = e
+		}
+	}
+	return b
+}
+
+// isSighting reports whether an event is the firmware's request for an address, which begins a boot.
+func isSighting(e event.Event) bool {
+	var s wire.Sighting
+	return e.Kind == event.MachineSighted && json.Unmarshal(e.Details, &s) == nil && !s.FromIPXE()
+}
+
+// begunBoot is a boot whose script has not been asked for yet; the oldest event is its sighting.
+func begunBoot(events []event.Event) pastBoot {
+	b := pastBoot{sighted: &events[len(events)-1]}
+	for i := range events {
+		if events[i].Kind == event.TFTPTransfer {
+			b.nbp = &events[i]
+			break
 		}
 	}
 	return b
@@ -109,6 +135,9 @@ func (b *pastBoot) take(e *event.Event) {
 
 // read takes from memory what belongs to this boot.
 func (b *pastBoot) read(a Activity) {
+	if b.script == nil {
+		return
+	}
 	for _, f := range a.Fetches {
 		if !f.At.Before(b.script.At) && (b.next == nil || f.At.Before(b.next.At)) {
 			b.fetches = append(b.fetches, f)
@@ -120,10 +149,12 @@ func (b *pastBoot) read(a Activity) {
 }
 
 func (b *pastBoot) began() time.Time {
-	if b.nbp != nil {
-		return b.nbp.At
+	for _, e := range []*event.Event{b.sighted, b.nbp, b.script} {
+		if e != nil {
+			return e.At
+		}
 	}
-	return b.script.At
+	return time.Time{}
 }
 
 // fetched is the first fetch of a file whose name has one of these parts.

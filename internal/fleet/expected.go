@@ -11,6 +11,17 @@ type expectation struct {
 
 // expected has an entry for each step that can be waited for.
 var expected = map[StageName]expectation{
+	StageNBP: {30 * time.Second, []string{
+		"The DHCP server names no bootfile (option 67) or no boot server (66), or another DHCP server answered first.",
+		"A firewall between machine and appliance keeps TFTP (UDP port 69) or HTTP away.",
+		"The boot program that the DHCP server names is not in the boot folder.",
+	}, "Open the Netboot page: it says which boot programs there are and whether TFTP answers, and has the text for your DHCP server."},
+	StageScript: {60 * time.Second, []string{
+		"iPXE has no driver for this network card, or does not get an address itself.",
+		"iPXE reaches the appliance by TFTP, but not its HTTP port.",
+		"The boot program is a build with a script of its own that leads elsewhere.",
+		"Secure Boot refuses the boot program.",
+	}, "Look at its screen: iPXE says what it tries. Try the other boot program (snponly instead of ipxe, or the other way round)."},
 	StageKernel: {30 * time.Second, []string{
 		"iPXE reached the appliance for its script but cannot fetch files from it: another address or port is in the URLs than the one the machine reaches.",
 		"The file of the live environment was replaced or deleted in this moment.",

@@ -14,10 +14,20 @@ import (
 // come, as far as its script says.
 func (b *pastBoot) stages(r Record) []Stage {
 	s := stageList{}
+	if b.sighted != nil {
+		s.reach(StageDHCP, "DHCP request", b.sighted.At, told(b.sighted))
+	}
 	b.addNBP(&s)
+	if b.script == nil {
+		if b.nbp == nil {
+			s.ahead(StageNBP, "Boot program")
+		}
+		s.ahead(StageScript, "iPXE script")
+		return s.behind()
+	}
 	s.reach(StageScript, "iPXE script", b.script.At, told(b.script))
 	if !b.offer.startsLive() {
-		return s
+		return s.behind()
 	}
 	b.addFile(&s, StageKernel, "Kernel", "vmlinuz", "kernel")
 	b.addFile(&s, StageInitrd, "Initrd", "initrd")
@@ -59,7 +69,7 @@ func (s *stageList) event(name StageName, title string, e *event.Event) {
 
 // told is the summary of an event without the name of the machine, whose timeline it stands in.
 func told(e *event.Event) string {
-	return strings.TrimPrefix(e.Summary, e.SubjectID+" ")
+	return strings.TrimLeft(strings.TrimPrefix(e.Summary, e.SubjectID), ": ")
 }
 
 // behind takes steps that others have overtaken for reached: nobody saw the initrd after a restart

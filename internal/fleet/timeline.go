@@ -11,7 +11,8 @@ import (
 type StageName string
 
 const (
-	StageNBP       StageName = "nbp"       // firmware has the boot program
+	StageDHCP      StageName = "dhcp"      // firmware asked for an address
+	StageNBP       StageName = "nbp"       // it has the boot program
 	StageScript    StageName = "script"    // iPXE has its script
 	StageKernel    StageName = "kernel"    // it fetches the kernel of the live environment
 	StageInitrd    StageName = "initrd"    // and its initrd
@@ -81,7 +82,7 @@ func (f *Fleet) Timeline(mac machine.MAC) (Timeline, error) {
 // it in memory. It is pure.
 func NewTimeline(events []event.Event, r Record, now time.Time) Timeline {
 	b := lastBoot(events)
-	if b.script == nil {
+	if b.script == nil && b.sighted == nil {
 		return Timeline{Where: "This machine has not asked what to boot yet, or so long ago that its boots are only counted."}
 	}
 	b.read(r.Activity)

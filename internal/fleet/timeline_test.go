@@ -54,6 +54,13 @@ func (s *site) transfer(file, failed string) {
 	}
 }
 
+func (s *site) sight(userClass string) {
+	s.Helper()
+	if err := s.Sight(ctx, box, wire.Sighting{MAC: box.String(), Class: "PXEClient:Arch:00007:UNDI:003016", UserClass: userClass, Arch: "x86_64 UEFI"}); err != nil {
+		s.Fatal(err)
+	}
+}
+
 func (s *site) progress(stage string, bytes int64) {
 	s.Helper()
 	if err := s.Progress(ctx, box, from, wire.Progress{Stage: stage, Bytes: bytes, Total: 1000}); err != nil {
@@ -123,6 +130,40 @@ func TestTimelineOfAFlash(t *testing.T) {
 	}
 }
 
+// A boot that is watched from the firmware's first packet on.
+func TestTimelineFromDHCP(t *testing.T) {
+	s := newSite(t)
+	s.save(machine.FlashOnce)
+	s.sight("")
+	s.sight("") // the REQUEST after the DISCOVER
+	s.timeline("dhcp nbp... script?")
+	s.clock.Add(600)
+	if line := s.timeline("dhcp nbp! script?"); !strings.Contains(strings.Join(line.Stages[1].Causes, " "), "option 67") || line.Began.IsZero() {
+		t.Errorf("%+v", line)
+	}
+	s.sight("")
+	s.transfer("ipxe.efi", "")
+	s.sight("iPXE")
+	s.timeline("dhcp nbp script...")
+	s.script(boot.RuleFlash)
+	line := s.timeline("dhcp nbp script kernel... initrd? plan? work? end? next?")
+	if first := line.Stages[0]; !strings.HasPrefix(first.Detail, "its firmware asked") || !line.Began.Equal(first.At) {
+		t.Errorf("%+v", first)
+	}
+	s.live()
+	s.plan(boot.RuleFlash)
+	s.status(wire.StatusDone, "")
+	s.timeline("dhcp nbp script kernel initrd plan end next...")
+	s.clock.Add(60)
+	s.sight("")
+	s.timeline("dhcp nbp... script?")
+	s.script(boot.RuleFlashDone)
+	s.timeline("dhcp nbp script kernel initrd plan end next")
+	if err := s.Sight(ctx, machine.MAC{9}, wire.Sighting{}); err != nil {
+		t.Errorf("a machine that is not known: %v", err)
+	}
+}
+
 func TestTimelines(t *testing.T) {
 	s := newSite(t)
 	s.script(boot.RuleInventory)
@@ -163,7 +204,7 @@ func TestTimelines(t *testing.T) {
 // Whatever the events of a machine are, its timeline is one: in order, with at most one step that
 // is waited for, and nothing reached behind what is not.
 func TestTimelineOfAnything(t *testing.T) {
-	kinds := []event.Kind{event.PXEOffered, event.PXEPlan, event.TFTPTransfer, event.ArtifactFetched, event.MachineInventory, event.MachineStage,
+	kinds := []event.Kind{event.MachineSighted, event.PXEOffered, event.PXEPlan, event.TFTPTransfer, event.ArtifactFetched, event.MachineInventory, event.MachineStage,
 		event.MachineFlashed, event.MachineFlashFailed, event.MachineStuck, event.MachineArmed, event.ContactsFolded}
 	details := []any{nil, "x", map[string]any{"rule": "flash"}, map[string]any{"rule": "exit", "trace": map[string]any{"q": "ft"}}, map[string]any{"stage": "write"}, map[string]any{"file": "initrd"}, []int{1}}
 	now := time.Unix(1_800_000_000, 0)
@@ -203,7 +244,7 @@ func TestTimelineOfAnything(t *testing.T) {
 
 // Each step that can be waited for says what to do.
 func TestExpectations(t *testing.T) {
-	for _, name := range []StageName{StageKernel, StageInitrd, StageInventory, StagePlan, StageWork, StageEnd, StageNext} {
+	for _, name := range []StageName{StageNBP, StageScript, StageKernel, StageInitrd, StageInventory, StagePlan, StageWork, StageEnd, StageNext} {
 		if e := expected[name]; e.within == 0 || len(e.causes) < 2 || e.try == "" {
 			t.Error(fmt.Sprint(name, e))
 		}

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/ledger"
+	"bty/internal/machine"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
 	"bty/internal/wire"
@@ -23,6 +25,8 @@ type Config struct {
 	Serve serve.Adapter
 	Book  ledger.Book
 	Now   func() time.Time
+	// Sight records that a machine's DHCP request was seen.
+	Sight func(context.Context, machine.MAC, wire.Sighting) error
 	// MachineAt names the machine that was seen at an address last, "" if none was.
 	MachineAt func(netip.Addr) string
 }
@@ -30,6 +34,7 @@ type Config struct {
 // Register adds the routes.
 func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /transfers", c.Serve.WithBody(maxBody, serve.Open, c.transfer))
+	mux.Handle("POST /sightings", c.Serve.WithBody(maxBody, serve.Open, c.sighting))
 	mux.Handle("GET /clients/{address}", c.Serve.Do(serve.Open, c.client))
 }
 
@@ -64,6 +69,26 @@ func (c Config) event(t wire.Transfer, from netip.Addr) event.Event {
 		e.SubjectKind, e.SubjectID = event.Machine, mac
 	}
 	return e
+}
+
+// sighting takes a DHCP request that was seen on the wire.
+func (c Config) sighting(w http.ResponseWriter, r *http.Request, v body.Value) error {
+	o := v.Object()
+	s := wire.Sighting{
+		MAC: o.String("mac", body.Max(32)), Class: o.StringOr("class", "", body.Max(255)),
+		UserClass: o.StringOr("user_class", "", body.Max(255)), Arch: o.StringOr("arch", "", body.Max(64)),
+	}
+	if err := o.Done(); err != nil {
+		return err
+	}
+	mac, err := machine.ParseMAC(s.MAC)
+	if err != nil {
+		return fault.New(fault.Invalid, "invalid MAC: '%s'", s.MAC)
+	}
+	if err := c.Sight(r.Context(), mac, s); err != nil {
+		return err
+	}
+	return serve.NoContent(w)
 }
 
 // client says whether an address is known to run iPXE. Only sightings of DHCP tell, and without
