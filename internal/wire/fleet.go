@@ -127,7 +127,7 @@ type ExplainedFacts struct {
 
 // TimelineStage is one step of a boot.
 type TimelineStage struct {
-	Stage         string   `json:"stage"` // nbp, script, kernel, initrd, inventory, plan, work, end, next
+	Stage         string   `json:"stage"` // dhcp, nbp, script, kernel, initrd, inventory, plan, work, end, next
 	Title         string   `json:"title"`
 	State         string   `json:"state"` // reached, current, overdue, ahead, failed
 	At            Time     `json:"at"`
