@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"bty/internal/backup"
 )
 
 // backUp makes a backup and returns its ID once it is completed.
@@ -155,13 +158,33 @@ func TestRestore(t *testing.T) {
 // Who was signed out after a backup was made is not let in again by its restore.
 func TestRestoreSignsNobodyIn(t *testing.T) {
 	a := start(t, nil)
+	revoked, gone := a.token("gone", "read")
+	_, kept := a.token("kept", "read")
 	id, before := a.backUp(), a.cookie
+	a.do("DELETE", "/api/v1/tokens/"+revoked, nil).is(t, 204)
 	a.do("POST", "/ui/account/sign-out", nil).is(t, 303)
 	a.signIn()
 	a.do("POST", "/api/v1/backups/"+id+"/restore", nil).is(t, 202)
 	a.eventually("the restore ends", func() bool { return a.do("GET", "/api/v1/restore", nil).StatusCode == 200 })
-	a.send("GET", "/machines", nil, nil, before).is(t, 401)
-	a.do("GET", "/machines", nil).is(t, 200)
+	outAreOut := func() {
+		t.Helper()
+		a.send("GET", "/machines", nil, nil, before).is(t, 401)
+		a.do("GET", "/machines", nil).is(t, 200)
+		a.anonymous("GET", "/machines", nil, bearer(gone)...).is(t, 401)
+		a.anonymous("GET", "/machines", nil, bearer(kept)...).is(t, 200)
+	}
+	outAreOut()
+
+	// The same where nobody serves.
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	offline := backup.Offline{Dir: filepath.Join(a.state, "backups"), Database: filepath.Join(a.state, "bty.db"), Version: "v1", Now: time.Now}
+	if _, err := offline.Restore(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	a.begin()
+	outAreOut()
 }
 
 // What is no database of ours changes nothing.

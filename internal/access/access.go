@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,10 +75,7 @@ func (t *Tokens) Refresh() error {
 	if err := t.Store.View(func(tx Tx) (err error) { all, err = tx.Tokens(); return err }); err != nil {
 		return err
 	}
-	t.all, t.byHash = all, make(map[token.Hash]int, len(all))
-	for i, one := range all {
-		t.byHash[one.Hash] = i
-	}
+	t.index(all)
 	return nil
 }
 
@@ -180,7 +178,22 @@ func (t *Tokens) Revoke(ctx context.Context, id token.ID, from netip.Addr) error
 	if err != nil {
 		return err
 	}
-	return t.Refresh()
+	t.forget(id)
+	return nil
+}
+
+// forget drops a token from memory, which cannot fail: it is revoked at once.
+func (t *Tokens) forget(id token.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.index(slices.DeleteFunc(slices.Clone(t.all), func(one token.Token) bool { return one.ID == id }))
+}
+
+func (t *Tokens) index(all []token.Token) {
+	t.all, t.byHash = all, make(map[token.Hash]int, len(all))
+	for i, one := range all {
+		t.byHash[one.Hash] = i
+	}
 }
 
 type details struct {

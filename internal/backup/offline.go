@@ -71,7 +71,7 @@ func (o Offline) Restore(ctx context.Context, what string) (Restoring, error) {
 	if err != nil {
 		return ready, err
 	}
-	infix, err := o.state()
+	infix, out, err := o.state()
 	if err != nil {
 		return ready, err
 	}
@@ -84,7 +84,7 @@ func (o Offline) Restore(ctx context.Context, what string) (Restoring, error) {
 		ready.Kept = filepath.Base(o.Database) + infix + ready.At.Format(keptLayout)
 	}
 	staged := o.Database + stagedSuffix
-	if err := o.stage(ctx, path, staged, want, &ready); err != nil {
+	if err := o.stage(ctx, path, staged, want, out, &ready); err != nil {
 		_ = os.Remove(staged) // err is what matters
 		return ready, err
 	}
@@ -93,23 +93,34 @@ func (o Offline) Restore(ctx context.Context, what string) (Restoring, error) {
 }
 
 // state finds out what the present database is: "" if there is none, else what its kept copy is
-// called.
-func (o Offline) state() (infix string, err error) {
+// called; and who was shut out, as far as it can be read.
+func (o Offline) state() (infix string, out shutOut, err error) {
 	if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return "", out, nil
 	}
 	kept, err := store.OpenCopy(o.Database, func() {})
 	switch {
 	case err == nil:
-		return keptInfix, kept.Close()
+		out, err = shutOutOf(kept)
+		return keptInfix, out, errors.Join(err, kept.Close())
 	case fault.KindOf(err) == fault.Unavailable:
-		return "", stopFirst(err)
+		return "", out, stopFirst(err)
 	case errors.As(err, new(*store.DamagedError)):
-		return corruptInfix, nil
+		return corruptInfix, out, nil
 	case errors.As(err, new(*store.NewerError)):
-		return keptInfix, nil
+		return keptInfix, out, nil
 	}
-	return "", err // it may not be read
+	return "", out, err // it may not be read
+}
+
+// shutOutOf reads a database file. One of an older release has neither tokens nor epochs.
+func shutOutOf(kept *store.Copy) (out shutOut, err error) {
+	about, err := kept.About()
+	if err != nil || about.Schema != about.Newest {
+		return out, err
+	}
+	err = kept.View(func(tx *store.Tx) (err error) { out, err = readShutOut(tx); return err })
+	return out, err
 }
 
 // lock keeps a server from opening the present database until release.
@@ -138,7 +149,7 @@ func stopFirst(err error) error {
 }
 
 // stage makes the new database ready with the owner of the old one.
-func (o Offline) stage(ctx context.Context, path, staged string, want File, ready *Restoring) error {
+func (o Offline) stage(ctx context.Context, path, staged string, want File, out shutOut, ready *Restoring) error {
 	from, err := os.Open(path)
 	if err != nil {
 		return err
@@ -148,7 +159,7 @@ func (o Offline) stage(ctx context.Context, path, staged string, want File, read
 	if err := m.stage(ctx, staged, from, want, ready); err != nil {
 		return err
 	}
-	if err := note(staged, restored(*ready, netip.Addr{}), o.Version, ""); err != nil {
+	if err := note(staged, restored(*ready, netip.Addr{}), o.Version, out); err != nil {
 		return err
 	}
 	return o.own(staged)

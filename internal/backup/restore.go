@@ -16,7 +16,6 @@ import (
 	"bty/internal/job"
 	"bty/internal/ledger"
 	"bty/internal/machine"
-	"bty/internal/settings"
 	"bty/internal/store"
 )
 
@@ -225,19 +224,18 @@ func orNull(id ID) *ID {
 	return &id
 }
 
-// note is note with what does not go back with the rest of the state: who was signed out since the
-// backup stays so.
+// note is note with what does not go back with the rest of the state: who was shut out.
 func (m *Manager) note(staged string, e event.Event) error {
-	var present map[string]string
-	if err := m.Store.View(func(tx *store.Tx) (err error) { present, err = tx.Settings(); return err }); err != nil {
+	var out shutOut
+	if err := m.Store.View(func(tx *store.Tx) (err error) { out, err = readShutOut(tx); return err }); err != nil {
 		return err
 	}
-	return note(staged, e, m.Version, present[string(settings.SessionEpoch)])
+	return note(staged, e, m.Version, out)
 }
 
 // note stores an event in a database that nobody serves yet: what says that it was restored comes
-// with it, or not at all. An epoch of the sessions, if one is given, takes the place of its own.
-func note(path string, e event.Event, version, epoch string) error {
+// with it, or not at all.
+func note(path string, e event.Event, version string, out shutOut) error {
 	s, err := store.Open(path, version)
 	if err != nil {
 		return fmt.Errorf("note the restore: %w", err)
@@ -246,10 +244,8 @@ func note(path string, e event.Event, version, epoch string) error {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = s.Run(ctx) }() // it has no other error than those of Update
 	err = s.Update(ctx, func(tx *store.Tx) error {
-		if epoch != "" {
-			if err := tx.PutSetting(string(settings.SessionEpoch), epoch); err != nil {
-				return err
-			}
+		if err := out.keep(tx); err != nil {
+			return err
 		}
 		return tx.AppendEvent(&e)
 	})
