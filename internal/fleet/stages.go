@@ -162,7 +162,7 @@ func progressText(p wire.Progress) string {
 	if p.Total <= 0 {
 		return fmt.Sprintf("%d bytes", p.Bytes)
 	}
-	return fmt.Sprintf("%d %% of %d bytes", min(100, p.Bytes*100/p.Total), p.Total)
+	return fmt.Sprintf("%d %% of %d bytes", min(100, int64(100*(float64(p.Bytes)/float64(p.Total)))), p.Total)
 }
 
 func (b *pastBoot) addEnd(s *stageList) {
