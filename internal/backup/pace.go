@@ -6,8 +6,8 @@ import "time"
 // it rests several times as long. The bounds keep a slow disk from making it endless.
 const (
 	workSlice = 500 * time.Microsecond
-	restRatio = 15
-	longRest  = 30 * time.Millisecond
+	restRatio = 60
+	longRest  = 100 * time.Millisecond
 )
 
 // pace is who works at what speed. The zero pace never rests.

@@ -143,7 +143,7 @@ func (s *server) backup(client *http.Client) error {
 	if err != nil || resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("POST /workers/backups: %s %w", resp.Status, err)
 	}
-	for id := state.ID; ; time.Sleep(50 * time.Millisecond) {
+	for id := state.ID; ; time.Sleep(time.Second) { // asking oftener would be measured, too
 		var all struct {
 			Backups []struct {
 				ID     string `json:"backup_id"`
