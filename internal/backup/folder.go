@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bty/internal/fault"
+	"bty/internal/store"
 	"bty/internal/wire"
 )
 
@@ -175,7 +176,7 @@ func (f folder) remove(id ID) error {
 	if err := os.Rename(f.path(id), gone); err != nil {
 		return fmt.Errorf("delete backup %s: %w", id, err)
 	}
-	return errors.Join(syncDir(f.dir), os.RemoveAll(gone))
+	return errors.Join(store.SyncDir(f.dir), os.RemoveAll(gone))
 }
 
 // free is how many bytes this user may still write beside path.
@@ -185,15 +186,6 @@ func free(path string) (int64, error) {
 		return 0, fmt.Errorf("ask for the free space of %s: %w", path, err)
 	}
 	return int64(s.Bavail) * s.Bsize, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // isFull reports whether err is a disk without space.

@@ -159,14 +159,14 @@ func (m *Manifest) describe(kept *store.Copy) error {
 
 // publish gives the folder its name once all of it is on the disk.
 func (m *Manager) publish(dir string, id ID, j *job.Job[Detail]) error {
-	if err := syncDir(dir); err != nil {
+	if err := store.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(dir, m.folder.path(id)); err != nil {
 		return err
 	}
 	j.Update(func(d *Detail) { d.Dest, d.Stage = m.folder.path(id), "" })
-	return syncDir(m.Dir)
+	return store.SyncDir(m.Dir)
 }
 
 // errnoOf is what the system said, without the path that goes with it.

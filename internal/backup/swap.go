@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"bty/internal/store"
 )
 
 // Outcome is how a restore ended.
@@ -28,7 +30,7 @@ func (s Switch) Carry() error {
 		}
 		return fmt.Errorf("put the restored database in place: %w", err)
 	}
-	return syncDir(filepath.Dir(s.Database))
+	return store.SyncDir(filepath.Dir(s.Database))
 }
 
 // Undo brings the database back that Carry replaced.
@@ -36,7 +38,7 @@ func (s Switch) Undo() error {
 	if err := os.Rename(s.Kept, s.Database); err != nil {
 		return fmt.Errorf("bring the database back that the restore replaced: %w", err)
 	}
-	return syncDir(filepath.Dir(s.Database))
+	return store.SyncDir(filepath.Dir(s.Database))
 }
 
 // Tidy deletes the oldest of the databases that restores replaced.

@@ -183,10 +183,11 @@ func create(path, version string) error {
 	if err := os.Rename(partial, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-func syncDir(dir string) error {
+// SyncDir has the disk take what was made, renamed or removed in a folder.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

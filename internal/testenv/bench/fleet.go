@@ -141,20 +141,32 @@ func median(all []result) result {
 		p50: time.Duration(pick(func(r result) float64 { return float64(r.p50) })), p99: time.Duration(pick(func(r result) float64 { return float64(r.p99) }))}
 }
 
+// startFleet starts a server over the database of a fleet, waits until it has read its log, and
+// signs the operator in.
+func startFleet(ctx context.Context, build string) (*server, *http.Client, error) {
+	s, err := startOver(ctx, build, fill(manyMachines, manyEvents, machine.IPXEExit))
+	if err != nil {
+		return nil, nil, err
+	}
+	err = s.settle()
+	var client *http.Client
+	if err == nil {
+		client, err = s.operator()
+	}
+	if err != nil {
+		s.stop()
+		return nil, nil, err
+	}
+	return s, client, nil
+}
+
 // page measures what people and programs read of a fleet.
 func page(ctx context.Context, build string, _ time.Duration) error {
-	s, err := startOver(ctx, build, fill(manyMachines, manyEvents, machine.IPXEExit))
+	s, client, err := startFleet(ctx, build)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.settle(); err != nil {
-		return err
-	}
-	client, err := s.operator()
-	if err != nil {
-		return err
-	}
 	fmt.Printf("\n## Pages with %d machines and %d events, one request at a time\n\n", manyMachines, manyEvents)
 	fmt.Println("| what | p50 | p99 | processor time | size |")
 	fmt.Println("|---|---|---|---|---|")

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"bty/internal/machine"
 )
 
 const (
@@ -20,18 +18,11 @@ const (
 // streams measures contacts while nobody listens and while many live streams are open, in turn.
 // The readers take their part of the same cores.
 func streams(ctx context.Context, build string, each time.Duration) error {
-	s, err := startOver(ctx, build, fill(manyMachines, manyEvents, machine.IPXEExit))
+	s, client, err := startFleet(ctx, build)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.settle(); err != nil {
-		return err
-	}
-	client, err := s.operator()
-	if err != nil {
-		return err
-	}
 	client.Timeout = 0
 	contacts := func() (result, error) {
 		return s.load(connections, each, boots(manyMachines, []string{"/pxe/%s"}, connections))
@@ -83,18 +74,11 @@ func (s *server) listen(ctx context.Context, client *http.Client, path string) e
 
 // backups measures contacts while no backup is made and while one after the other is, in turn.
 func backups(ctx context.Context, build string, each time.Duration) error {
-	s, err := startOver(ctx, build, fill(manyMachines, manyEvents, machine.IPXEExit))
+	s, client, err := startFleet(ctx, build)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.settle(); err != nil {
-		return err
-	}
-	client, err := s.operator()
-	if err != nil {
-		return err
-	}
 	fmt.Printf("\n## Contacts while backups of %d machines and %d events are made one after the other, in turn with none: requests/s (p50, p99)\n\n", manyMachines, manyEvents)
 	fmt.Println("| connections | no backup | backups | ratio of the p99 | backups made |")
 	fmt.Println("|---|---|---|---|---|")
