@@ -3,6 +3,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 ARCH    := x86_64
 BUILD   := build
+BIN     := $(BUILD)/bin
 HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
 PAGES   := ./internal/testenv/pages/...
@@ -60,6 +61,12 @@ live: build kernel ## the live environment, into build/live
 .PHONY: assets
 assets: ## the files of others that the pages load, from npm as vendor.txt lists them (they are committed)
 	@internal/web/ui/vendor.sh
+
+## --- installing
+
+.PHONY: install
+install: ## what make build made, onto this host or below DESTDIR (PREFIX=/usr UNITDIR=$PREFIX/lib/systemd/system)
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' UNITDIR='$(UNITDIR)' packaging/install.sh $(BIN)
 
 ## --- running
 
