@@ -15,6 +15,7 @@ import (
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/fleet"
+	"bty/internal/lan"
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/settings"
@@ -59,8 +60,9 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	cache := &withcache.Cache{Base: chosen.WithcacheURL, HTTP: &http.Client{}, Now: time.Now}
 	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
 	folder := newBootFolder(cfg, log, shelf, chosen, book, books)
+	seen := lan.New(time.Now)
 	machines, err := fleet.New(fleet.Config{
-		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts,
+		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt,
 		Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
@@ -90,7 +92,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), Version: build.Version, Notices: notices,
 			Health: newHealth(cfg, folder, images, a.book, operator).Check},
-		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Sight: machines.Sight, MachineAt: machines.At},
+		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: machines.Sight, MachineAt: machines.At},
 		Control:  control.Config{Serve: adapter, Reload: chosen.Reload},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),

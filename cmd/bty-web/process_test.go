@@ -298,16 +298,41 @@ func TestReportSocket(t *testing.T) {
 	for _, body := range []string{`{}`, `{"client":"x","file":5}`, `{"client":"127.0.0.1","file":"x","bytes":-1}`, `{"client":"127.0.0.1","file":"x","y":1}`, `[`, `5`} {
 		a.local("report.sock", "POST", "/transfers", jsonText(body)).is(t, 422)
 	}
-	a.local("report.sock", "POST", "/sightings", jsonText(`{"mac":"52:54:00:00:00:77","class":"PXEClient","user_class":"iPXE"}`)).is(t, 204)
-	a.local("report.sock", "POST", "/sightings", jsonText(`{"mac":"nonsense"}`)).is(t, 400, "nonsense")
-	a.local("report.sock", "POST", "/sightings", jsonText(`{"mac":"52:54:00:00:00:77","serial":"x"}`)).is(t, 422, "serial")
-	a.anonymous("POST", "/sightings", jsonText(`{"mac":"52:54:00:00:00:77"}`)).is(t, 404)
+	a.anonymous("POST", "/sightings", jsonText(`{}`)).is(t, 404)
 	a.local("report.sock", "POST", "/transfers", jsonText(`{"client":"nonsense","file":"x"}`)).is(t, 400, "nonsense")
 	a.local("report.sock", "POST", "/transfers", jsonText(`{"client":"127.0.0.1","file":"`+strings.Repeat("x", 20<<10)+`"}`)).is(t, 413)
 	for _, path := range []string{"/machines", "/pxe/" + mac1, "/events", "/boot/x"} { // it can do nothing else
 		a.local("report.sock", "GET", path, nil).is(t, 404)
 	}
 	a.anonymous("POST", "/transfers", jsonText(done)).is(t, 404)
+	a.alive()
+}
+
+// What the sniffer reports is remembered: who is at an address, and whether it is iPXE.
+func TestSightings(t *testing.T) {
+	a := start(t, nil)
+	a.anonymous("GET", "/pxe/"+mac1, nil) // seen at 127.0.0.1
+	seen := func(body string) reply { return a.local("report.sock", "POST", "/sightings", jsonText(body)) }
+	const firmware = `{"mac":"` + mac1 + `","message":"REQUEST","class":"PXEClient:Arch:00007:UNDI:003016","arch":"x86_64 UEFI","arch_code":7,"address":"192.0.2.7","link":"eth0","vlan":5,"count":2}`
+	seen(`{"sightings":[`+firmware+`,{"mac":"52:54:00:00:00:77","class":"PXEClient"}]}`).is(t, 204)
+	a.local("report.sock", "GET", "/clients/192.0.2.7", nil).is(t, 200, `{"ipxe":false}`)
+	seen(`{"sightings":[{"at":"2020-01-01T00:00:00Z","mac":"`+mac1+`","user_class":"iPXE"}]}`).is(t, 204) // too late to be news
+	a.local("report.sock", "GET", "/clients/192.0.2.7", nil).is(t, 200, `{"ipxe":false}`)
+	seen(`{"sightings":[{"mac":"`+mac1+`","class":"PXEClient","user_class":"iPXE"}],"answers":[{"mac":"`+mac1+`","message":"ACK","address":"192.0.2.8","server":"192.0.2.1"}]}`).is(t, 204)
+	a.local("report.sock", "GET", "/clients/192.0.2.8", nil).is(t, 200, `{"ipxe":true}`)
+	a.local("report.sock", "POST", "/transfers", jsonText(`{"client":"192.0.2.8","file":"ipxe.efi","bytes":1}`)).is(t, 204)
+	if events := a.events("kind=netboot.tftp.transfer"); len(events) != 1 || events[0]["subject_id"] != mac1 {
+		t.Errorf("%v", events)
+	}
+	events := a.events("kind=machine.sighted")
+	if len(events) != 2 || !strings.Contains(fmt.Sprint(events), mac1+": its firmware asked for an address as PXEClient:Arch:00007:UNDI:003016, x86_64 UEFI, on eth0, VLAN 5") {
+		t.Errorf("%v", events)
+	}
+	seen(`{"sightings":[{"mac":"nonsense"}]}`).is(t, 400, "nonsense")
+	seen(`{"answers":[{"mac":"`+mac1+`","server":"nonsense"}]}`).is(t, 400, "nonsense")
+	seen(`{"sightings":[{"class":"PXEClient"}]}`).is(t, 422, "mac")
+	seen(`{"mac":"`+mac1+`"}`).is(t, 422, "mac")
+	seen(`{"sightings":[`+strings.Repeat(`{"mac":"`+mac1+`"},`, 1000)+`{"mac":"`+mac1+`"}]}`).is(t, 422, "1001")
 	a.alive()
 }
 

@@ -219,15 +219,26 @@ func stageOf(e event.Event) *Progress {
 	return p
 }
 
-// At names the machine that was seen at an address last, "" if none was in the last ten minutes.
+// At names the known machine at an address, "" if there is none: the one that DHCP traffic says has
+// it, else the one that made contact from it last, in the last ten minutes.
 func (f *Fleet) At(from netip.Addr) string {
-	f.activity.mu.RLock()
-	defer f.activity.mu.RUnlock()
+	if f.Sighted != nil {
+		if mac, sighted := f.Sighted(from); sighted {
+			if _, known, err := f.lookup(mac); err == nil && known {
+				return mac.String()
+			}
+		}
+	}
+	return f.activity.at(from, f.Now())
+}
+
+func (a *activity) at(from netip.Addr, now time.Time) (name string) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
 	var latest time.Time
-	name := ""
-	for mac, a := range f.activity.byMAC {
-		if a.SeenFrom == from && a.SeenAt.After(latest) && f.Now().Sub(a.SeenAt) < 10*time.Minute {
-			latest, name = a.SeenAt, mac.String()
+	for mac, one := range a.byMAC {
+		if one.SeenFrom == from && one.SeenAt.After(latest) && now.Sub(one.SeenAt) < 10*time.Minute {
+			latest, name = one.SeenAt, mac.String()
 		}
 	}
 	return name

@@ -59,6 +59,9 @@ type Config struct {
 	// Live finds the files of the live environment for an architecture as iPXE names it, or
 	// names the file that is missing.
 	Live func(arch string) (files boot.LiveFiles, missing string)
+	// Sighted names the machine whose address this is by the DHCP traffic that was seen; nil if
+	// none ever is.
+	Sighted func(netip.Addr) (machine.MAC, bool)
 	// HasCache reports whether there is a cache of images, and Cached asks it for a source; nil if
 	// there never is one.
 	HasCache func() bool

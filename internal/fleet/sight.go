@@ -16,27 +16,51 @@ import (
 // firmware sends DISCOVER several times, and then REQUEST.
 const sightingPause = 20 * time.Second
 
-// Sight records that a known machine's DHCP request was seen. One that is not known has nothing
-// to show it on.
-func (f *Fleet) Sight(ctx context.Context, mac machine.MAC, s wire.Sighting) error {
-	if _, found, err := f.lookup(mac); err != nil || !found {
-		return err
-	}
+// Sighted is a DHCP request of a machine that was seen on the wire.
+type Sighted struct {
+	MAC machine.MAC
+	wire.Sighting
+}
+
+// Sight records the requests of machines that boot from the network, all in one commit. One that
+// is not known has nothing to show it on.
+func (f *Fleet) Sight(ctx context.Context, seen []Sighted) error {
 	now := f.Now()
-	if !f.activity.sight(mac, s.FromIPXE(), now) {
+	var events []event.Event
+	for _, s := range seen {
+		if !s.IsNetboot() {
+			continue
+		}
+		_, found, err := f.lookup(s.MAC)
+		if err != nil {
+			return err
+		}
+		if found && f.activity.sight(s.MAC, s.FromIPXE(), now) {
+			events = append(events, machineEvent(event.MachineSighted, s.MAC, event.System, netip.Addr{}, now, s.summary(), s.Sighting))
+		}
+	}
+	if len(events) == 0 {
 		return nil
 	}
-	return f.commit(ctx, func(Tx) ([]event.Event, error) {
-		who := "its firmware"
-		if s.FromIPXE() {
-			who = "iPXE"
-		}
-		summary := fmt.Sprintf("%s: %s asked for an address as %s", mac, who, cmp.Or(s.Class, "a client of no class"))
-		if s.Arch != "" {
-			summary += ", " + s.Arch
-		}
-		return []event.Event{machineEvent(event.MachineSighted, mac, event.System, netip.Addr{}, now, summary, s)}, nil
-	})
+	return f.commit(ctx, func(Tx) ([]event.Event, error) { return events, nil })
+}
+
+func (s Sighted) summary() string {
+	who := "its firmware"
+	if s.FromIPXE() {
+		who = "iPXE"
+	}
+	text := fmt.Sprintf("%s: %s asked for an address as %s", s.MAC, who, cmp.Or(s.Class, "a client of no class"))
+	if s.Arch != "" {
+		text += ", " + s.Arch
+	}
+	if s.Link != "" {
+		text += ", on " + s.Link
+	}
+	if s.VLAN != 0 {
+		text += fmt.Sprintf(", VLAN %d", s.VLAN)
+	}
+	return text
 }
 
 // sight reports whether a sighting is news.

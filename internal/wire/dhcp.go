@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Observations is the body of POST /sightings on the report socket: DHCP traffic that was seen on
 // the wire since the last one.
@@ -28,6 +31,11 @@ type Sighting struct {
 
 // FromIPXE reports whether it is iPXE that asked, and no longer the firmware.
 func (s Sighting) FromIPXE() bool { return s.UserClass == "iPXE" }
+
+// IsNetboot reports whether it asks for something to boot, and not as a system that runs.
+func (s Sighting) IsNetboot() bool {
+	return strings.HasPrefix(s.Class, "PXEClient") || strings.HasPrefix(s.Class, "HTTPClient") || s.FromIPXE()
+}
 
 // DHCPAnswer is what a DHCP server, or a proxyDHCP server, said to a machine.
 type DHCPAnswer struct {

@@ -90,6 +90,9 @@ func shown(v any) any {
 	return v
 }
 
+// Has reports whether the caller sent a field, for those whose zero means something.
+func (o *Object) Has(key string) bool { _, ok := o.fields[key]; return ok }
+
 func (o *Object) take(key string) (any, bool) {
 	o.read[key] = true
 	v, ok := o.fields[key]

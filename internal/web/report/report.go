@@ -11,22 +11,27 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/fleet"
+	"bty/internal/lan"
 	"bty/internal/ledger"
-	"bty/internal/machine"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
 	"bty/internal/wire"
 )
 
-const maxBody = 16 << 10 // bytes
+const (
+	maxBody      = 16 << 10 // bytes
+	maxSightings = 1 << 20  // bytes of a body with many of them
+)
 
 // Config is what the surface works with.
 type Config struct {
 	Serve serve.Adapter
 	Book  ledger.Book
 	Now   func() time.Time
-	// Sight records that a machine's DHCP request was seen.
-	Sight func(context.Context, machine.MAC, wire.Sighting) error
+	// Seen remembers all DHCP traffic, and Sight records what it says of machines.
+	Seen  *lan.Memory
+	Sight func(context.Context, []fleet.Sighted) error
 	// MachineAt names the machine that was seen at an address last, "" if none was.
 	MachineAt func(netip.Addr) string
 }
@@ -34,7 +39,7 @@ type Config struct {
 // Register adds the routes.
 func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /transfers", c.Serve.WithBody(maxBody, serve.Open, c.transfer))
-	mux.Handle("POST /sightings", c.Serve.WithBody(maxBody, serve.Open, c.sighting))
+	mux.Handle("POST /sightings", c.Serve.WithBody(maxSightings, serve.Open, c.sightings))
 	mux.Handle("GET /clients/{address}", c.Serve.Do(serve.Open, c.client))
 }
 
@@ -69,34 +74,4 @@ func (c Config) event(t wire.Transfer, from netip.Addr) event.Event {
 		e.SubjectKind, e.SubjectID = event.Machine, mac
 	}
 	return e
-}
-
-// sighting takes a DHCP request that was seen on the wire.
-func (c Config) sighting(w http.ResponseWriter, r *http.Request, v body.Value) error {
-	o := v.Object()
-	s := wire.Sighting{
-		MAC: o.String("mac", body.Max(32)), Class: o.StringOr("class", "", body.Max(255)),
-		UserClass: o.StringOr("user_class", "", body.Max(255)), Arch: o.StringOr("arch", "", body.Max(64)),
-	}
-	if err := o.Done(); err != nil {
-		return err
-	}
-	mac, err := machine.ParseMAC(s.MAC)
-	if err != nil {
-		return fault.New(fault.Invalid, "invalid MAC: '%s'", s.MAC)
-	}
-	if err := c.Sight(r.Context(), mac, s); err != nil {
-		return err
-	}
-	return serve.NoContent(w)
-}
-
-// client says whether an address is known to run iPXE. Only sightings of DHCP tell, and without
-// them the TFTP server goes by what it served.
-func (c Config) client(w http.ResponseWriter, r *http.Request) error {
-	if _, err := netip.ParseAddr(r.PathValue("address")); err != nil {
-		return fault.New(fault.Invalid, "invalid client address %q", r.PathValue("address"))
-	}
-	serve.JSON(w, http.StatusOK, wire.Client{})
-	return nil
 }

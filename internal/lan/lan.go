@@ -1,0 +1,167 @@
+// Package lan remembers what was seen of DHCP on the LAN: who asked for an address and how, what
+// was answered, and which machine has which address. It is memory only, and bounded: the next
+// requests say it all again.
+package lan
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+const (
+	// maxSeen bounds each of the tables: several racks, and little enough for made-up packets.
+	maxSeen = 4096
+	// keep is for how long Recent tells what was seen.
+	keep = 24 * time.Hour
+	// addressAge is for how long an address is taken for its machine's without hearing of it again.
+	addressAge = 10 * time.Minute
+)
+
+// Memory is what was seen. It is safe for concurrent use.
+type Memory struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	requests recent[request, wire.Sighting]
+	answers  recent[answer, wire.DHCPAnswer]
+	askers   recent[machine.MAC, asker]
+	holders  recent[netip.Addr, machine.MAC]
+}
+
+// request and answer are what makes two packets different news.
+type request struct {
+	mac                    machine.MAC
+	class, userClass, arch string
+	link                   string
+	vlan                   uint16
+}
+
+type answer struct {
+	mac                         machine.MAC
+	message, from, server       string
+	class, next, tftp, bootfile string
+	link                        string
+	vlan                        uint16
+}
+
+// asker is who asked last on behalf of a machine.
+type asker struct{ isIPXE bool }
+
+// New returns an empty memory.
+func New(now func() time.Time) *Memory {
+	return &Memory{now: now, requests: newRecent[request, wire.Sighting](maxSeen), answers: newRecent[answer, wire.DHCPAnswer](maxSeen),
+		askers: newRecent[machine.MAC, asker](maxSeen), holders: newRecent[netip.Addr, machine.MAC](maxSeen)}
+}
+
+// Add takes in what was seen. What names no machine is left out, and what claims to be of the
+// future is of now.
+func (l *Memory) Add(now time.Time, o wire.Observations) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range o.Sightings {
+		s.At = past(s.At, now)
+		l.sighting(s)
+	}
+	for _, a := range o.Answers {
+		a.At = past(a.At, now)
+		l.answer(a)
+	}
+}
+
+func past(at, now time.Time) time.Time {
+	if at.IsZero() || at.After(now) {
+		return now
+	}
+	return at
+}
+
+func (l *Memory) sighting(s wire.Sighting) {
+	mac, err := machine.ParseMAC(s.MAC)
+	if err != nil {
+		return
+	}
+	key := request{mac, s.Class, s.UserClass, s.Arch, s.Link, s.VLAN}
+	if before, known := l.requests.get(key); known {
+		if s.At.Before(before.At) {
+			s, before = before, s
+		}
+		s.Count += before.Count
+		s.Address, s.UUID, s.Hostname = or(s.Address, before.Address), or(s.UUID, before.UUID), or(s.Hostname, before.Hostname)
+	}
+	l.requests.put(key, s, s.At)
+	l.askers.put(mac, asker{s.FromIPXE()}, s.At)
+	l.holds(s.Address, mac, s.At)
+}
+
+func (l *Memory) answer(a wire.DHCPAnswer) {
+	mac, err := machine.ParseMAC(a.MAC)
+	if err != nil {
+		return
+	}
+	key := answer{mac, a.Message, a.From, a.Server, a.Class, a.NextServer, a.TFTPServer, a.Bootfile, a.Link, a.VLAN}
+	if before, known := l.answers.get(key); known {
+		if a.At.Before(before.At) {
+			a, before = before, a
+		}
+		a.Count += before.Count
+	}
+	l.answers.put(key, a, a.At)
+	if a.Message != "NAK" {
+		l.holds(a.Address, mac, a.At)
+	}
+}
+
+func (l *Memory) holds(address string, mac machine.MAC, at time.Time) {
+	a, err := netip.ParseAddr(address)
+	if err == nil && !a.IsUnspecified() {
+		l.holders.put(a.Unmap(), mac, at)
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// MACAt is the machine whose address this is, by what was seen in the last ten minutes.
+func (l *Memory) MACAt(a netip.Addr) (machine.MAC, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.macAt(a)
+}
+
+func (l *Memory) macAt(a netip.Addr) (machine.MAC, bool) {
+	mac, at, known := l.holders.at(a.Unmap())
+	return mac, known && l.now().Sub(at) < addressAge
+}
+
+// IsIPXE reports whether it was iPXE, and not the firmware or a system, that asked last for the
+// machine at this address.
+func (l *Memory) IsIPXE(a netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mac, known := l.macAt(a)
+	if !known {
+		return false
+	}
+	last, at, known := l.askers.at(mac)
+	return known && last.isIPXE && l.now().Sub(at) < addressAge
+}
+
+// Recent is what was seen in the last day, oldest first.
+func (l *Memory) Recent() wire.Observations {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since := l.now().Add(-keep)
+	o := wire.Observations{Sightings: l.requests.since(since), Answers: l.answers.since(since)}
+	slices.SortStableFunc(o.Sightings, func(a, b wire.Sighting) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(o.Answers, func(a, b wire.DHCPAnswer) int { return a.At.Compare(b.At) })
+	return o
+}
