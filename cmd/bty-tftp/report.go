@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"bty/internal/flood"
 	"bty/internal/tftp"
 	"bty/internal/wire"
 )
@@ -30,6 +31,7 @@ type reporter struct {
 	log   *slog.Logger
 	http  *http.Client
 	queue chan tftp.Transfer
+	gate  flood.Gate // of refusals: anybody can cause one, and each would be an event
 
 	mu    sync.Mutex
 	until time.Time // ask nobody before
@@ -45,12 +47,16 @@ func newReporter(socket string, log *slog.Logger) *reporter {
 	}
 }
 
-// add queues a transfer for reporting; when the queue is full it is dropped.
+// add queues a transfer for reporting; when the queue is full it is dropped. Of refusals
+// only the first in a minute of a client and a file is reported: the journal counts the rest.
 func (r *reporter) add(t tftp.Transfer) {
+	if t.Err != nil && t.Served == "" && !r.gate.Pass(time.Now(), t.Client, t.File) {
+		return
+	}
 	select {
 	case r.queue <- t:
 	default:
-		r.log.Debug("a transfer was not reported: bty-web is slow", "client", t.Client)
+		r.log.Debug("a transfer was not reported: bty-web is slow", "remote", t.Client)
 	}
 }
 
@@ -91,7 +97,7 @@ func (r *reporter) send(t tftp.Transfer) {
 		err = r.do(http.MethodPost, "/transfers", sendTimeout, b, nil)
 	}
 	if err != nil {
-		r.log.Debug("a transfer was not reported", "client", t.Client, "err", err)
+		r.log.Debug("a transfer was not reported", "remote", t.Client, "err", err)
 	}
 }
 
@@ -102,7 +108,7 @@ func (r *reporter) isIPXE(client netip.Addr) bool {
 	}
 	var answer wire.Client
 	if err := r.do(http.MethodGet, "/clients/"+client.String(), askTimeout, nil, &answer); err != nil {
-		r.log.Debug("nobody to ask about the client", "client", client, "err", err)
+		r.log.Debug("nobody to ask about the client", "remote", client, "err", err)
 		r.pause()
 		return false
 	}

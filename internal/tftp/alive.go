@@ -119,8 +119,8 @@ func (h hook) OnFailure(t pin.TransferStats, err error) {
 	case err.Error() == "unknown opcode: "+strconv.Itoa(beatOpcode):
 		h.s.beat.heard()
 	case strings.HasPrefix(err.Error(), "listen "):
-		h.s.refused.log("a request could not be answered: no port of its own", "err", err)
+		h.s.refused.Warn(netip.Addr{}, "a request could not be answered: no port of its own", "err", err)
 	default:
-		h.s.Log.Debug("not a request", "err", err)
+		h.s.refused.Info(netip.Addr{}, "a packet that is no request", "err", err)
 	}
 }

@@ -42,7 +42,7 @@ func newRequest(name string, sink io.ReaderFrom) (*request, error) {
 func (s *Server) read(name string, sink io.ReaderFrom) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // pin: an oversized packet in single-port mode
-			s.refused.log("a transfer was ended by a packet that the library cannot take", "file", name, "err", fmt.Sprint(p))
+			s.refused.Warn(netip.Addr{}, "a transfer was ended by a packet that the library cannot take", "file", name, "err", fmt.Sprint(p))
 			err = errors.New("bad packet")
 		}
 	}()
@@ -55,7 +55,7 @@ func (s *Server) read(name string, sink io.ReaderFrom) (err error) {
 	}
 	release, err := s.slots.take(r.client)
 	if err != nil {
-		s.refused.log("too many transfers", "client", r.client, "file", name, "err", err)
+		s.refused.Warn(r.client, "too many transfers", "remote", r.client, "file", name, "err", err)
 		return err
 	}
 	defer release()
@@ -75,7 +75,7 @@ type source struct {
 func (s *Server) answer(r *request) error {
 	src, err := s.source(r)
 	if err != nil {
-		s.refused.log("not served", "client", r.client, "file", r.name, "err", err)
+		s.refused.Warn(r.client, "not served", "remote", r.client, "file", r.name, "err", err)
 		s.report(r, Transfer{Err: err})
 		return errors.New(fault.Public(err))
 	}
@@ -86,7 +86,7 @@ func (s *Server) answer(r *request) error {
 	case isProbe(err):
 		return err // what follows is the transfer
 	case err != nil:
-		s.Log.Debug("transfer ended early", "client", r.client, "file", r.name, "bytes", n, "err", err)
+		s.Log.Debug("transfer ended early", "remote", r.client, "file", r.name, "bytes", n, "err", err)
 	case src.script:
 		s.repeats.scriptServed(r.client)
 	case src.program:
@@ -94,7 +94,7 @@ func (s *Server) answer(r *request) error {
 	}
 	if err == nil {
 		s.served.Add(1)
-		s.Log.Info("file served", "client", r.client, "file", r.name, "served", src.name, "bytes", n, "dur", time.Since(r.begun))
+		s.Log.Info("file served", "remote", r.client, "file", r.name, "served", src.name, "bytes", n, "dur", time.Since(r.begun))
 	}
 	s.report(r, Transfer{Served: src.name, Bytes: n, Err: err})
 	return err

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	pin "github.com/pin/tftp/v3"
+
+	"bty/internal/flood"
 )
 
 const (
@@ -75,7 +77,7 @@ type Server struct {
 	pin     *pin.Server
 	slots   *slots
 	repeats *repeats
-	refused *limiter
+	refused *flood.Log
 	ready   chan struct{}
 	beat    heartbeat
 	cut     atomic.Bool // transfers must end now
@@ -92,7 +94,7 @@ func New(conn *net.UDPConn, c Config) *Server {
 	}
 	s := &Server{
 		Config: c, conn: conn, ready: make(chan struct{}),
-		slots: newSlots(c.MaxTransfers, c.MaxPerClient), repeats: newRepeats(), refused: newLimiter(c.Log),
+		slots: newSlots(c.MaxTransfers, c.MaxPerClient), repeats: newRepeats(), refused: flood.New(c.Log, slog.Attr{}),
 	}
 	p := pin.NewServer(s.read, s.write)
 	p.SetHook(hook{s})
@@ -124,6 +126,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := dropBroadcasts(s.conn); err != nil {
 		s.Log.Warn("requests to a broadcast address are answered with an error instead of silence", "err", err)
 	}
+	counting, stopCounting := context.WithCancel(context.WithoutCancel(ctx))
+	counted := make(chan struct{})
+	go func() { defer close(counted); _ = s.refused.Run(counting) }()
+	defer func() { stopCounting(); <-counted }()
 	served := make(chan error, 1)
 	go func() { served <- s.serve() }()
 	close(s.ready)
@@ -184,7 +190,7 @@ func (s *Server) serve() error {
 		if panicked == nil {
 			return err
 		}
-		s.refused.log("the TFTP loop stumbled over a late packet and goes on", "err", fmt.Sprint(panicked))
+		s.refused.Warn(netip.Addr{}, "the TFTP loop stumbled over a late packet and goes on", "err", fmt.Sprint(panicked))
 	}
 	return fmt.Errorf("the TFTP loop failed %d times; see the journal", maxPanics)
 }
@@ -203,6 +209,7 @@ func (s *Server) write(name string, from io.WriterTo) error {
 	if in, ok := from.(pin.IncomingTransfer); ok {
 		remote = in.RemoteAddr()
 	}
-	s.refused.log("write request refused", "client", remote.IP, "file", name)
+	client, _ := netip.AddrFromSlice(remote.IP)
+	s.refused.Warn(client, "write request refused", "remote", client.Unmap(), "file", name)
 	return errors.New("this server is read-only; put boot files with HTTP: PUT /boot/NAME")
 }
