@@ -33,7 +33,7 @@ func (s surface) fragments(context.Context) ([]live.Fragment, error) {
 	}
 	var rows bytes.Buffer
 	for _, record := range page.Records {
-		if err := s.pages["machines"].ExecuteTemplate(&rows, "row", row{Record: record, Image: names.of(record)}); err != nil {
+		if err := s.pages["machines"]().ExecuteTemplate(&rows, "row", row{Record: record, Image: names.of(record)}); err != nil {
 			return nil, err
 		}
 	}
@@ -51,6 +51,6 @@ func (s surface) fragments(context.Context) ([]live.Fragment, error) {
 // part renders one of pages/fragments.html.
 func (s surface) part(name string, data any) (live.Fragment, error) {
 	var b bytes.Buffer
-	err := s.pages["fragments"].ExecuteTemplate(&b, name, data)
+	err := s.pages["fragments"]().ExecuteTemplate(&b, name, data)
 	return live.Fragment{Name: name, HTML: b.String()}, err
 }

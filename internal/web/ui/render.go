@@ -59,9 +59,9 @@ func (s surface) fragment(w http.ResponseWriter, _ *http.Request, page, name str
 	return s.write(w, s.pages[page], name, data, 0)
 }
 
-func (s surface) write(w http.ResponseWriter, p *page, name string, data any, status int) error {
+func (s surface) write(w http.ResponseWriter, p page, name string, data any, status int) error {
 	var b bytes.Buffer
-	if err := p.ExecuteTemplate(&b, name, data); err != nil {
+	if err := p().ExecuteTemplate(&b, name, data); err != nil {
 		return err
 	}
 	header := w.Header()

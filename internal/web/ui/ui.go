@@ -40,10 +40,10 @@ type Config struct {
 	Operations func() []openapi.Operation
 }
 
-// surface is the Config with its parsed pages.
+// surface is the Config with its pages.
 type surface struct {
 	Config
-	pages  map[string]*page
+	pages  map[string]page
 	static *static
 	nav    *[]navEntry // of the routes that there are
 }
@@ -80,11 +80,11 @@ func Register(mux serve.Mux, c Config) serve.Page {
 }
 
 func newSurface(c Config) surface {
-	s := surface{Config: c, static: newStatic(), nav: new([]navEntry)}
+	s := surface{Config: c, static: shipped(), nav: new([]navEntry)}
 	if s.Zone == nil {
 		s.Zone = func() *time.Location { return time.UTC }
 	}
-	s.pages = s.parse()
+	s.pages = s.book()
 	return s
 }
 
