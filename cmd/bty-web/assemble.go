@@ -47,7 +47,7 @@ type app struct {
 }
 
 // assemble ties the parts together; it starts nothing.
-func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string, restores recovery) (*app, error) {
+func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string, restores recovery, getenv func(string) string) (*app, error) {
 	shelf, err := openBoot(cfg, log)
 	if err != nil {
 		return nil, err
@@ -61,6 +61,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
 	folder := newBootFolder(cfg, log, shelf, chosen, book, books)
 	seen := lan.New(time.Now)
+	tftp := newTFTP(getenv, book, log)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt,
 		Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
@@ -87,10 +88,10 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
 			Files: folder.programs, Boot: folder.root, Shelf: folder.files},
-		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, Client: client,
+		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
 			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
-			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), Version: build.Version, Notices: notices,
+			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(cfg, folder, images, a.book, operator).Check},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: machines.Sight, MachineAt: machines.At},
 		Control:  control.Config{Serve: adapter, Reload: chosen.Reload},

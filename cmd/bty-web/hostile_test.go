@@ -384,7 +384,8 @@ func isClientSide(err error) bool {
 
 // judge says what is wrong with an answer, "" if nothing is.
 func judge(answer *http.Response, body string) string {
-	if answer.StatusCode == http.StatusBadRequest && body == "400 Bad Request" {
+	if answer.StatusCode == http.StatusBadRequest && body == "400 Bad Request" ||
+		answer.StatusCode == http.StatusRequestHeaderFieldsTooLarge && body == "431 Request Header Fields Too Large" {
 		return "" // net/http's own, of a request that no handler sees
 	}
 	if answer.StatusCode >= 500 && answer.StatusCode != http.StatusServiceUnavailable && answer.StatusCode != http.StatusInsufficientStorage {

@@ -59,6 +59,11 @@ const (
 	TFTPTransfer    Kind = "netboot.tftp.transfer"
 	ClientOrphan    Kind = "pxe.client.orphan"
 
+	TFTPStarted       Kind = "netboot.tftp.started"
+	TFTPStopped       Kind = "netboot.tftp.stopped"
+	TFTPRestarted     Kind = "netboot.tftp.restarted"
+	TFTPControlFailed Kind = "netboot.tftp.control.failed"
+
 	FetchRequested     Kind = "netboot.artifacts.fetch.requested"
 	FetchStarted       Kind = "netboot.artifacts.fetch.started"
 	FetchDone          Kind = "netboot.artifacts.fetched"
@@ -108,7 +113,7 @@ const (
 var Kinds = []Kind{
 	MachineSighted, MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
 	MachineStage, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
-	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, FetchRequested, FetchStarted,
+	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, TFTPStarted, TFTPStopped, TFTPRestarted, TFTPControlFailed, FetchRequested, FetchStarted,
 	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,
 	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, BackupRequested, BackupStarted, BackupCreated,
 	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, SettingsUpstream,

@@ -13,6 +13,8 @@ import (
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/release"
+	"bty/internal/service"
+	"bty/internal/tftp/probe"
 	"bty/internal/web/serve"
 )
 
@@ -32,6 +34,8 @@ type Config struct {
 	Events  Events
 	Boot    *release.Files
 	Fetches *release.Manager
+	TFTP    *service.TFTP
+	Probe   *probe.Prober // of the TFTP server
 	Client  func(*http.Request) netip.Addr
 	Guard   serve.Guard
 	Session serve.Guard // lets pass who may decide who else gets in
@@ -69,6 +73,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("GET /machines/{mac}/disks.json", own(c.disks))
 	mux.Handle("POST /api/v1/machines/{mac}/arm", own(c.arm))
 	c.registerBoot(mux, own, ownBody)
+	c.registerTFTP(mux, own)
 	c.registerFleet(mux, own, ownBody)
 	c.registerTokens(mux)
 	c.registerBackups(mux, own, ownBody)

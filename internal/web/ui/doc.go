@@ -43,6 +43,7 @@
 // data-live="machine/52:54:00:00:00:01" or several such words is refreshed when an event of that
 // subject comes: it gets the htmx trigger "refresh" and says with hx-get where it comes from.
 // What is costly says with data-live-every how many milliseconds lie between two of them.
+// What changes without an event says with data-live-poll every how many milliseconds it is asked for.
 // An element with data-progress="MAC" is updated from progress messages without a request. An
 // element with data-live-new="machine.discovered" ("*" is any) counts such events and shows itself, so that
 // nothing moves under the reader's hand.

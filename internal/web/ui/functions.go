@@ -34,7 +34,7 @@ func (s surface) functions() template.FuncMap {
 		"plural": plural, "took": took,
 		"gib": func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
 		"has": s.has,
-		"job": jobBadge, "readiness": readiness, "tftp": tftpBadge, "why": release.Why,
+		"job": jobBadge, "readiness": readiness, "tftp": tftpBadge, "daemon": daemonBadge, "why": release.Why,
 		"backupURL":   func(id any, act string) string { return backupURL(backup.ID(fmt.Sprint(id)), act) },
 		"backupState": backupBadge, "failure": whyFailed, "whyNot": fault.Public,
 		"bootPath": bootFilePath, "bootURL": func(name string) string { return "/boot/" + url.PathEscape(name) },

@@ -59,6 +59,7 @@ func aboutNetboot() []openapi.Operation {
 // netbootPage is what the page shows.
 type netbootPage struct {
 	Now      netbootNow
+	TFTP     tftpDaemon
 	Tag      string
 	Repo     string
 	Version  string // of the artifacts
@@ -109,6 +110,10 @@ var netbootSaved = map[string]string{
 	"uploaded":  "The files are in the boot folder.",
 	"deleted":   "The file was deleted.",
 	"fetched":   "The release is installed.",
+
+	"tftp-start":   "The TFTP daemon listens.",
+	"tftp-stop":    "The TFTP daemon is stopped; its port is closed.",
+	"tftp-restart": "The TFTP daemon was restarted.",
 }
 
 func (s surface) netboot(w http.ResponseWriter, r *http.Request) error {
@@ -122,6 +127,9 @@ func (s surface) showNetboot(w http.ResponseWriter, r *http.Request, v view) err
 		return err
 	}
 	d := netbootPage{Now: now, Tag: s.Netboot.Tag(), Repo: s.Netboot.Repo(), Version: s.Netboot.Fetches.Version}
+	if d.TFTP, err = s.tftpDaemon(r); err != nil {
+		return err
+	}
 	d.Site, d.Guessed = siteOf(r, s.Netboot.Port)
 	if d.Snippets, err = snippet.Snippets(d.Site); err != nil {
 		return err

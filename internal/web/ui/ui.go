@@ -13,6 +13,7 @@ import (
 	"bty/internal/health"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/service"
 	"bty/internal/settings"
 	"bty/internal/web/auth"
 	"bty/internal/web/openapi"
@@ -36,6 +37,7 @@ type Config struct {
 	Notices  []string // shown on every page: what is wrong with the installation
 	Health   func() []health.Finding
 	Netboot  Netboot
+	TFTP     *service.TFTP
 	// Operations are all routes of the server, for the page that explains them.
 	Operations func() []openapi.Operation
 }
@@ -56,6 +58,7 @@ var registrars = []func(surface, routes){
 	surface.machineRoutes,
 	surface.eventsRoutes,
 	surface.netbootRoutes,
+	surface.tftpRoutes,
 	surface.settingsRoutes,
 	surface.accountRoutes,
 	surface.backupRoutes,

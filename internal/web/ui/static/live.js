@@ -112,6 +112,13 @@
     }
   }
 
+  // What no event tells of is asked for every data-live-poll milliseconds, while somebody looks.
+  setInterval(() => {
+    for (const el of document.querySelectorAll("[data-live-poll]")) {
+      if (!document.hidden && Date.now() - (refreshed.get(placeOf(el)) || 0) >= Number(el.dataset.livePoll)) refresh(el);
+    }
+  }, 1000);
+
   function counts(kind) {
     for (const el of document.querySelectorAll("[data-live-new]")) {
       const kinds = el.dataset.liveNew.split(" ");
