@@ -7,6 +7,7 @@ BIN     := $(BUILD)/bin
 HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
 PAGES   := ./internal/testenv/pages/...
+SYSTEMD := ./internal/testenv/systemd/...
 ROUNDS  := 3
 TIMED   := $(HOST)/timed.sh
 
@@ -54,6 +55,10 @@ ipxe: setup ## stock iPXE boot programs of Debian 13, into build/ipxe
 kernel: setup ## Debian's current kernel and modules, into build/kernel
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) kernel
 
+.PHONY: roots
+roots: setup-test ## Debian 12 and 13 with systemd, for test-systemd, into build/roots
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) roots
+
 live: build kernel ## the live environment, into build/live
 	$(BUILD)/bin/bty-lab liveenv build --kernel $(KERNEL) --modules $(MODULES) \
 		--bty $(BUILD)/bin/bty --out $(BUILD)/live
@@ -84,20 +89,21 @@ run: build ## the appliance alone in the foreground, for a workstation (TFTP on 
 
 ## --- testing
 
-.PHONY: contract test test-unit test-boots test-pages test-long
-test: setup-test ## every test: unit, boots of real firmware, pages in a real browser
+.PHONY: contract test test-unit test-boots test-pages test-systemd test-long
+test: setup-test ## every test: unit, boots of real firmware, pages in a real browser, real systemd
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/times
 	@export TIMES=$(BUILD)/times; failed=; \
-	$(TIMED) artifacts $(MAKE) --no-print-directory build ipxe live || failed=yes; \
+	$(TIMED) artifacts $(MAKE) --no-print-directory build ipxe live roots || failed=yes; \
 	$(TIMED) unit $(MAKE) --no-print-directory test-unit || failed=yes; \
 	$(TIMED) boots $(MAKE) --no-print-directory test-boots || failed=yes; \
 	$(TIMED) pages $(MAKE) --no-print-directory test-pages || failed=yes; \
+	$(TIMED) systemd $(MAKE) --no-print-directory test-systemd || failed=yes; \
 	echo; cat $(BUILD)/times; [ -z "$$failed" ]
 
-test-unit: setup-test ## all tests but the boots and the pages
+test-unit: setup-test ## all tests but the boots, the pages and systemd
 	@packages=$$($(GO) list ./...) || exit 1; \
 	$(GO) vet ./... && \
-	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v -e /internal/testenv/boots -e /internal/testenv/pages)
+	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v -e /internal/testenv/boots -e /internal/testenv/pages -e /internal/testenv/systemd)
 
 test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (BTY_LOGS=folder keeps every log)
 	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 20m -v $(BOOTS) 2>&1 | \
@@ -106,11 +112,15 @@ test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (B
 test-pages: setup-test ## the pages in Chromium (UPDATE=1 renews docs/screenshots, else they go to build/screenshots)
 	@$(GO) test $(GOFLAGS_) -count=1 -timeout 6m $(PAGES)
 
+test-systemd: setup-test build roots ## the units and daemons under systemd 252 and 257 in containers
+	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 15m -v $(SYSTEMD) 2>&1 | \
+		{ grep --line-buffered -v '^=== ' || true; }
+
 contract: ## the wire contract over HTTP alone (URL=http://host:8080 PASSWORD=...; without URL against a server of its own)
 	@BTY_CONTRACT_URL='$(URL)' BTY_CONTRACT_PASSWORD='$(PASSWORD)' $(GO) test $(GOFLAGS_) -count=1 -timeout 8m -v ./internal/testenv/contract 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }; exit $${PIPESTATUS[0]}
 
-test-long: setup-test build ipxe live ## what takes too long for every change: kills, restarts, soak
+test-long: setup-test build ipxe live roots ## what takes too long for every change: kills, restarts, soak
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
 .PHONY: bench

@@ -29,9 +29,10 @@ type LAN struct {
 	Name string // of the network namespace: `ip netns exec NAME ...` looks inside
 	Dir  string // for disks, sockets and state; gone with the LAN
 
-	lock *os.File // held as long as this process lives, see sweep
-	mu   sync.Mutex
-	taps int
+	lock    *os.File // held as long as this process lives, see sweep
+	mu      sync.Mutex
+	taps    int
+	besides int
 }
 
 // OpenLAN makes a LAN. Close removes it with everything that runs in it.
@@ -76,6 +77,29 @@ func (l *LAN) AddTap(ctx context.Context) (string, error) {
 	err := ip(ctx, fmt.Sprintf("tuntap add dev %[1]s mode tap\nlink set %[1]s master %[2]s up\n", tap, bridge),
 		"-n", l.Name, "-batch", "-")
 	return tap, err
+}
+
+// Beside makes another network namespace that is plugged into the LAN with a card of that name and
+// those addresses. It ends with the LAN, however that ends.
+func (l *LAN) Beside(ctx context.Context, nic string, addresses []string) (string, error) {
+	l.mu.Lock()
+	l.besides++
+	name, port := fmt.Sprintf("%s%s%d", l.Name, besideMark, l.besides), fmt.Sprintf("beside%d", l.besides)
+	l.mu.Unlock()
+	if err := ip(ctx, "", "netns", "add", name); err != nil {
+		return "", err
+	}
+	commands := fmt.Sprintf("link set lo up\nlink set %s up\n", nic)
+	for _, address := range addresses {
+		option := ""
+		if strings.Contains(address, ":") {
+			option = " nodad" // or it cannot be used for a second
+		}
+		commands += fmt.Sprintf("addr add %s dev %s%s\n", address, nic, option)
+	}
+	return name, errors.Join(
+		ip(ctx, fmt.Sprintf("link add %[1]s type veth peer name %[2]s netns %[3]s\nlink set %[1]s master %[4]s up\n", port, nic, name, bridge), "-n", l.Name, "-batch", "-"),
+		ip(ctx, commands, "-n", name, "-batch", "-"))
 }
 
 // SetCable pulls (false) or plugs (true) the cable of a tap.

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bty/internal/testenv/flock"
 )
 
 // prefix is what the folder and the network namespace of every LAN start with.
@@ -22,7 +22,7 @@ const prefix = "bty-lan-"
 // A LAN belongs to the process that holds the lock on its folder's lock file. The kernel drops
 // the lock when that process dies, however it dies, and no process id can be mistaken.
 func claim(ctx context.Context) (*LAN, error) {
-	door, err := lockFile(ctx, filepath.Join(os.TempDir(), prefix+"door"))
+	door, err := flock.Lock(ctx, filepath.Join(os.TempDir(), prefix+"door"))
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func claim(ctx context.Context) (*LAN, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(ctx, filepath.Join(dir, "lock"))
+	lock, err := flock.Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -62,37 +62,32 @@ func sweep() error {
 	return errors.Join(errs...)
 }
 
-// remove ends every process in the namespace, then deletes namespace and folder.
+// besideMark stands between a LAN's name and the number of a namespace beside it.
+const besideMark = "-beside"
+
+// remove ends every process in the namespaces and the control groups, then deletes these and the
+// folder.
 func remove(name, dir string) error {
-	var errs []error
-	if _, err := os.Stat(filepath.Join("/run/netns", name)); err == nil {
-		pids, err := exec.Command("ip", "netns", "pids", name).Output()
-		errs = append(errs, err)
-		for pid := range bytes.FieldsSeq(pids) {
-			// Never ourselves: a thread of ours may be inside at this moment.
-			if n, err := strconv.Atoi(string(pid)); err == nil && n != os.Getpid() {
-				_ = unix.Kill(n, unix.SIGKILL) // it may have ended by itself
-			}
-		}
-		errs = append(errs, ip(context.Background(), "", "netns", "del", name))
+	errs := []error{removeCgroups(name)}
+	beside, err := filepath.Glob(filepath.Join("/run/netns", name+besideMark+"*"))
+	errs = append(errs, err)
+	for _, netns := range append(beside, filepath.Join("/run/netns", name)) {
+		errs = append(errs, removeNetns(netns))
 	}
 	return errors.Join(append(errs, os.RemoveAll(dir))...)
 }
 
-func lockFile(ctx context.Context, name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+func removeNetns(file string) error {
+	if !exists(file) {
+		return nil
 	}
-	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-			return f, nil
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("waiting for the lock %s: %w", name, ctx.Err())
-		case <-time.After(20 * time.Millisecond):
+	name := filepath.Base(file)
+	pids, err := exec.Command("ip", "netns", "pids", name).Output()
+	for pid := range bytes.FieldsSeq(pids) {
+		// Never ourselves: a thread of ours may be inside at this moment.
+		if n, err := strconv.Atoi(string(pid)); err == nil && n != os.Getpid() {
+			_ = unix.Kill(n, unix.SIGKILL) // it may have ended by itself
 		}
 	}
+	return errors.Join(err, ip(context.Background(), "", "netns", "del", name))
 }

@@ -1,8 +1,9 @@
 // Fetch gets from Debian what a boot needs and this repository does not hold: stock iPXE boot
-// programs, and a kernel with its modules.
+// programs, a kernel with its modules, and root file systems with systemd for the tests.
 //
 //	fetch -work build ipxe      into build/ipxe
 //	fetch -work build kernel    into build/kernel/x86_64
+//	fetch -work build roots     into build/roots
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"bty/internal/testenv/aptget"
+	"bty/internal/testenv/flock"
 )
 
 func main() {
@@ -34,42 +36,22 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "kernel": fetchKernel}
+	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "kernel": fetchKernel, "roots": fetchRoots}
 	fetch, known := targets[flags.Arg(0)]
 	if !known || flags.NArg() != 1 {
-		return errors.New("want one of: ipxe, kernel")
+		return errors.New("want one of: ipxe, kernel, roots")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
 	defer cancel()
 	if err := os.MkdirAll(*work, 0o755); err != nil {
 		return err
 	}
-	unlock, err := lock(ctx, filepath.Join(*work, flags.Arg(0)+".lock"))
+	lock, err := flock.Lock(ctx, filepath.Join(*work, flags.Arg(0)+".lock"))
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	return fetch(ctx, *work)
-}
-
-// lock waits for another run that fetches the same thing; afterwards there is nothing to do.
-func lock(ctx context.Context, name string) (unlock func(), err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("another run holds %s: %w", name, err)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }
 
 // openApt opens a private apt for the sources that choose picks of the machine's own.
