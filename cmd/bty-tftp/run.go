@@ -46,6 +46,7 @@ func run(ctx context.Context, env environment) error {
 	for _, w := range warnings {
 		log.Warn(w)
 	}
+	daemon.ProveDropped(log, env.getenv)
 	conns, err := listen(cfg, log, sockets, flags.listen)
 	if err != nil {
 		return err

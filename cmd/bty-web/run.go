@@ -53,6 +53,7 @@ func run(ctx context.Context, env environment) error {
 	for _, w := range append(warnings, withoutEffect(cfg)...) {
 		log.Warn(w)
 	}
+	daemon.ProveDropped(log, env.getenv)
 	return serveUntil(ctx, env, cfg, log, level, sockets)
 }
 
