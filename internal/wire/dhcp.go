@@ -52,4 +52,15 @@ type DHCPAnswer struct {
 	Link       string    `json:"link"`
 	VLAN       uint16    `json:"vlan,omitempty"`
 	Count      int       `json:"count"`
+	To         *Asker    `json:"to,omitempty"` // what it answers, if the request was seen
 }
+
+// Asker is which program of a machine asked: its firmware, iPXE, a system.
+type Asker struct {
+	Class     string  `json:"class"`               // 60
+	UserClass string  `json:"user_class"`          // 77
+	ArchCode  *uint16 `json:"arch_code,omitempty"` // 93
+}
+
+// Asker is which program of the machine sent a request.
+func (s Sighting) Asker() Asker { return Asker{s.Class, s.UserClass, s.ArchCode} }
