@@ -24,7 +24,7 @@ func (a *app) admit(operator *auth.Auth, cfg *config.Config) (first error) {
 		case err != nil:
 			a.settings.Log.Error("the password and the session secret could not be read again; those in force stay", "err", err)
 		case operator.IsDefault() && !wasDefault:
-			a.settings.Log.Warn("the well-known default password is in force; set [admin] password in bty.toml, or BTY_ADMIN_PASSWORD")
+			a.settings.Log.Warn("the well-known default password is in force; set [admin] password in bty.toml, BTY_ADMIN_PASSWORD or the credential bty.admin-password")
 		}
 		if err == nil {
 			wasDefault = operator.IsDefault()

@@ -70,6 +70,39 @@ func TestLayersMergePerKey(t *testing.T) {
 	}
 }
 
+// A credential that cannot be used never stops the start, and never opens the pages.
+func TestCredentialsThatCannotBeUsed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files         map[string]string
+		locked        bool
+		password, say string
+	}{
+		"missing":    {map[string]string{"creds/other": ""}, false, "of-the-file", ""},
+		"empty":      {map[string]string{"creds/bty.admin-password": "\n"}, false, "of-the-file", "credential bty.admin-password is empty, so it counts as not set; write admin.password to /etc/credstore/bty.admin-password"},
+		"unreadable": {map[string]string{"creds/bty.admin-password/x": ""}, true, "", "credential bty.admin-password cannot be read (is a directory), so no value of admin.password is right; write it to /etc/credstore/bty.admin-password"},
+		"huge":       {map[string]string{"creds/bty.admin-password": strings.Repeat("x", maxFile+1)}, true, "", "cannot be read (larger than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.files["etc/bty.toml"] = "[admin]\npassword = 'of-the-file'\n"
+			root := tree(t, tt.files)
+			load := func() (string, []string) {
+				c, warnings, err := Load(Source{Etc: root + "/etc", Getenv: env(root, map[string]string{"CREDENTIALS_DIRECTORY": "@/creds"})})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c.Admin.Password, warnings
+			}
+			got, warnings := load()
+			if said := strings.Join(warnings, "\n"); said == "" != (tt.say == "") || !strings.Contains(said, tt.say) {
+				t.Errorf("warnings: %q", warnings)
+			}
+			if again, _ := load(); !tt.locked && got != tt.password || tt.locked && (len(got) < 20 || again == got) {
+				t.Errorf("the password is %q", got)
+			}
+		})
+	}
+}
+
 func TestConfigFlagStandsAlone(t *testing.T) {
 	root := tree(t, map[string]string{
 		"etc/bty.toml": "[server]\nhost = 'etc'\n",

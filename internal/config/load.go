@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -200,24 +201,37 @@ func (l *loader) credentials() error {
 		if k.Cred == "" {
 			continue
 		}
-		b, err := readBounded(filepath.Join(dir, k.Cred))
-		if errors.Is(err, fs.ErrNotExist) {
+		v, ok := l.credential(dir, k)
+		if !ok {
 			continue
 		}
 		where := Origin{Cred: k.Cred}
-		if err != nil {
-			return &Error{where.String(), fmt.Sprintf("cannot be read (%v)", unwrapPath(err))}
-		}
-		v := strings.TrimRight(string(b), "\r\n")
-		if v == "" {
-			continue
-		}
 		if err := k.set(l.cfg, v, true); err != nil {
 			return &Error{where.String(), err.Error()}
 		}
 		l.cfg.origins[k.String()] = where
 	}
 	return nil
+}
+
+// credential is what is in a key's credential. An empty one counts as none. Behind one that cannot be
+// read somebody has put a secret: no weaker layer, and no default, may stand in its place, so a value
+// does that nobody knows. Machines are served in the meantime.
+func (l *loader) credential(dir string, k Key) (value string, ok bool) {
+	b, err := readBounded(filepath.Join(dir, k.Cred))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false
+	}
+	if err != nil {
+		l.warn("credential %[1]s cannot be read (%[2]v), so no value of %[3]s is right; write it to /etc/credstore/%[1]s (root, mode 0600) and restart the service",
+			k.Cred, unwrapPath(err), k)
+		return rand.Text(), true
+	}
+	value = strings.TrimRight(string(b), "\r\n")
+	if value == "" {
+		l.warn("credential %[1]s is empty, so it counts as not set; write %[2]s to /etc/credstore/%[1]s (root, mode 0600) and restart the service", k.Cred, k)
+	}
+	return value, value != ""
 }
 
 func (l *loader) environment() error {
