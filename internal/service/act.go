@@ -118,7 +118,7 @@ func explain(v Verb, err error) error {
 	job, isJob := errors.AsType[*manager.JobError](err)
 	switch {
 	case errors.Is(err, manager.ErrDenied):
-		return fault.Wrap(fault.Forbidden, err, "%s of the TFTP daemon failed: polkit does not allow it to the user of bty-web; is bty's rule in /usr/share/polkit-1/rules.d? By hand: %s", name(v), v.Command())
+		return fault.Wrap(fault.Forbidden, err, "%s of the TFTP daemon failed: polkit does not allow it to the user of bty-web, or does not run; is bty's rule in /usr/share/polkit-1/rules.d? By hand: %s", name(v), v.Command())
 	case errors.Is(err, manager.ErrAway):
 		return fault.Wrap(fault.Unavailable, err, "%s of the TFTP daemon failed: systemd cannot be reached over D-Bus. By hand: %s", name(v), v.Command())
 	case isJob:

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
@@ -136,6 +137,9 @@ func refusal(verb, unit string, err error) error {
 	answer, ok := errors.AsType[godbus.Error](err)
 	if !ok {
 		return fmt.Errorf("%s %s: %w", verb, unit, err)
+	}
+	if strings.Contains(strings.ToLower(answer.Error()), "polkit") { // it cannot be started itself: masked, broken
+		return fmt.Errorf("%s %s: %w: %w", verb, unit, ErrDenied, err)
 	}
 	switch answer.Name {
 	case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",

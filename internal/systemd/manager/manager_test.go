@@ -53,6 +53,10 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	masked := godbus.Error{Name: "org.freedesktop.systemd1.UnitMasked", Body: []any{"Unit polkit.service is masked."}}
+	if err := refusal("stop", "a.service", masked); !errors.Is(err, ErrDenied) {
+		t.Error(err)
+	}
 	for _, other := range []error{godbus.Error{Name: "org.freedesktop.systemd1.NoSuchUnit"}, context.DeadlineExceeded} {
 		if err := refusal("stop", "a.service", other); errors.Is(err, ErrDenied) || errors.Is(err, ErrAway) || err == nil {
 			t.Errorf("%v: %v", other, err)
