@@ -1,0 +1,59 @@
+// Package host finds out what the doctor wants to know of the machine that it runs on, as far as
+// the rights of whoever asks go.
+package host
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"bty/internal/doctor"
+)
+
+// InContainer reports whether this is a container of Podman or Docker. One of systemd-nspawn is a
+// host like others.
+func InContainer() bool {
+	for _, mark := range []string{"/run/.containerenv", "/.dockerenv"} {
+		if _, err := os.Stat(mark); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Clock is this host's.
+func Clock() doctor.Clock {
+	c := doctor.Clock{Now: time.Now()}
+	state, err := unix.Adjtimex(new(unix.Timex))
+	if err != nil { // the sandbox of bty-web forbids it
+		c.Unknown = true
+		return c
+	}
+	c.Synchronised = state != unix.TIME_ERROR
+	return c
+}
+
+// Disks looks at the file systems of folders, each once; what says what a folder is for. A folder
+// that is not there yet is passed over.
+func Disks(folders map[string]string, order ...string) (list []doctor.Disk) {
+	seen := map[unix.Fsid]bool{}
+	for _, folder := range order {
+		d := doctor.Disk{Folder: folder, For: folders[folder]}
+		var fs unix.Statfs_t
+		switch err := unix.Statfs(folder, &fs); {
+		case errors.Is(err, unix.ENOENT) && len(list) > 0:
+			continue
+		case err != nil:
+			d.Err = err.Error()
+		case seen[fs.Fsid]:
+			continue
+		default:
+			seen[fs.Fsid] = true
+			d.Free, d.Size = fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)
+		}
+		list = append(list, d)
+	}
+	return list
+}
