@@ -63,7 +63,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	seen := lan.New(time.Now)
 	tftp := newTFTP(getenv, book, log)
 	machines, err := fleet.New(fleet.Config{
-		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt,
+		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt, Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
 		Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
@@ -101,6 +101,14 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	a.live, err = live.New(live.Config{Serve: adapter, Log: a.book, News: books, Journal: log, Fragments: ui.Fragments(a.web.UI)})
 	a.web.Live = a.live
 	return a, err
+}
+
+// registration is whose DHCP request makes a machine known.
+func registration(c *config.Config) fleet.Registration {
+	return fleet.Registration{
+		Netboot: c.Sniff.Register == config.RegisterPXE, All: c.Sniff.Register == config.RegisterAll,
+		Allow: config.List(c.Sniff.Allow), Deny: config.List(c.Sniff.Deny), PerMinute: c.Sniff.NewPerMinute,
+	}
 }
 
 // client is the address that a request comes from, by the proxy that is trusted now.

@@ -325,8 +325,11 @@ func TestSightings(t *testing.T) {
 		t.Errorf("%v", events)
 	}
 	events := a.events("kind=machine.sighted")
-	if len(events) != 2 || !strings.Contains(fmt.Sprint(events), mac1+": its firmware asked for an address as PXEClient:Arch:00007:UNDI:003016, x86_64 UEFI, on eth0, VLAN 5") {
+	if len(events) != 3 || !strings.Contains(fmt.Sprint(events), mac1+": its firmware asked for an address as PXEClient:Arch:00007:UNDI:003016, x86_64 UEFI, on eth0, VLAN 5") {
 		t.Errorf("%v", events)
+	}
+	if found := a.events("kind=machine.discovered&subject_id=52:54:00:00:00:77"); len(found) != 1 || !strings.Contains(fmt.Sprint(found), "by its DHCP request") {
+		t.Errorf("%v", found)
 	}
 	seen(`{"sightings":[{"mac":"nonsense"}]}`).is(t, 400, "nonsense")
 	seen(`{"answers":[{"mac":"`+mac1+`","server":"nonsense"}]}`).is(t, 400, "nonsense")

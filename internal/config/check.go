@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -84,6 +86,38 @@ func releaseFolder(k Key, v string) error {
 
 // proxyAddress demands what ParseProxy reads.
 func proxyAddress(_ Key, v string) error { _, err := ParseProxy(v); return err }
+
+// globs demands patterns of names with commas between.
+func globs(k Key, v string) error {
+	for _, one := range List(v) {
+		if _, err := path.Match(strings.TrimPrefix(one, "!"), ""); err != nil {
+			return fmt.Errorf("%s: %q is no pattern of a link's name, like eth* or !veth*", k, one)
+		}
+	}
+	return nil
+}
+
+// macs demands MACs or beginnings of MACs with commas between.
+func macs(k Key, v string) error {
+	for _, one := range List(v) {
+		if !macBeginning.MatchString(one) {
+			return fmt.Errorf("%s: %q is neither a MAC nor how one begins, like 52:54:00", k, one)
+		}
+	}
+	return nil
+}
+
+var macBeginning = regexp.MustCompile(`^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){0,5}$`)
+
+// List splits a setting that names several things.
+func List(v string) (items []string) {
+	for one := range strings.SplitSeq(v, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			items = append(items, one)
+		}
+	}
+	return items
+}
 
 // usablePassword refuses a hash that no password could match.
 func usablePassword(k Key, v string) error {

@@ -51,6 +51,13 @@ type Config struct {
 		MaxTransfers int
 		MaxPerClient int
 	}
+	Sniff struct {
+		Interfaces   string // globs, see sniff.ParsePatterns
+		Register     string // RegisterPXE, RegisterAll or RegisterOff
+		Allow        string // MACs and their beginnings; "" allows all
+		Deny         string
+		NewPerMinute int
+	}
 	Events struct {
 		Keep     int
 		KeepDays int // 0 means for ever
@@ -79,6 +86,13 @@ type Config struct {
 const (
 	TFTPMultiPort  = "multi-port"  // a port per transfer, RFC 1350: fast
 	TFTPSinglePort = "single-port" // everything from port 69: slower, needs no network of its own
+)
+
+// Values of sniff.register.
+const (
+	RegisterPXE = "pxe" // who boots from the network
+	RegisterAll = "all" // who asks for an address
+	RegisterOff = "off"
 )
 
 // ReportSocket is the path of bty-web's report socket.

@@ -19,6 +19,7 @@ func Sections() []Section {
 		{"netboot", "Network boot"},
 		{"boot", "Boot policy"},
 		{"tftp", "TFTP"},
+		{"sniff", "Watching DHCP"},
 		{"events", "Events"},
 		{"log", "Log"},
 		{"tuning", "Limits"},
@@ -29,6 +30,7 @@ func Sections() []Section {
 var live = []string{
 	"admin.password", "server.trusted_proxy", "server.session_secret",
 	"withcache.url", "nbdmux.url", "netboot.tftp_probe_host", "events.keep_days", "log.level",
+	"sniff.register", "sniff.allow", "sniff.deny", "sniff.new_per_minute",
 }
 
 // Restart is the unit to restart before a change of the key takes effect, "" for none.
@@ -38,6 +40,8 @@ func (k Key) Restart() string {
 		return ""
 	case k.Section == "tftp":
 		return "bty-tftp"
+	case k.String() == "sniff.interfaces":
+		return "bty-sniff"
 	}
 	return "bty-web"
 }

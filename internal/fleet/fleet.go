@@ -62,6 +62,8 @@ type Config struct {
 	// Sighted names the machine whose address this is by the DHCP traffic that was seen; nil if
 	// none ever is.
 	Sighted func(netip.Addr) (machine.MAC, bool)
+	// Registration is whose DHCP request makes a machine known now; nil is nobody's.
+	Registration func() Registration
 	// HasCache reports whether there is a cache of images, and Cached asks it for a source; nil if
 	// there never is one.
 	HasCache func() bool
@@ -71,8 +73,9 @@ type Config struct {
 // Fleet runs the use cases. It is safe for concurrent use.
 type Fleet struct {
 	Config
-	activity *activity
-	machines atomic.Int64
+	activity  *activity
+	admission admission
+	machines  atomic.Int64
 }
 
 // New returns a Fleet over what the store holds.

@@ -22,27 +22,106 @@ type Sighted struct {
 	wire.Sighting
 }
 
-// Sight records the requests of machines that boot from the network, all in one commit. One that
-// is not known has nothing to show it on.
-func (f *Fleet) Sight(ctx context.Context, seen []Sighted) error {
-	now := f.Now()
-	var events []event.Event
+// Sight records the requests of machines that boot from the network, and makes machines known as
+// Registration says, all in one commit. refused is how many were too many for a minute. One that is
+// not known has nothing to show a request on.
+func (f *Fleet) Sight(ctx context.Context, seen []Sighted) (refused int, err error) {
+	n := sightings{Fleet: f, now: f.Now(), told: map[requester]bool{}, refused: map[machine.MAC]bool{}}
+	if f.Registration != nil {
+		n.Registration = f.Registration()
+	}
 	for _, s := range seen {
-		if !s.IsNetboot() {
-			continue
-		}
-		_, found, err := f.lookup(s.MAC)
-		if err != nil {
-			return err
-		}
-		if found && f.activity.sight(s.MAC, s.FromIPXE(), now) {
-			events = append(events, machineEvent(event.MachineSighted, s.MAC, event.System, netip.Addr{}, now, s.summary(), s.Sighting))
+		if err := n.take(s); err != nil {
+			return 0, err
 		}
 	}
-	if len(events) == 0 {
+	if len(n.news) > 0 {
+		err = f.commitSightings(ctx, n.news, n.now)
+	}
+	return len(n.refused), err
+}
+
+// sightings sorts out what is news among the requests of one body.
+type sightings struct {
+	*Fleet
+	Registration
+	now     time.Time
+	news    []Sighted
+	told    map[requester]bool // in news
+	refused map[machine.MAC]bool
+}
+
+// requester is who asked for a machine.
+type requester struct {
+	mac    machine.MAC
+	isIPXE bool
+}
+
+func (n *sightings) take(s Sighted) error {
+	_, known, err := n.lookup(s.MAC)
+	if err != nil {
+		return err
+	}
+	this := requester{s.MAC, s.FromIPXE()}
+	other := requester{s.MAC, !this.isIPXE}
+	isNew := !known && !n.told[other]
+	switch {
+	case n.told[this] || n.refused[s.MAC]:
+		return nil
+	case isNew && !n.wants(s):
+		return nil
+	case isNew && (n.machines.Load()+int64(len(n.news)) >= maxMachines || !n.admission.admit(n.PerMinute, n.now)):
+		n.refused[s.MAC] = true
+		return nil
+	case !isNew && !s.IsNetboot(), known && !n.activity.sight(s.MAC, s.FromIPXE(), n.now):
 		return nil
 	}
-	return f.commit(ctx, func(Tx) ([]event.Event, error) { return events, nil })
+	n.told[this] = true
+	n.news = append(n.news, s)
+	return nil
+}
+
+// commitSightings records what is news, and the machines that are new.
+func (f *Fleet) commitSightings(ctx context.Context, told []Sighted, now time.Time) error {
+	var added []Sighted
+	err := f.commit(ctx, func(tx Tx) (events []event.Event, err error) {
+		added = nil
+		for _, s := range told {
+			_, found, err := tx.Machine(s.MAC)
+			if err != nil {
+				return nil, err
+			}
+			if !found {
+				m := machine.New(s.MAC, now)
+				if err := tx.PutMachine(m); err != nil {
+					return nil, err
+				}
+				added = append(added, s)
+				events = append(events, machineEvent(event.MachineDiscovered, s.MAC, event.System, netip.Addr{}, now,
+					fmt.Sprintf("%s seen for the first time, by its DHCP request", s.MAC), discovered{policyOf(m.Intent), "dhcp", s.Link, s.VLAN}))
+			}
+			if s.IsNetboot() {
+				events = append(events, machineEvent(event.MachineSighted, s.MAC, event.System, netip.Addr{}, now, s.summary(), s.Sighting))
+			}
+		}
+		return events, nil
+	})
+	if err != nil {
+		return err
+	}
+	f.machines.Add(int64(len(added)))
+	for _, s := range added {
+		f.activity.sight(s.MAC, s.FromIPXE(), now)
+	}
+	return nil
+}
+
+// discovered is what the event of a machine that DHCP made known carries.
+type discovered struct {
+	policy
+	Source string `json:"source"`
+	Link   string `json:"link,omitempty"`
+	VLAN   uint16 `json:"vlan,omitempty"`
 }
 
 func (s Sighted) summary() string {

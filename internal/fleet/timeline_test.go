@@ -56,7 +56,7 @@ func (s *site) transfer(file, failed string) {
 
 func (s *site) sight(userClass string) {
 	s.Helper()
-	if err := s.Sight(ctx, []Sighted{{box, wire.Sighting{MAC: box.String(), Class: "PXEClient:Arch:00007:UNDI:003016", UserClass: userClass, Arch: "x86_64 UEFI"}}}); err != nil {
+	if _, err := s.Sight(ctx, []Sighted{{box, wire.Sighting{MAC: box.String(), Class: "PXEClient:Arch:00007:UNDI:003016", UserClass: userClass, Arch: "x86_64 UEFI"}}}); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -159,7 +159,7 @@ func TestTimelineFromDHCP(t *testing.T) {
 	s.timeline("dhcp nbp... script?")
 	s.script(boot.RuleFlashDone)
 	s.timeline("dhcp nbp script kernel initrd plan end next")
-	if err := s.Sight(ctx, []Sighted{{machine.MAC{9}, wire.Sighting{Class: "PXEClient"}}}); err != nil {
+	if _, err := s.Sight(ctx, []Sighted{{machine.MAC{9}, wire.Sighting{Class: "PXEClient"}}}); err != nil {
 		t.Errorf("a machine that is not known: %v", err)
 	}
 }

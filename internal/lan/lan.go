@@ -33,22 +33,6 @@ type Memory struct {
 	holders  recent[netip.Addr, machine.MAC]
 }
 
-// request and answer are what makes two packets different news.
-type request struct {
-	mac                    machine.MAC
-	class, userClass, arch string
-	link                   string
-	vlan                   uint16
-}
-
-type answer struct {
-	mac                         machine.MAC
-	message, from, server       string
-	class, next, tftp, bootfile string
-	link                        string
-	vlan                        uint16
-}
-
 // asker is who asked last on behalf of a machine.
 type asker struct{ isIPXE bool }
 
@@ -85,35 +69,33 @@ func (l *Memory) sighting(s wire.Sighting) {
 	if err != nil {
 		return
 	}
-	key := request{mac, s.Class, s.UserClass, s.Arch, s.Link, s.VLAN}
+	l.askers.put(mac, asker{s.FromIPXE()}, s.At)
+	if s.Message != discover {
+		l.holds(s.Address, mac, s.At)
+	}
+	key := requestOf(mac, s)
 	if before, known := l.requests.get(key); known {
-		if s.At.Before(before.At) {
-			s, before = before, s
-		}
-		s.Count += before.Count
-		s.Address, s.UUID, s.Hostname = or(s.Address, before.Address), or(s.UUID, before.UUID), or(s.Hostname, before.Hostname)
+		s = mergeRequests(before, s)
 	}
 	l.requests.put(key, s, s.At)
-	l.askers.put(mac, asker{s.FromIPXE()}, s.At)
-	l.holds(s.Address, mac, s.At)
 }
+
+// discover is a message that may wish for an address; the others have one, or take an offer.
+const discover = "DISCOVER"
 
 func (l *Memory) answer(a wire.DHCPAnswer) {
 	mac, err := machine.ParseMAC(a.MAC)
 	if err != nil {
 		return
 	}
-	key := answer{mac, a.Message, a.From, a.Server, a.Class, a.NextServer, a.TFTPServer, a.Bootfile, a.Link, a.VLAN}
-	if before, known := l.answers.get(key); known {
-		if a.At.Before(before.At) {
-			a, before = before, a
-		}
-		a.Count += before.Count
-	}
-	l.answers.put(key, a, a.At)
 	if a.Message != "NAK" {
 		l.holds(a.Address, mac, a.At)
 	}
+	key := answerOf(mac, a)
+	if before, known := l.answers.get(key); known {
+		a = mergeAnswers(before, a)
+	}
+	l.answers.put(key, a, a.At)
 }
 
 func (l *Memory) holds(address string, mac machine.MAC, at time.Time) {
@@ -121,13 +103,6 @@ func (l *Memory) holds(address string, mac machine.MAC, at time.Time) {
 	if err == nil && !a.IsUnspecified() {
 		l.holders.put(a.Unmap(), mac, at)
 	}
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // MACAt is the machine whose address this is, by what was seen in the last ten minutes.

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ const (
 	Stream   Kind = iota + 1 // a listening stream socket: TCP or unix
 	Unix                     // a listening unix stream socket: its file mode is the permission
 	Datagram                 // a UDP socket
+	Capture                  // a packet socket, from the descriptor store
 )
 
 func (k Kind) String() string {
@@ -29,6 +31,8 @@ func (k Kind) String() string {
 		return "a listening unix socket (ListenStream=/path)"
 	case Datagram:
 		return "a UDP socket (ListenDatagram=)"
+	case Capture:
+		return "a packet socket (FDSTORE=1)"
 	}
 	return "an unknown socket"
 }
@@ -36,18 +40,22 @@ func (k Kind) String() string {
 // Expect names the sockets that a daemon takes, by FileDescriptorName=.
 type Expect map[string]Kind
 
-// Socket is one inherited socket. Exactly one of Listener and Packet is set, by its Kind.
+// Socket is one inherited socket. Exactly one of Listener, Packet and File is set, by its Kind.
 type Socket struct {
 	Name     string
 	Kind     Kind
 	Listener net.Listener // *net.TCPListener or *net.UnixListener
 	Packet   *net.UDPConn
+	File     *os.File // of a Capture
 }
 
 // Close gives the socket up. The service manager keeps its own copy.
 func (s Socket) Close() error {
-	if s.Packet != nil {
+	switch {
+	case s.Packet != nil:
 		return s.Packet.Close()
+	case s.File != nil:
+		return s.File.Close()
 	}
 	return s.Listener.Close()
 }
@@ -139,18 +147,33 @@ func adopt(f *os.File, expect Expect) (Socket, error) {
 		return Socket{}, &SocketError{fmt.Sprintf("%q must be %s, but it is %s", f.Name(), kind, got)}
 	}
 	s := Socket{Name: f.Name(), Kind: got}
-	if got == Datagram {
+	switch got {
+	case Datagram:
 		var pc net.PacketConn
 		if pc, err = net.FilePacketConn(f); err == nil {
 			s.Packet = pc.(*net.UDPConn) // kindOf saw an inet datagram socket
 		}
-	} else {
+	case Capture:
+		s.File, err = duplicate(f)
+	default:
 		s.Listener, err = net.FileListener(f)
 	}
 	if err != nil {
 		return Socket{}, &SocketError{fmt.Sprintf("taking %q: %v", f.Name(), err)}
 	}
 	return s, nil
+}
+
+// duplicate opens f once more, as the net package does with the other kinds.
+func duplicate(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // kindOf asks the kernel what f is.
@@ -163,6 +186,9 @@ func kindOf(f *os.File) (Kind, error) {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
 		return 0, fmt.Errorf("a socket of unknown family (%w)", err)
+	}
+	if domain == unix.AF_PACKET {
+		return Capture, nil
 	}
 	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil {

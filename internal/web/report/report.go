@@ -29,9 +29,10 @@ type Config struct {
 	Serve serve.Adapter
 	Book  ledger.Book
 	Now   func() time.Time
-	// Seen remembers all DHCP traffic, and Sight records what it says of machines.
+	// Seen remembers all DHCP traffic, and Sight records what it says of machines. It tells how many
+	// it refused to make known.
 	Seen  *lan.Memory
-	Sight func(context.Context, []fleet.Sighted) error
+	Sight func(context.Context, []fleet.Sighted) (refused int, err error)
 	// MachineAt names the machine that was seen at an address last, "" if none was.
 	MachineAt func(netip.Addr) string
 }
@@ -39,7 +40,7 @@ type Config struct {
 // Register adds the routes.
 func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /transfers", c.Serve.WithBody(maxBody, serve.Open, c.transfer))
-	mux.Handle("POST /sightings", c.Serve.WithBody(maxSightings, serve.Open, c.sightings))
+	mux.Handle("POST /sightings", c.Serve.WithBody(maxSightings, serve.Open, sightings{c, new(refusals)}.take))
 	mux.Handle("GET /clients/{address}", c.Serve.Do(serve.Open, c.client))
 }
 

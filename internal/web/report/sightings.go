@@ -1,8 +1,10 @@
 package report
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"bty/internal/fault"
@@ -20,7 +22,12 @@ const maxEach = 1000
 var text = body.Max(1024)
 
 // sightings takes DHCP requests and answers that were seen on the wire.
-func (c Config) sightings(w http.ResponseWriter, r *http.Request, v body.Value) error {
+type sightings struct {
+	Config
+	refusals *refusals
+}
+
+func (c sightings) take(w http.ResponseWriter, r *http.Request, v body.Value) error {
 	o := v.Object()
 	var seen wire.Observations
 	o.Objects("sightings", maxEach, func(o *body.Object) { seen.Sightings = append(seen.Sightings, readSighting(o)) })
@@ -33,10 +40,29 @@ func (c Config) sightings(w http.ResponseWriter, r *http.Request, v body.Value) 
 		return err
 	}
 	c.Seen.Add(c.Now(), seen)
-	if err := c.Sight(r.Context(), sighted); err != nil {
+	refused, err := c.Sight(r.Context(), sighted)
+	c.refusals.add(c.Serve.Log, refused, c.Now())
+	if err != nil {
 		return err
 	}
 	return serve.NoContent(w)
+}
+
+// refusals says once a minute at most that there are more machines than are to be made known.
+type refusals struct {
+	mu    sync.Mutex
+	count int
+	next  time.Time
+}
+
+func (r *refusals) add(log *slog.Logger, n int, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count += n; r.count == 0 || now.Before(r.next) {
+		return
+	}
+	log.Warn("DHCP shows more new machines than [sniff] new_per_minute; those that ask again later are made known", "refused", r.count)
+	r.count, r.next = 0, now.Add(time.Minute)
 }
 
 func readSighting(o *body.Object) wire.Sighting {

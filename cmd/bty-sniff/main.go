@@ -1,0 +1,19 @@
+// Command bty-sniff watches DHCP on the LAN and reports to bty-web what it sees. It sends nothing,
+// and has no right to: its socket comes from bty-sniff-open, by way of the service manager.
+package main
+
+import (
+	"context"
+	"os"
+
+	"bty/internal/daemon"
+)
+
+func main() {
+	ctx, hangup, stop := daemon.Signals(context.Background())
+	code := daemon.Exit("bty-sniff", run(ctx, environment{
+		args: os.Args[1:], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup,
+	}), os.Stderr)
+	stop()
+	os.Exit(code)
+}

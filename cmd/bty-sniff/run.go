@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"bty/internal/build"
+	"bty/internal/config"
+	"bty/internal/daemon"
+	"bty/internal/lan"
+	"bty/internal/sniff"
+	"bty/internal/systemd"
+)
+
+// environment is everything that run takes from the process it runs in.
+type environment struct {
+	args           []string
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	hangup         <-chan struct{}
+}
+
+// run is the whole life of bty-sniff.
+func run(ctx context.Context, env environment) error {
+	flags, err := parse(env)
+	if err != nil || flags.done {
+		return err
+	}
+	sockets, err := systemd.Sockets(systemd.Expect{"dhcp": systemd.Capture})
+	if err != nil {
+		return err
+	}
+	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
+	if err != nil {
+		return err
+	}
+	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, systemd.Level(cfg.Log.Level)))
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	socket, err := open(log, sockets)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	daemon.ProveDropped(log, env.getenv, daemon.Network,
+		daemon.Right{Name: "sending packets", Directive: "SystemCallFilter=~sendto sendmsg sendmmsg bind", Held: socket.MaySend})
+	patterns, err := sniff.ParsePatterns(cfg.Sniff.Interfaces)
+	if err != nil {
+		return fmt.Errorf("sniff.interfaces: %w", err)
+	}
+	return watch(ctx, env, cfg, log, socket, patterns)
+}
+
+// open takes the socket that the service manager kept, or else opens one.
+func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
+	switch len(sockets) {
+	case 1:
+		return sniff.Adopt(sockets[0].File)
+	case 0:
+		f, err := sniff.Open()
+		if err != nil {
+			return nil, err
+		}
+		log.Info("not started by systemd: the packet socket is its own")
+		return sniff.Adopt(f)
+	}
+	return nil, &systemd.SocketError{Reason: fmt.Sprintf("%d sockets of name \"dhcp\", but one is enough: "+
+		"bty-sniff-open must take the old one out of the descriptor store", len(sockets))}
+}
+
+func watch(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, socket *sniff.Socket, patterns sniff.Patterns) error {
+	batch := lan.NewBatch()
+	reports := newReporter(cfg.ReportSocket(), batch, log)
+	w := &sniff.Watcher{Socket: socket, Links: patterns, Log: log, Saw: func(seen sniff.Seen) {
+		isNews := false
+		if seen.Request != nil {
+			isNews = batch.Request(*seen.Request)
+		} else {
+			isNews = batch.Answer(*seen.Answer)
+		}
+		reports.notice(isNews)
+	}}
+	d := &daemon.Daemon{Log: log, Hangup: env.hangup, Check: w.Check, Status: func() string { return w.Status() + reports.status() }}
+	return d.Run(ctx, daemon.Func("reports", reports.Run), daemon.Func("packets", w.Run)) // reports outlive packets
+}
+
+type options struct {
+	config paths
+	done   bool // nothing more to do: the version or the help was asked for
+}
+
+type paths []string
+
+func (p *paths) String() string     { return strings.Join(*p, " ") }
+func (p *paths) Set(s string) error { *p = append(*p, s); return nil }
+
+func parse(env environment) (options, error) {
+	var o options
+	var version bool
+	flags := flag.NewFlagSet("bty-sniff", flag.ContinueOnError)
+	flags.SetOutput(env.stderr)
+	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
+	flags.BoolVar(&version, "version", false, "print the version")
+	if err := flags.Parse(env.args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return options{done: true}, nil
+		}
+		return o, usageError{err}
+	}
+	if flags.NArg() > 0 {
+		return o, usageError{fmt.Errorf("unexpected argument %q; bty-sniff --help lists the flags", flags.Arg(0))}
+	}
+	if version {
+		fmt.Fprintf(env.stdout, "bty-sniff %s\n", build.Version)
+		o.done = true
+	}
+	return o, nil
+}
+
+// usageError exits with 2.
+type usageError struct{ error }
+
+func (usageError) ExitCode() int { return 2 }

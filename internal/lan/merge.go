@@ -1,0 +1,51 @@
+package lan
+
+import (
+	"cmp"
+
+	"bty/internal/machine"
+	"bty/internal/wire"
+)
+
+// request and answer are what makes two packets different news.
+type request struct {
+	mac                    machine.MAC
+	class, userClass, arch string
+	link                   string
+	vlan                   uint16
+}
+
+type answer struct {
+	mac                         machine.MAC
+	message, from, server       string
+	class, next, tftp, bootfile string
+	link                        string
+	vlan                        uint16
+}
+
+func requestOf(mac machine.MAC, s wire.Sighting) request {
+	return request{mac, s.Class, s.UserClass, s.Arch, s.Link, s.VLAN}
+}
+
+func answerOf(mac machine.MAC, a wire.DHCPAnswer) answer {
+	return answer{mac, a.Message, a.From, a.Server, a.Class, a.NextServer, a.TFTPServer, a.Bootfile, a.Link, a.VLAN}
+}
+
+// mergeRequests makes one of two that say the same: the later, with what only the other says.
+func mergeRequests(a, b wire.Sighting) wire.Sighting {
+	if b.At.Before(a.At) {
+		a, b = b, a
+	}
+	b.Count += a.Count
+	b.Address, b.UUID, b.Hostname = cmp.Or(b.Address, a.Address), cmp.Or(b.UUID, a.UUID), cmp.Or(b.Hostname, a.Hostname)
+	return b
+}
+
+func mergeAnswers(a, b wire.DHCPAnswer) wire.DHCPAnswer {
+	if b.At.Before(a.At) {
+		a, b = b, a
+	}
+	b.Count += a.Count
+	b.Address = cmp.Or(b.Address, a.Address)
+	return b
+}

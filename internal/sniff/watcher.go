@@ -1,0 +1,183 @@
+// Package sniff watches DHCP on the LAN and never takes part in it: one packet socket that a
+// privileged helper opened, with a locked filter, read by a process without any right.
+package sniff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// pace is how long the loop rests when packets come thick: they are read together then, and the
+	// processor is not woken for each. A machine alone is not kept waiting.
+	pace  = 5 * time.Millisecond
+	thick = 4    // packets found at one time
+	most  = 4096 // read at one time; then the rest of the loop has its turn
+	// summaryEvery is how often what went wrong is logged.
+	summaryEvery = time.Minute
+)
+
+// Watcher reads a socket and tells what it saw.
+type Watcher struct {
+	Socket *Socket
+	Links  Patterns
+	Log    *slog.Logger
+	// Saw takes each message; it must be quick.
+	Saw func(Seen)
+
+	counts counts
+	beat   heartbeat
+}
+
+// counts are of the whole run.
+type counts struct {
+	requests, answers, copies, foreign, malformed, dropped atomic.Uint64
+}
+
+// Run reads until ctx is done.
+func (w *Watcher) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { w.wake() })
+	defer stop()
+	links := &links{patterns: w.Links, ask: w.Socket.link, byIndex: map[int]link{}}
+	copies := &copies{}
+	summary := summary{log: w.Log}
+	for ctx.Err() == nil {
+		n, err := w.Socket.read(most, func(c captured) { now := time.Now(); w.take(c, links.at(c.link, now), copies, now) })
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = w.Socket.file.SetReadDeadline(time.Time{}) // it took one before
+			w.beat.answer()
+		} else if err != nil {
+			return err
+		}
+		w.count()
+		summary.write(&w.counts, time.Now())
+		if n > thick {
+			select {
+			case <-ctx.Done():
+			case <-time.After(pace):
+			}
+		}
+	}
+	return nil
+}
+
+func (w *Watcher) take(c captured, on link, copies *copies, now time.Time) {
+	if !on.chosen {
+		return
+	}
+	seen, err := read(c, place{now.UTC(), on.name})
+	switch {
+	case errors.Is(err, errMalformed):
+		w.counts.malformed.Add(1)
+	case err != nil:
+		w.counts.foreign.Add(1)
+	case c.outgoing && seen.Request != nil && on.mac.String() == seen.Request.MAC: // this host's own client
+		w.counts.foreign.Add(1)
+	case copies.seen(seen.id, now):
+		w.counts.copies.Add(1)
+	default:
+		if seen.Request != nil {
+			w.counts.requests.Add(1)
+		} else {
+			w.counts.answers.Add(1)
+		}
+		w.Saw(seen)
+	}
+}
+
+// read takes a captured packet apart.
+func read(c captured, p place) (Seen, error) {
+	d, err := readFrame(c.frame, c.linkType, c.vlan)
+	if err != nil {
+		return Seen{}, err
+	}
+	return readMessage(d, p)
+}
+
+// count asks the kernel what it threw away.
+func (w *Watcher) count() {
+	if n, err := w.Socket.drops(); err == nil {
+		w.counts.dropped.Add(uint64(n))
+	}
+}
+
+// Status is the line for people.
+func (w *Watcher) Status() string {
+	c := &w.counts
+	text := fmt.Sprintf("DHCP: %d requests, %d answers seen", c.requests.Load(), c.answers.Load())
+	for _, more := range []struct {
+		n    uint64
+		what string
+	}{{c.malformed.Load(), "malformed"}, {c.dropped.Load(), "lost by the kernel"}} {
+		if more.n > 0 {
+			text += fmt.Sprintf(", %d %s", more.n, more.what)
+		}
+	}
+	return text
+}
+
+// Check proves that the loop turns: it is woken and must answer.
+func (w *Watcher) Check(ctx context.Context) error {
+	answered := w.beat.ask()
+	w.wake()
+	select {
+	case <-answered:
+		return nil
+	case <-ctx.Done():
+		return errors.New("the loop that reads packets does not answer")
+	}
+}
+
+func (w *Watcher) wake() {
+	_ = w.Socket.file.SetReadDeadline(time.Unix(1, 0)) // Adopt saw that it takes deadlines
+}
+
+// heartbeat is a question that a loop answers.
+type heartbeat struct {
+	mu      sync.Mutex
+	waiting []chan struct{}
+}
+
+func (h *heartbeat) ask() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ch := make(chan struct{})
+	h.waiting = append(h.waiting, ch)
+	return ch
+}
+
+func (h *heartbeat) answer() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, ch := range h.waiting {
+		close(ch)
+	}
+	h.waiting = nil
+}
+
+// summary logs what went wrong, once a minute at most.
+type summary struct {
+	log                *slog.Logger
+	next               time.Time
+	malformed, dropped uint64
+}
+
+func (s *summary) write(c *counts, now time.Time) {
+	malformed, dropped := c.malformed.Load(), c.dropped.Load()
+	if now.Before(s.next) || malformed == s.malformed && dropped == s.dropped {
+		return
+	}
+	if n := dropped - s.dropped; n > 0 {
+		s.log.Warn("the kernel lost packets: they came faster than they were read", "packets", n)
+	}
+	if n := malformed - s.malformed; n > 0 {
+		s.log.Info("packets on DHCP's ports could not be read", "packets", n)
+	}
+	s.malformed, s.dropped, s.next = malformed, dropped, now.Add(summaryEvery)
+}
