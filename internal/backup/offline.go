@@ -116,7 +116,7 @@ func (o Offline) state() (infix string, out shutOut, err error) {
 // shutOutOf reads a database file. One of an older release has neither tokens nor epochs.
 func shutOutOf(kept *store.Copy) (out shutOut, err error) {
 	about, err := kept.About()
-	if err != nil || about.Schema != about.Newest {
+	if err != nil || !about.HasSettings() {
 		return out, err
 	}
 	err = kept.View(func(tx *store.Tx) (err error) { out, err = readShutOut(tx); return err })

@@ -158,7 +158,7 @@ func lookInto(path string, ready *Restoring) error {
 	return kept.View(func(tx *store.Tx) error {
 		return tx.EachMachine(func(mc machine.Machine) (err error) {
 			flashes := fleet.Flashes(mc) // an older release had no rules
-			if about.Schema == about.Newest {
+			if about.HasSettings() {
 				flashes, err = fleet.WillFlash(tx, mc)
 			}
 			if flashes {

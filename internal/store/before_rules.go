@@ -13,22 +13,14 @@ import (
 // assignment the facts were made under, and vendor and product beside the disks.
 func beforeRules(tx *bolt.Tx) error {
 	t := &Tx{tx: tx}
-	all := map[machine.MAC]machine.Machine{}
-	err := tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
-		var m machine.Machine
-		if err := decode(bucketMachines, key, raw, &m); err != nil {
-			return err
-		}
-		m.Intent.Free = isUntouched(m)
-		m.Facts.Under = rule.Assign(m, nil, nil).Mark()
-		all[m.MAC] = m
-		return nil
-	})
+	all, err := t.wholeMachines()
 	if err != nil {
 		return err
 	}
-	for _, m := range all { // a bucket is not to be changed while it is walked
-		if err := t.PutMachine(m); err != nil {
+	for _, m := range all {
+		m.Intent.Free = isUntouched(m)
+		m.Facts.Under = rule.Assign(m, nil, nil).Mark()
+		if err := t.put(bucketMachines, m.MAC[:], m); err != nil {
 			return err
 		}
 		if err := t.describe(m.MAC); err != nil {

@@ -4,30 +4,91 @@ import (
 	"bytes"
 	"encoding/json"
 	"runtime"
+	"time"
 
 	"bty/internal/machine"
 )
 
-// Machine returns the machine with this MAC, and whether there is one.
-func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
-	return recall(t, &t.store.machines, bucketMachines, mac, mac[:])
+// settled is what a machine's row holds beside its facts.
+type settled struct {
+	MAC          machine.MAC    `json:"mac"`
+	Intent       machine.Intent `json:"intent"`
+	CreatedAt    time.Time      `json:"created_at"`
+	DiscoveredAt time.Time      `json:"discovered_at,omitzero"`
+	Arch         string         `json:"arch,omitempty"`
 }
 
-// PutMachine stores m in place of what was there.
-func (t *Tx) PutMachine(m machine.Machine) error { return t.put(bucketMachines, m.MAC[:], m) }
+// rows are what a file has of one machine.
+type rows struct {
+	mac      machine.MAC
+	settled  machine.Machine // without its facts, but in files of older schemas
+	found    bool
+	facts    []byte
+	isRecent bool
+}
+
+// rowsOf finds them. A use case that reads a machine mostly writes it next, which needs them again.
+func (t *Tx) rowsOf(mac machine.MAC) (r rows, err error) {
+	if t.last != nil && t.last.mac == mac {
+		return *t.last, nil
+	}
+	r.mac = mac
+	r.settled, r.found, err = recall(t, &t.store.machines, bucketMachines, mac, mac[:])
+	if t.hasFacts() {
+		r.facts, r.isRecent = t.rawFacts(mac)
+	}
+	if err == nil && t.tx.Writable() {
+		t.last = &r
+	}
+	return r, err
+}
+
+// Machine returns the machine with this MAC, and whether there is one.
+func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
+	r, err := t.rowsOf(mac)
+	m = r.settled
+	if err == nil && r.found && t.hasFacts() {
+		err = complement(&m, r.facts)
+	}
+	return m, r.found, err
+}
+
+// PutMachine stores m in place of what was there. Only the part that differs is written.
+func (t *Tx) PutMachine(m machine.Machine) error {
+	was, err := t.rowsOf(m.MAC)
+	isSame := err == nil && was.found && isSettledAs(was.settled, m) // what cannot be read is replaced
+	t.last = nil
+	if err := t.putFacts(m, was); err != nil || isSame {
+		return err
+	}
+	return t.putSettled(m)
+}
+
+func isSettledAs(a, b machine.Machine) bool {
+	return a.MAC == b.MAC && a.Intent.Equal(b.Intent) && a.CreatedAt.Equal(b.CreatedAt) && a.DiscoveredAt.Equal(b.DiscoveredAt) && a.Arch == b.Arch
+}
+
+func (t *Tx) putSettled(m machine.Machine) error {
+	return t.put(bucketMachines, m.MAC[:], settled{m.MAC, m.Intent, m.CreatedAt, m.DiscoveredAt, m.Arch})
+}
 
 // DeleteMachine removes the machine and its hardware.
 func (t *Tx) DeleteMachine(mac machine.MAC) error {
-	for _, bucket := range [][]byte{bucketHardware, bucketTrees} {
+	t.last = nil
+	for _, bucket := range [][]byte{bucketHardware, bucketTrees, bucketMachines} {
 		if err := t.delete(bucket, mac[:]); err != nil {
 			return err
 		}
 	}
-	return t.delete(bucketMachines, mac[:])
+	return t.deleteFacts(mac)
 }
 
 // EachMachine calls fn for every machine in the order of their MACs.
 func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
+	var factsAt func(mac []byte) []byte
+	if t.hasFacts() {
+		factsAt = t.factsInOrder()
+	}
 	n := 0
 	return t.tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
 		if n++; n%yieldEvery == 0 {
@@ -36,6 +97,9 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 		var mac machine.MAC
 		copy(mac[:], key)
 		m, err := remember(&t.store.machines, bucketMachines, mac, key, raw)
+		if err == nil && factsAt != nil {
+			err = complement(&m, factsAt(key))
+		}
 		if err != nil {
 			return err
 		}

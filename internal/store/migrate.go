@@ -12,12 +12,13 @@ import (
 var migrations = []func(*bolt.Tx) error{
 	firstBuckets,    // to schema 1
 	operatorBuckets, // to schema 2
+	factsApart,      // to schema 3
 }
 
 // buckets lists what a file of the newest schema must have.
 var buckets = [][]byte{
 	bucketMachines, bucketHardware, bucketTrees, bucketImages, bucketEvents,
-	bucketSettings, bucketTokens, bucketRules, bucketDropped,
+	bucketSettings, bucketTokens, bucketRules, bucketDropped, bucketFacts, bucketRecent,
 }
 
 // operatorBuckets is for what the operator sets beside machines and images.

@@ -113,8 +113,9 @@ func TestMachinesFromBeforeRules(t *testing.T) {
 	made.MAC, made.DiscoveredAt = mac(5), at(9)
 	flash := saved
 	flash.MAC, flash.Intent.Mode, flash.Facts.Completed = mac(6), machine.FlashOnce, true
+	all := []machine.Machine{found, reported, labelled, saved, made, flash}
 	err := s.Update(context.Background(), func(tx *Tx) error {
-		return errors.Join(fillWith(tx, record{Machines: []machine.Machine{found, reported, labelled, saved, made, flash}}),
+		return errors.Join(fillWith(tx, record{Machines: all}),
 			tx.PutHardware(mac(2), machine.Hardware{Disks: []machine.Disk{{Path: "/dev/sda"}}}),
 			tx.PutTree(mac(2), []byte(`{"vendor":"Dell Inc.","product":"R640"}`)))
 	})
@@ -128,7 +129,15 @@ func TestMachinesFromBeforeRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Update(func(tx *bolt.Tx) error { return setSchema(tx, 1) }); err != nil {
+	err = db.Update(func(tx *bolt.Tx) error { // as a file of schema 1 has them
+		for _, m := range all {
+			if err := (&Tx{tx: tx}).put(bucketMachines, m.MAC[:], m); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.DeleteBucket(bucketFacts), tx.DeleteBucket(bucketRecent), setSchema(tx, 1))
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {

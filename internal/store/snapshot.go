@@ -50,6 +50,10 @@ type About struct {
 	Events    int
 }
 
+// HasSettings reports whether the file has what the operator sets beside machines and images:
+// settings, tokens and rules.
+func (a About) HasSettings() bool { return a.Schema >= 2 }
+
 // About counts what is in the copy.
 func (c *Copy) About() (about About, err error) {
 	err = c.View(func(t *Tx) error {

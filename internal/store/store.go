@@ -5,7 +5,9 @@
 //
 //	meta      schema      -> uint32, big-endian: the number of the last migration
 //	          created_by  -> version of bty-web that made the file
-//	machines  MAC (6)     -> 0x01 JSON of machine.Machine
+//	machines  MAC (6)     -> 0x01 JSON of settled: what machine.Machine has beside its facts
+//	facts     MAC (6)     -> 0x01 and the bytes of facts: what changes with its contacts
+//	recent    MAC (6)     -> the same of the machines whose facts changed last; this one counts
 //	hardware  MAC (6)     -> 0x01 JSON of machine.Hardware
 //	trees     MAC (6)     -> 0x01 JSON of the hardware tree, as it is served
 //	images    ref (32)    -> 0x01 JSON of catalog.Entry
@@ -17,7 +19,7 @@
 //	          mark        -> 0x01 JSON text, another after each change of rules
 //	dropped   ref (32)    -> 0x01 JSON of when the operator deleted a catalog entry that a file may name again
 //
-// Every value begins with a version byte. An acknowledged Update is on disk: bbolt syncs the
+// Every value begins with a version byte. Schemas 1 and 2 had all of machine.Machine in machines. An acknowledged Update is on disk: bbolt syncs the
 // data and then the meta page that makes it visible.
 package store
 
@@ -60,6 +62,7 @@ type Store struct {
 	images   memo[catalog.ImageRef, catalog.Entry]
 	events   *index
 	rules    rulesCache
+	moved    machine.MAC // up to which facts were moved; the committer's alone
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a

@@ -17,6 +17,7 @@ type Tx struct {
 	wrote bool
 
 	hardware *bolt.Cursor // of a transaction that only reads
+	last     *rows        // the machine that was read last, in one that may write
 
 	changes []change // of events
 }
@@ -24,6 +25,8 @@ type Tx struct {
 var (
 	bucketMeta     = []byte("meta")
 	bucketMachines = []byte("machines")
+	bucketFacts    = []byte("facts")
+	bucketRecent   = []byte("recent")
 	bucketHardware = []byte("hardware")
 	bucketTrees    = []byte("trees")
 	bucketImages   = []byte("images")

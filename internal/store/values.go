@@ -55,6 +55,10 @@ var typed = map[string]func(key []byte) any{
 // legible reports a value that this release could not read later. Events and trees, of which there
 // are many bytes, are only looked at as JSON.
 func legible(bucket, key, raw []byte) error {
+	if string(bucket) == string(bucketFacts) || string(bucket) == string(bucketRecent) {
+		_, err := decodeFacts(key, raw)
+		return err
+	}
 	if value, ok := typed[string(bucket)]; ok {
 		into := value(key)
 		if into == nil {

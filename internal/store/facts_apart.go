@@ -1,0 +1,44 @@
+package store
+
+import (
+	bolt "go.etcd.io/bbolt"
+
+	"bty/internal/machine"
+)
+
+// factsApart gives the facts of each machine a row of their own.
+func factsApart(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketFacts, bucketRecent} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	tx.Bucket(bucketFacts).FillPercent = factsFill
+	t := &Tx{tx: tx}
+	all, err := t.wholeMachines()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		f := factsOf(m)
+		if err := t.putRaw(bucketFacts, m.MAC[:], f.encode(nil)); err != nil {
+			return err
+		}
+		if err := t.putSettled(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wholeMachines reads what files held before facts had rows of their own. A bucket is not to be
+// changed while it is walked, so they are returned.
+func (t *Tx) wholeMachines() (all []machine.Machine, err error) {
+	err = t.tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
+		var m machine.Machine
+		err := decode(bucketMachines, key, raw, &m)
+		all = append(all, m)
+		return err
+	})
+	return all, err
+}
