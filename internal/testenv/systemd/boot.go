@@ -82,15 +82,19 @@ func (h *Host) install(ctx context.Context, cfg Config) error {
 }
 
 // Everything is mounted in a mount namespace that ends with the container. The host's part of the
-// overlay is in memory where the temporary folder is an overlay itself.
-const script = `for group in $GROUPS_; do echo $$ >"$group/cgroup.procs"; done
-overlay() { mount -t overlay overlay -o "lowerdir=$DIR/files:$LOWER,upperdir=$DIR/rw/upper,workdir=$DIR/rw/work" "$DIR/root"; }
+// overlay is in memory where the temporary folder is an overlay itself. nspawn does not reboot what it
+// runs as a unit, but says with 133 that somebody should.
+const script = `overlay() { mount -t overlay overlay -o "lowerdir=$DIR/files:$LOWER,upperdir=$DIR/rw/upper,workdir=$DIR/rw/work" "$DIR/root"; }
 overlay 2>/dev/null || {
 	mount -t tmpfs -o mode=755 tmpfs "$DIR/rw"
 	mkdir "$DIR/rw/upper" "$DIR/rw/work"
 	overlay
 }
-exec systemd-nspawn "$@"`
+while
+	sh -euc 'for group in $CGROUPS; do echo $$ >"$group/cgroup.procs"; done; exec systemd-nspawn "$@"' sh "$@" && status=0 || status=$?
+	[ $status -eq 133 ]
+do :; done
+exit $status`
 
 // start runs the container in a network namespace that has one end of a cable to the LAN.
 func (h *Host) start(ctx context.Context, root string) error {
@@ -108,12 +112,32 @@ func (h *Host) start(ctx context.Context, root string) error {
 	h.nspawn, err = h.LAN.Start(testenv.Program{
 		Name: "systemd-nspawn", Path: "unshare", Output: h.Console,
 		Args: append([]string{"--mount", "--propagation=private", "--", "sh", "-euc", script, "sh"}, h.nspawnArgs(netns)...),
-		Env: []string{"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "GROUPS_=" + strings.Join(groups, " "),
+		Env: []string{"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "CGROUPS=" + strings.Join(groups, " "),
 			"DIR=" + h.dir, "LOWER=" + root},
 	})
 	if err != nil {
 		return err
 	}
+	return h.awaitBoot(ctx)
+}
+
+// Reboot restarts the host as an administrator would, and returns when it has booted again. What it
+// has on its disk and its place on the LAN stay.
+func (h *Host) Reboot(ctx context.Context) error {
+	before := h.leader
+	if _, err := h.Try(ctx, "systemctl", "--no-block", "reboot"); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for first(h.nspawn.PID(), 2) == before {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("systemd does not end for a reboot: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	h.leader = 0
 	return h.awaitBoot(ctx)
 }
 
@@ -136,7 +160,7 @@ func (h *Host) awaitBoot(ctx context.Context) error {
 	state := "no PID 1"
 	for {
 		if h.leader == 0 {
-			h.leader = firstProcess(h.nspawn.PID())
+			h.leader = first(h.nspawn.PID(), 2)
 		}
 		if h.leader != 0 {
 			out, err := h.Try(ctx, "systemctl", "is-system-running")
@@ -156,16 +180,22 @@ func (h *Host) awaitBoot(ctx context.Context) error {
 	}
 }
 
-// firstProcess is the child of nspawn that is PID 1 in the container, 0 as long as there is none.
-func firstProcess(nspawn int) int {
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", nspawn))
+// first is the descendant of a process that is PID 1 in the container, 0 as long as there is none.
+func first(of, depth int) int {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", of))
 	if err != nil {
 		return 0
 	}
 	for child := range strings.FieldsSeq(string(children)) {
 		pid, err := strconv.Atoi(child)
-		if err == nil && isFirst(pid) {
+		switch {
+		case err != nil:
+		case isFirst(pid):
 			return pid
+		case depth > 1:
+			if found := first(pid, depth-1); found != 0 {
+				return found
+			}
 		}
 	}
 	return 0

@@ -1,0 +1,5 @@
+//go:build long
+
+package systemd
+
+func init() { restarts = 100 }
