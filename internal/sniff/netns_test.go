@@ -52,12 +52,29 @@ func cable(t *testing.T, ours, theirs string) *packet.Port {
 	for _, end := range []string{ours, theirs} { // no packets but the test's
 		ip(t, "link set "+end+" addrgenmode none arp off up")
 	}
+	running(t, ours, theirs)
 	port, err := packet.Open(theirs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { port.Close() })
 	return port
+}
+
+// running waits until links carry packets, which is a moment after they are up.
+func running(t *testing.T, links ...string) {
+	t.Helper()
+	for _, link := range links {
+		for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+			i, err := net.InterfaceByName(link)
+			if err != nil || time.Since(begun) > 5*time.Second {
+				t.Fatalf("%s does not come up: %+v %v", link, i, err)
+			}
+			if i.Flags&net.FlagRunning != 0 {
+				break
+			}
+		}
+	}
 }
 
 func send(t *testing.T, p *packet.Port, frames ...packet.Frame) {
@@ -188,6 +205,7 @@ func TestWatcher(t *testing.T) {
 
 	ip(t, "link set lan0 down")
 	ip(t, "link set lan0 up")
+	running(t, "lan0", "far0")
 	send(t, port, packet.Of(packet.BIOS.Message(discover, mac(5))))
 	s.wants("DISCOVER 05 x86 BIOS on lan0/0")
 
@@ -209,6 +227,7 @@ func TestThisHostsOwnPackets(t *testing.T) {
 	ip(t, "link add br0 type bridge")
 	ip(t, "link set lan0 master br0")
 	ip(t, "link set br0 up")
+	running(t, "br0")
 	s := watch(t, "!far*")
 	bridge, err := packet.Open("br0")
 	if err != nil {
@@ -299,6 +318,9 @@ func TestMalformedPackets(t *testing.T) {
 	}
 	send(t, port, packet.Of(packet.BIOS.Message(discover, mac(2))))
 	s.wants("DISCOVER 02 x86 BIOS on lan0/0")
+	for begun := time.Now(); s.log.String() == "" && time.Since(begun) < 5*time.Second; {
+		time.Sleep(time.Millisecond) // it is written after they are counted
+	}
 	if lines := strings.Count(s.log.String(), "\n"); lines != 1 || !strings.Contains(s.log.String(), "could not be read") {
 		t.Errorf("%d lines in the log: %s", lines, s.log)
 	}
