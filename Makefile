@@ -4,6 +4,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 ARCH    := x86_64
 BUILD   := build
 BIN     := $(BUILD)/bin
+CROSS   :=
+ifeq ($(ARCH),arm64)
+BIN     := $(BUILD)/arm64/bin
+CROSS   := GOARCH=arm64
+endif
 HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
 PAGES   := ./internal/testenv/pages/...
@@ -33,11 +38,11 @@ help: ## list the targets
 ## --- building
 
 .PHONY: build
-build: ## the programs, into build/bin
-	@mkdir -p $(BUILD)/bin
+build: ## the programs, into build/bin (ARCH=arm64: into build/arm64/bin)
+	@mkdir -p $(BIN)
 	@for c in $(COMMANDS); do \
 		echo "go build ./cmd/$$c"; \
-		$(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS)' -o $(BUILD)/bin/$$c ./cmd/$$c || exit 1; \
+		$(CROSS) $(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS)' -o $(BIN)/$$c ./cmd/$$c || exit 1; \
 	done
 
 .PHONY: setup setup-test setup-bench
@@ -72,6 +77,17 @@ assets: ## the files of others that the pages load, from npm as vendor.txt lists
 .PHONY: install
 install: ## what make build made, onto this host or below DESTDIR (PREFIX=/usr UNITDIR=$PREFIX/lib/systemd/system)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' UNITDIR='$(UNITDIR)' packaging/install.sh $(BIN)
+
+# Of the last commit, so that everyone who packages it gets the same bytes.
+PACKAGES        := $(BUILD)/packages
+PACKAGE_VERSION  = $(shell packaging/version.sh '$(VERSION)')
+PACKAGE_DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
+COMPRESSION      = best
+
+.PHONY: deb rpm
+deb rpm: build ## packages of the programs, into build/packages (ARCH=arm64, COMPRESSION=fast)
+	@mkdir -p $(PACKAGES)
+	@SOURCE_DATE_EPOCH=$(PACKAGE_DATE) COMPRESSION=$(COMPRESSION) packaging/package.sh $@ $(GO) $(BIN) $(ARCH) '$(PACKAGE_VERSION)' $(PACKAGES)
 
 ## --- running
 

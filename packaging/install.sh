@@ -19,7 +19,7 @@ put() {
 	for file in "$@"; do
 		[ -f "$file" ] || continue
 		install -d -m 755 "$folder"
-		install -p -m "$mode" "$file" "$folder/"
+		install -m "$mode" "$file" "$folder/"
 	done
 }
 
@@ -49,6 +49,9 @@ done
 put 644 "$prefix/share/bash-completion/completions" packaging/completions/bash/*
 put 644 "$zsh" packaging/completions/zsh/*
 put 644 "$prefix/share/fish/vendor_completions.d" packaging/completions/fish/*
+
+# The operator's from the first installation on.
+[ -e "$dest/etc/bty/bty.toml" ] || put 644 /etc/bty packaging/bty.toml
 
 doc=$prefix/share/doc/bty
 put 644 "$doc" LICENSE docs/install.md docs/configuration.md docs/netboot.md docs/pages.md docs/rules.md \

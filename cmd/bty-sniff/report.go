@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"bty/internal/lan"
-	"bty/internal/message"
 	"bty/internal/wire"
 )
 
@@ -108,15 +107,15 @@ func (r *reporter) flush(ctx context.Context) {
 		switch {
 		case err == nil:
 			if r.away.Swap(false) {
-				r.log.Info("bty-web takes reports again", message.ReportsBack)
+				r.log.Info("bty-web takes reports again")
 			}
 			pause = retryFirst
 		case errors.As(err, new(refusal)):
-			r.log.Error("bty-web refused what was seen; it is dropped", message.ReportsRefused, "sightings", len(o.Sightings), "answers", len(o.Answers), "err", err)
+			r.log.Error("bty-web refused what was seen; it is dropped", "sightings", len(o.Sightings), "answers", len(o.Answers), "err", err)
 		default:
 			r.batch.Return(o)
 			if !r.away.Swap(true) {
-				r.log.Warn("bty-web does not take reports; they are kept until it does", message.ReportsAway, "err", err)
+				r.log.Warn("bty-web does not take reports; they are kept until it does", "err", err)
 			}
 			wait(ctx, pause)
 			pause = min(2*pause, retryLast)

@@ -13,7 +13,6 @@ import (
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/lan"
-	"bty/internal/message"
 	"bty/internal/sniff"
 	"bty/internal/systemd"
 )
@@ -34,15 +33,15 @@ func run(ctx context.Context, env environment) error {
 	}
 	sockets, err := systemd.Sockets(systemd.Expect{"dhcp": systemd.Capture})
 	if err != nil {
-		return message.Mark(message.WrongSockets, err)
+		return err
 	}
 	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
 	if err != nil {
-		return message.Mark(message.ConfigRefused, err)
+		return err
 	}
 	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, systemd.Level(cfg.Log.Level)))
 	for _, w := range warnings {
-		log.Warn(config.Doubtful, message.ConfigDoubtful, "err", w)
+		log.Warn(w)
 	}
 	socket, err := open(log, sockets)
 	if err != nil {
@@ -68,7 +67,7 @@ func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		log.Info("not started by systemd: the packet socket is its own", message.SniffAlone)
+		log.Info("not started by systemd: the packet socket is its own")
 		return sniff.Adopt(f)
 	}
 	return nil, &systemd.SocketError{Reason: fmt.Sprintf("%d sockets of name \"dhcp\", but one is enough: "+

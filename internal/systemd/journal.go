@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"bty/internal/message"
 )
 
 // Journal is a slog.Handler that speaks journald's native protocol: the attribute "mac" becomes
@@ -104,7 +102,7 @@ func priority(l slog.Level) string {
 
 func appendText(b *strings.Builder, a slog.Attr) {
 	v := a.Value.Resolve()
-	if a.Key == message.Key || a.Equal(slog.Attr{}) {
+	if a.Key == MessageID || a.Equal(slog.Attr{}) {
 		return
 	}
 	if v.Kind() == slog.KindGroup {
@@ -124,7 +122,7 @@ func appendAttr(buf *bytes.Buffer, prefix string, a slog.Attr) {
 	v := a.Value.Resolve()
 	switch {
 	case a.Equal(slog.Attr{}):
-	case a.Key == message.Key:
+	case a.Key == MessageID:
 		appendField(buf, "MESSAGE_ID", v.String())
 	case v.Kind() == slog.KindGroup:
 		if a.Key != "" {

@@ -13,7 +13,6 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/ledger"
-	"bty/internal/message"
 	"bty/internal/web/serve"
 )
 
@@ -93,7 +92,7 @@ func (l *Live) Run(ctx context.Context) error {
 			pause = crowdPause
 		}
 		if err != nil {
-			l.Journal.Warn("what happened could not be told to the live streams; the next try follows", message.LiveBehind, "err", err)
+			l.Journal.Warn("what happened could not be told to the live streams; the next try follows", "err", err)
 			again = time.After(crowdPause)
 		}
 		select {

@@ -5,7 +5,6 @@ package report
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
@@ -71,11 +70,7 @@ func (c Config) event(t wire.Transfer, from netip.Addr) event.Event {
 		summary = fmt.Sprintf("%s did not get %s by TFTP: %s", t.Client, t.File, t.Error)
 	}
 	e := event.Event{At: c.Now(), Kind: event.TFTPTransfer, SubjectKind: event.Netboot, SubjectID: t.File,
-		Actor: event.System, SourceIP: from, Summary: summary, Details: ledger.Details(t),
-		Attrs: []slog.Attr{slog.String("file", t.File), slog.String("served", t.Served), slog.Int64("bytes", t.Bytes), slog.Duration("dur", t.Duration)}}
-	if t.Error != "" {
-		e = e.With(slog.String("err", t.Error))
-	}
+		Actor: event.System, SourceIP: from, Summary: summary, Details: ledger.Details(t)}
 	if mac := c.MachineAt(from); mac != "" {
 		e.SubjectKind, e.SubjectID = event.Machine, mac
 	}

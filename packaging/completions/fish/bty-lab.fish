@@ -1,0 +1,28 @@
+# fish completion for bty-lab(1)
+
+complete -c bty-lab -f
+complete -c bty-lab -n __fish_use_subcommand -a liveenv -d 'The live environment that machines boot'
+complete -c bty-lab -n __fish_use_subcommand -a backup -d 'Make a backup of the running appliance'
+complete -c bty-lab -n __fish_use_subcommand -a backups -d 'List the backups'
+complete -c bty-lab -n __fish_use_subcommand -a restore -d 'Put a backup in the place of the present state'
+complete -c bty-lab -n __fish_use_subcommand -a export -d 'Write the hardware of all machines to a folder'
+complete -c bty-lab -n __fish_use_subcommand -a import -d 'Take the machines of such a folder in'
+complete -c bty-lab -n __fish_use_subcommand -a reload -d 'Have the appliance read its configuration again'
+complete -c bty-lab -n __fish_use_subcommand -a version -d 'Print the version'
+complete -c bty-lab -n __fish_use_subcommand -a help -d 'List the commands'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -a build -d 'Make its kernel and initramfs'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l arch -x -a 'x86_64 arm64'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l bty -r -F -d 'The static bty to embed'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l ca-certs -r -F -d 'CA certificates for https origins'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l firmware -x -a '(__fish_complete_directories)' -d 'Add firmware from here'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l install -d 'Hand the files to bty-web'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l kernel -r -F -d 'The kernel'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l kernel-package -r -F -d 'A .deb or .rpm'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l modules -x -a '(__fish_complete_directories)' -d 'Its modules'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l out -x -a '(__fish_complete_directories)' -d 'Folder for the two files'
+complete -c bty-lab -n '__fish_seen_subcommand_from backup' -l if-due -d 'Only if it is due'
+complete -c bty-lab -n '__fish_seen_subcommand_from import' -l replace -d 'Reset the machines that are known'
+complete -c bty-lab -n '__fish_seen_subcommand_from restore' -l yes -d 'Also when machines would be flashed'
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv backup backups restore export import reload' -l socket -r -F -d 'The control socket of bty-web'
+complete -c bty-lab -n '__fish_seen_subcommand_from restore' -F
+complete -c bty-lab -n '__fish_seen_subcommand_from export import' -x -a '(__fish_complete_directories)'
