@@ -47,8 +47,8 @@ func TestBackupTimer(t *testing.T) {
 
 		// With the appliance stopped nothing is opened for a question.
 		h.run("systemctl", "stop", "bty-web.socket", "bty-web.service")
-		if h.property("bty-backup.timer", "ActiveState") != "inactive" || h.property("bty-control.socket", "ActiveState") != "inactive" {
-			t.Error("the timer or the control socket outlives bty-web.socket")
+		for _, unit := range []string{"bty-backup.timer", "bty-control.socket", "bty-report.socket"} {
+			h.await(10*time.Second, unit, "ActiveState", "inactive") // it goes with bty-web.socket
 		}
 		if _, err := h.try("systemctl", "start", "bty-backup.service"); err == nil || h.property("bty-control.socket", "ActiveState") != "inactive" {
 			t.Errorf("the service has opened the control socket again: %v", err)
