@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bty/internal/lan"
+	"bty/internal/message"
 	"bty/internal/wire"
 )
 
@@ -107,15 +108,15 @@ func (r *reporter) flush(ctx context.Context) {
 		switch {
 		case err == nil:
 			if r.away.Swap(false) {
-				r.log.Info("bty-web takes reports again")
+				r.log.Info("bty-web takes reports again", message.ReportsBack)
 			}
 			pause = retryFirst
 		case errors.As(err, new(refusal)):
-			r.log.Error("bty-web refused what was seen; it is dropped", "sightings", len(o.Sightings), "answers", len(o.Answers), "err", err)
+			r.log.Error("bty-web refused what was seen; it is dropped", message.ReportsRefused, "sightings", len(o.Sightings), "answers", len(o.Answers), "err", err)
 		default:
 			r.batch.Return(o)
 			if !r.away.Swap(true) {
-				r.log.Warn("bty-web does not take reports; they are kept until it does", "err", err)
+				r.log.Warn("bty-web does not take reports; they are kept until it does", message.ReportsAway, "err", err)
 			}
 			wait(ctx, pause)
 			pause = min(2*pause, retryLast)

@@ -13,6 +13,7 @@ import (
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/lan"
+	"bty/internal/message"
 	"bty/internal/sniff"
 	"bty/internal/systemd"
 )
@@ -33,15 +34,15 @@ func run(ctx context.Context, env environment) error {
 	}
 	sockets, err := systemd.Sockets(systemd.Expect{"dhcp": systemd.Capture})
 	if err != nil {
-		return err
+		return message.Mark(message.WrongSockets, err)
 	}
 	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
 	if err != nil {
-		return err
+		return message.Mark(message.ConfigRefused, err)
 	}
 	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, systemd.Level(cfg.Log.Level)))
 	for _, w := range warnings {
-		log.Warn(w)
+		log.Warn(config.Doubtful, message.ConfigDoubtful, "err", w)
 	}
 	socket, err := open(log, sockets)
 	if err != nil {
@@ -67,7 +68,7 @@ func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		log.Info("not started by systemd: the packet socket is its own")
+		log.Info("not started by systemd: the packet socket is its own", message.SniffAlone)
 		return sniff.Adopt(f)
 	}
 	return nil, &systemd.SocketError{Reason: fmt.Sprintf("%d sockets of name \"dhcp\", but one is enough: "+

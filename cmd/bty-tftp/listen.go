@@ -12,6 +12,7 @@ import (
 	"bty/internal/build"
 	"bty/internal/config"
 	"bty/internal/daemon"
+	"bty/internal/message"
 	"bty/internal/systemd"
 )
 
@@ -42,7 +43,7 @@ func listen(cfg *config.Config, log *slog.Logger, sockets []systemd.Socket, addr
 	if err := conn.SetReadBuffer(receiveBuffer); err != nil {
 		log.Debug("the receive buffer stays small", "err", err)
 	}
-	log.Info("not started by systemd: listening by itself", "address", conn.LocalAddr().String())
+	log.Info("not started by systemd: listening by itself", message.Listening, "address", conn.LocalAddr().String())
 	return []*net.UDPConn{conn}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"bty/internal/daemon"
 	"bty/internal/ipxe"
 	"bty/internal/machine"
+	"bty/internal/message"
 	"bty/internal/nbp"
 	"bty/internal/systemd"
 	"bty/internal/tftp"
@@ -33,23 +34,23 @@ func run(ctx context.Context, env environment) error {
 	}
 	sockets, err := systemd.Sockets(systemd.Expect{"tftp": systemd.Datagram})
 	if err != nil {
-		return err
+		return message.Mark(message.WrongSockets, err)
 	}
 	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
 	if err != nil {
-		return err
+		return message.Mark(message.ConfigRefused, err)
 	}
 	if flags.bootDir != "" {
 		cfg.Paths.BootDir = flags.bootDir
 	}
 	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, systemd.Level(cfg.Log.Level)))
 	for _, w := range warnings {
-		log.Warn(w)
+		log.Warn(config.Doubtful, message.ConfigDoubtful, "err", w)
 	}
 	daemon.ProveDropped(log, env.getenv)
 	conns, err := listen(cfg, log, sockets, flags.listen)
 	if err != nil {
-		return err
+		return message.Mark(message.CannotListen, err)
 	}
 	return serve(ctx, env, cfg, log, conns)
 }
@@ -107,7 +108,7 @@ func checkAll(servers []*tftp.Server, log *slog.Logger) func(context.Context) er
 			}
 			if !warned {
 				warned = true
-				log.Warn("the watchdog cannot prove that TFTP works; let the socket unit allow localhost (IPAddressAllow=)", "err", err)
+				log.Warn("the watchdog cannot prove that TFTP works; let the socket unit allow localhost (IPAddressAllow=)", message.CheckBlind, "err", err)
 			}
 		}
 		return nil

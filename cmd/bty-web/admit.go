@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"bty/internal/config"
+	"bty/internal/message"
 	"bty/internal/web/auth"
 )
 
@@ -22,9 +23,9 @@ func (a *app) admit(operator *auth.Auth, cfg *config.Config) (first error) {
 		case err != nil && !started:
 			first = err
 		case err != nil:
-			a.settings.Log.Error("the password and the session secret could not be read again; those in force stay", "err", err)
+			a.settings.Log.Error("the password and the session secret could not be read again; those in force stay", message.SecretsUnread, "err", err)
 		case operator.IsDefault() && !wasDefault:
-			a.settings.Log.Warn("the well-known default password is in force; set [admin] password in bty.toml, BTY_ADMIN_PASSWORD or the credential bty.admin-password")
+			a.settings.Log.Warn("the well-known default password is in force; set [admin] password in bty.toml, BTY_ADMIN_PASSWORD or the credential bty.admin-password", message.DefaultPassword)
 		}
 		if err == nil {
 			wasDefault = operator.IsDefault()

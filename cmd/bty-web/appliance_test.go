@@ -78,7 +78,7 @@ func prepare(t testing.TB, vars map[string]string) *appliance {
 	maps.Copy(a.vars, vars)
 	a.host = net.JoinHostPort(a.vars["BTY_SERVER_HOST"], a.vars["BTY_SERVER_PORT"])
 	a.url = "http://" + a.host
-	t.Cleanup(func() { a.http.CloseIdleConnections() })
+	t.Cleanup(func() { a.http.CloseIdleConnections(); a.holdAgainstCatalog() })
 	return a
 }
 

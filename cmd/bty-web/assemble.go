@@ -83,7 +83,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err := a.admit(operator, cfg); err != nil {
 		return nil, err
 	}
-	adapter := serve.Adapter{Log: log, Large: make(chan struct{}, 4)}
+	adapter := serve.Adapter{Log: log, Strangers: books.Strangers(), Client: client, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,

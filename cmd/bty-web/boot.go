@@ -10,6 +10,7 @@ import (
 
 	"bty/internal/config"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/nbp"
 	"bty/internal/release"
 	"bty/internal/settings"
@@ -35,17 +36,17 @@ func openBoot(cfg *config.Config, log *slog.Logger) (*release.Shelf, error) {
 	}
 	shelf := &release.Shelf{Root: root, Path: cfg.Paths.BootDir, Limit: int64(cfg.Tuning.MaxUploadBytes)}
 	if err := shelf.Recover(); err != nil {
-		log.Warn("what an interrupted upload or fetch left in the boot folder could not be tidied up", "path", shelf.Path, "err", err)
+		log.Warn("what an interrupted upload or fetch left in the boot folder could not be tidied up", message.Leftovers, "path", shelf.Path, "err", err)
 	}
 	if cfg.Seed.BootSeedDir == "" {
 		return shelf, nil
 	}
 	copied, err := shelf.Seed(cfg.Seed.BootSeedDir)
 	if err != nil {
-		log.Warn("the boot folder was not seeded with everything that BTY_BOOT_SEED_DIR has", "path", cfg.Seed.BootSeedDir, "err", err)
+		log.Warn("the boot folder was not seeded with everything that BTY_BOOT_SEED_DIR has", message.SeedIncomplete, "path", cfg.Seed.BootSeedDir, "err", err)
 	}
 	if len(copied) > 0 {
-		log.Info("the boot folder was seeded", "from", cfg.Seed.BootSeedDir, "files", strings.Join(copied, " "))
+		log.Info("the boot folder was seeded", message.BootFolderSeeded, "path", cfg.Seed.BootSeedDir, "files", strings.Join(copied, " "))
 	}
 	return shelf, nil
 }

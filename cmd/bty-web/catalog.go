@@ -11,6 +11,7 @@ import (
 	"bty/internal/daemon"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/message"
 	"bty/internal/oras"
 	"bty/internal/settings"
 	"bty/internal/store"
@@ -31,14 +32,14 @@ func catalogFile(images *library.Library, log *slog.Logger) daemon.Task {
 	return daemon.First("catalog file", func(ctx context.Context) error {
 		outcome, err := images.TakeFile(ctx)
 		if err != nil {
-			log.Warn("the catalog file was not taken over; correct it, or move it away", "path", images.File, "err", err)
+			log.Warn("the catalog file was not taken over; correct it, or move it away", message.CatalogFileRefused, "path", images.File, "err", err)
 			return nil
 		}
 		for _, p := range outcome.Problems {
-			log.Warn("an image of the catalog file was not taken over", "path", images.File, "image", p.Name, "err", p.Error)
+			log.Warn("an image of the catalog file was not taken over", message.CatalogImageRefused, "path", images.File, "image", p.Name, "err", p.Error)
 		}
 		if outcome.Added > 0 {
-			log.Info("images were taken over from the catalog file", "path", images.File, "images", outcome.Added)
+			log.Info("images were taken over from the catalog file", message.CatalogFileTaken, "path", images.File, "images", outcome.Added)
 		}
 		return nil
 	})

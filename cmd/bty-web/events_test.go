@@ -85,17 +85,17 @@ func TestForwardedFor(t *testing.T) {
 	}
 }
 
-// message is one server-sent event.
-type message struct{ id, name, data, comment, retry string }
+// streamed is one server-sent event.
+type streamed struct{ id, name, data, comment, retry string }
 
 // stream opens the live stream; its messages come until ctx ends or the server ends it.
-func (a *appliance) stream(ctx context.Context, lastID string) (<-chan message, *http.Response) {
+func (a *appliance) stream(ctx context.Context, lastID string) (<-chan streamed, *http.Response) {
 	a.Helper()
 	return a.listen(ctx, "/api/v1/stream", lastID)
 }
 
 // listen opens a stream of messages.
-func (a *appliance) listen(ctx context.Context, path, lastID string) (<-chan message, *http.Response) {
+func (a *appliance) listen(ctx context.Context, path, lastID string) (<-chan streamed, *http.Response) {
 	a.Helper()
 	if a.cookie == "" {
 		a.signIn()
@@ -115,7 +115,7 @@ func (a *appliance) listen(ctx context.Context, path, lastID string) (<-chan mes
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		a.Fatalf("%s %v", resp.Status, resp.Header)
 	}
-	messages := make(chan message, 4096)
+	messages := make(chan streamed, 4096)
 	go func() {
 		defer close(messages)
 		defer resp.Body.Close()
@@ -124,14 +124,14 @@ func (a *appliance) listen(ctx context.Context, path, lastID string) (<-chan mes
 	return messages, resp
 }
 
-func readMessages(r io.Reader, to chan<- message) {
-	var m message
+func readMessages(r io.Reader, to chan<- streamed) {
+	var m streamed
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		field, value, _ := strings.Cut(lines.Text(), ": ")
 		switch {
 		case lines.Text() == "":
 			to <- m
-			m = message{}
+			m = streamed{}
 		case field == "id":
 			m.id = value
 		case field == "event":
@@ -147,7 +147,7 @@ func readMessages(r io.Reader, to chan<- message) {
 }
 
 // next is the next message that is no hint; it fails after ten seconds.
-func next(t testing.TB, messages <-chan message) message {
+func next(t testing.TB, messages <-chan streamed) streamed {
 	t.Helper()
 	for {
 		if m := whatever(t, messages); m.name != "hint" {
@@ -157,7 +157,7 @@ func next(t testing.TB, messages <-chan message) message {
 }
 
 // whatever is the next message; it fails after ten seconds.
-func whatever(t testing.TB, messages <-chan message) message {
+func whatever(t testing.TB, messages <-chan streamed) streamed {
 	t.Helper()
 	select {
 	case m, ok := <-messages:
@@ -168,7 +168,7 @@ func whatever(t testing.TB, messages <-chan message) message {
 	case <-time.After(10 * time.Second):
 		t.Fatal("no message")
 	}
-	return message{}
+	return streamed{}
 }
 
 func TestStream(t *testing.T) {
@@ -202,7 +202,7 @@ func TestStream(t *testing.T) {
 		t.Errorf("%+v, want %+v", m, stage)
 	}
 	a.anonymous("GET", "/pxe/"+mac1, nil)
-	for _, reader := range []<-chan message{messages, again} {
+	for _, reader := range []<-chan streamed{messages, again} {
 		if m := next(t, reader); !strings.Contains(m.data, "netboot.pxe.offered") {
 			t.Errorf("%+v", m)
 		}
@@ -258,7 +258,7 @@ func TestStreamOrder(t *testing.T) {
 func TestStreamsEndWithTheServer(t *testing.T) {
 	a := start(t, nil)
 	a.signIn()
-	var streams []<-chan message
+	var streams []<-chan streamed
 	for _, path := range []string{"/api/v1/stream", "/events/machines", "/events/workers"} {
 		messages, _ := a.listen(context.Background(), path, "")
 		streams = append(streams, messages)

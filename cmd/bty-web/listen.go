@@ -12,6 +12,7 @@ import (
 
 	"bty/internal/config"
 	"bty/internal/daemon"
+	"bty/internal/message"
 	"bty/internal/systemd"
 )
 
@@ -34,7 +35,7 @@ func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets [
 	if err != nil {
 		return listeners{}, daemon.ListenError("tcp", cfg.Server.Port, "[server] port", err)
 	}
-	log.Info("not started by systemd: listening by itself", "address", public.Addr().String())
+	log.Info("not started by systemd: listening by itself", message.Listening, "address", public.Addr().String())
 	l := listeners{http: []net.Listener{public}}
 	l.control = ownSocket(cfg.ControlSocket(), log)
 	l.report = ownSocket(cfg.ReportSocket(), log)
@@ -45,7 +46,7 @@ func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets [
 func ownSocket(path string, log *slog.Logger) []net.Listener {
 	l, err := bindUnix(path)
 	if err != nil {
-		log.Info("no local socket; bty-lab and bty-tftp on this host cannot reach this server", "path", path, "err", err)
+		log.Info("no local socket; bty-lab and bty-tftp on this host cannot reach this server", message.LocalSocketMissing, "path", path, "err", err)
 		return nil
 	}
 	return []net.Listener{l}

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		os.Args = os.Args[:1]
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(allTold(m.Run()))
 }
 
 // beginProcess starts the appliance as a real process and returns once it answers.

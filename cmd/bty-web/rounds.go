@@ -12,6 +12,7 @@ import (
 	"bty/internal/backup"
 	"bty/internal/build"
 	"bty/internal/config"
+	"bty/internal/message"
 	"bty/internal/store"
 	"bty/internal/systemd"
 )
@@ -58,7 +59,7 @@ func (e openError) Unwrap() error { return e.error }
 func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	state, err := store.Open(r.config.Database(), build.Version)
 	if err != nil {
-		return nil, openError{err}
+		return nil, openError{message.Mark(message.DatabaseRefused, err)}
 	}
 	if r.carried != nil {
 		r.last = &backup.Outcome{Restoring: r.carried.Restoring}
@@ -79,7 +80,7 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	}
 	if r.doors != nil { // what was read again since the start counts in this round too
 		if err := app.reload(ctx); err != nil {
-			r.log.Warn("the configuration cannot be read again; that of the start is in force", "err", err)
+			r.log.Warn("the configuration cannot be read again; that of the start is in force", message.ReloadFailed, "err", err)
 		}
 	}
 	doors, err := r.open(ctx)
@@ -100,7 +101,7 @@ type recovery struct {
 func (r *rounds) carry(s backup.Switch) {
 	r.carried = &s
 	if err := s.Carry(); err != nil {
-		r.log.Error("the restore could not be carried out; the present state stays", "source", s.Source, "err", err)
+		r.log.Error("the restore could not be carried out; the present state stays", message.RestoreFailed, "source", s.Source, "err", err)
 		r.last, r.carried = &backup.Outcome{Restoring: s.Restoring, Err: err}, nil
 	}
 }
@@ -109,9 +110,9 @@ func (r *rounds) carry(s backup.Switch) {
 func (r *rounds) settled() {
 	s := *r.carried
 	r.carried = nil
-	r.log.Warn("the database was restored", "source", s.Source, "machines", s.Machines, "will_flash", s.WillFlash, "safety", s.Safety, "kept", s.Restoring.Kept)
+	r.log.Warn("the database was restored", message.Restored, "source", s.Source, "machines", s.Machines, "will_flash", s.WillFlash, "safety", s.Safety, "kept", s.Restoring.Kept)
 	if err := s.Tidy(); err != nil {
-		r.log.Warn("old replaced databases could not be deleted", "err", err)
+		r.log.Warn("old replaced databases could not be deleted", message.Leftovers, "err", err)
 	}
 }
 
@@ -119,7 +120,7 @@ func (r *rounds) settled() {
 func (r *rounds) undo(cause error) error {
 	s := *r.carried
 	r.carried = nil
-	r.log.Error("the restored database cannot be served; the state from before comes back", "source", s.Source, "err", cause)
+	r.log.Error("the restored database cannot be served; the state from before comes back", message.RestoreFailed, "source", s.Source, "err", cause)
 	r.last = &backup.Outcome{Restoring: s.Restoring, Err: cause}
 	return s.Undo()
 }
@@ -129,7 +130,7 @@ func (r *rounds) open(ctx context.Context) (l listeners, err error) {
 	if r.doors == nil {
 		doors, err := listen(ctx, r.config, r.log, r.sockets)
 		if err != nil {
-			return l, err
+			return l, message.Mark(message.CannotListen, err)
 		}
 		r.doors = &doors
 	}

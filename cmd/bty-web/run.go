@@ -14,6 +14,7 @@ import (
 	"bty/internal/build"
 	"bty/internal/config"
 	"bty/internal/daemon"
+	"bty/internal/message"
 	"bty/internal/systemd"
 	"bty/internal/web"
 )
@@ -41,17 +42,17 @@ func run(ctx context.Context, env environment) error {
 	}
 	sockets, err := systemd.Sockets(systemd.Expect{"http": systemd.Stream, "control": systemd.Unix, "report": systemd.Unix})
 	if err != nil {
-		return err
+		return message.Mark(message.WrongSockets, err)
 	}
 	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
 	if err != nil {
-		return err
+		return message.Mark(message.ConfigRefused, err)
 	}
 	level := new(slog.LevelVar)
 	level.Set(systemd.Level(cfg.Log.Level))
 	log := slog.New(systemd.NewHandler(env.getenv, env.stderr, cfg.Log.Format, level))
 	for _, w := range append(warnings, withoutEffect(cfg)...) {
-		log.Warn(w)
+		log.Warn(config.Doubtful, message.ConfigDoubtful, "err", w)
 	}
 	daemon.ProveDropped(log, env.getenv)
 	return serveUntil(ctx, env, cfg, log, level, sockets)
@@ -81,6 +82,7 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, listeners listeners, comesBack func() bool) error {
 	d := &daemon.Daemon{Log: log, Check: a.state.Check, Hangup: env.hangup, Reload: a.reload, Status: a.status, ComesBack: comesBack}
 	return d.Run(ctx,
+		daemon.Func("journal", a.book.Ledger.Run),
 		daemon.Func("state", a.state.Run),
 		catalogFile(a.images, log),
 		daemon.Func("event index", a.state.Index),
@@ -107,7 +109,7 @@ func legacyNotice(cfg *config.Config, log *slog.Logger) []string {
 		return nil
 	}
 	notice := fmt.Sprintf("%s is the database of the previous bty; it was not read. Take its machines and images over with: bty-lab import %s", path, path)
-	log.Warn(notice)
+	log.Warn("the database of the previous bty lies in the state folder and was not read", message.LegacyDatabase, "path", path, "next", "bty-lab import "+path)
 	return []string{notice}
 }
 

@@ -16,6 +16,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/token"
 )
 
@@ -205,7 +206,8 @@ type details struct {
 
 func (t *Tokens) event(kind event.Kind, one token.Token, from netip.Addr, summary string) event.Event {
 	return event.Event{At: t.Now(), Kind: kind, SubjectKind: event.Auth, SubjectID: string(one.ID), Actor: event.Operator, SourceIP: from,
-		Summary: summary, Details: ledger.Details(details{one.ID, one.Name, one.Scope, one.ExpiresAt})}
+		Summary: summary, Details: ledger.Details(details{one.ID, one.Name, one.Scope, one.ExpiresAt}),
+		Attrs: []slog.Attr{slog.String("token", one.Name)}}
 }
 
 // flushEvery is how old the stored time of a token's last use may be.
@@ -256,6 +258,6 @@ func (t *Tokens) flush(ctx context.Context) {
 		err = t.Refresh()
 	}
 	if err != nil {
-		t.Log.Warn("when API tokens were last used could not be stored", "err", err)
+		t.Log.Warn("when API tokens were last used could not be stored", message.Unrecorded, "err", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/job"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/settings"
 	"bty/internal/store"
 )
@@ -111,7 +112,7 @@ type Manager struct {
 func New(c Config) *Manager {
 	m := &Manager{Config: c, folder: folder{c.Dir}, begun: c.Now().UTC().Truncate(time.Second), cancels: map[ID]netip.Addr{}}
 	if err := m.folder.prepare(); err != nil { // machines are served all the same, and each backup says so
-		c.Log.Warn("backups cannot be made", "path", c.Dir, "err", err)
+		c.Log.Warn("backups cannot be made", message.BackupsImpossible, "path", c.Dir, "err", err)
 	}
 	sweepStaged(c.Database)
 	m.pool = job.New(job.Config[Detail]{

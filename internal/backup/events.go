@@ -2,6 +2,7 @@ package backup
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -50,7 +51,8 @@ type result struct {
 
 func created(id ID, d Detail, at time.Time) event.Event {
 	return about(event.BackupCreated, id, event.System, netip.Addr{}, at, result{id, d.Trigger, &d.Dest, d.Machines, d.Done, nil},
-		"backup %s made: %d machines, %d bytes", id, d.Machines, d.Done)
+		"backup %s made: %d machines, %d bytes", id, d.Machines, d.Done).
+		With(slog.Int("machines", d.Machines), slog.Int64("bytes", d.Done))
 }
 
 // failed says what went wrong; next is when the schedule tries again, zero if nobody does.
@@ -60,7 +62,7 @@ func failed(id ID, d Detail, err error, next, at time.Time) event.Event {
 	if !next.IsZero() {
 		summary += fmt.Sprintf("; the schedule tries again at %s", next.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	return about(event.BackupFailed, id, event.System, netip.Addr{}, at, result{id, d.Trigger, nil, d.Machines, d.Done, &why}, "%s", summary)
+	return about(event.BackupFailed, id, event.System, netip.Addr{}, at, result{id, d.Trigger, nil, d.Machines, d.Done, &why}, "%s", summary).With(slog.String("err", why))
 }
 
 func pruned(id ID, retention int, at time.Time) event.Event {

@@ -10,6 +10,7 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/message"
 	"bty/internal/wire"
 )
 
@@ -56,7 +57,7 @@ func (m *Manager) prune(ctx context.Context) {
 		return
 	}
 	if err := m.pruneTo(ctx, keep); err != nil {
-		m.Log.Warn("old backups could not be deleted; the next backup tries again", "err", err)
+		m.Log.Warn("old backups could not be deleted; the next backup tries again", message.Leftovers, "err", err)
 	}
 }
 
@@ -95,7 +96,7 @@ func (m *Manager) Keep(ctx context.Context) error {
 func (m *Manager) tick(ctx context.Context) {
 	_, _, err := m.BeginIfDue(ctx)
 	if err != nil && ctx.Err() == nil {
-		m.Log.Error("the scheduled backup could not begin", "err", err)
+		m.Log.Error("the scheduled backup could not begin", message.BackupsImpossible, "err", err)
 	}
 }
 

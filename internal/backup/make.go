@@ -16,6 +16,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/job"
 	"bty/internal/machine"
+	"bty/internal/message"
 	"bty/internal/settings"
 	"bty/internal/store"
 )
@@ -79,10 +80,10 @@ func (m *Manager) fail(ctx context.Context, id ID, d Detail, err error) {
 		next = m.scheduleFailed(err)
 	}
 	if recordErr := m.record(ctx, failed(id, d, err, next, m.Now())); recordErr != nil {
-		m.Log.Error("a backup failed, and that could not be recorded", "backup", id, "err", errors.Join(err, recordErr))
+		m.Log.Error("a backup failed, and that could not be recorded", message.OfKind(event.BackupFailed), "backup", id, "err", errors.Join(err, recordErr))
 		return
 	}
-	m.Log.Error("backup failed", "backup", id, "trigger", d.Trigger, "next", next, "err", err)
+	m.Log.Error("backup failed", message.OfKind(event.BackupFailed), "backup", id, "trigger", d.Trigger, "next", next, "err", err)
 }
 
 // make writes the folder of a backup and gives it its name.

@@ -16,6 +16,7 @@ import (
 	"bty/internal/job"
 	"bty/internal/ledger"
 	"bty/internal/machine"
+	"bty/internal/message"
 	"bty/internal/store"
 )
 
@@ -95,7 +96,7 @@ func (m *Manager) restore(ctx context.Context, source string, r io.Reader, want 
 		m.restoring.Unlock()
 		return Restoring{}, m.restoreFault(err, source)
 	}
-	m.Log.Warn("a database is restored: this process comes back on it", "source", source, "safety", ready.Safety, "kept", ready.Kept)
+	m.Log.Warn("a database is restored: this process comes back on it", message.RestoreBegins, "source", source, "safety", ready.Safety, "kept", ready.Kept)
 	m.leaving.Store(true)
 	m.Switch(Switch{Restoring: ready, Database: m.Database, Staged: staged, Kept: filepath.Join(filepath.Dir(m.Database), ready.Kept)})
 	return ready, nil

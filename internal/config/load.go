@@ -15,6 +15,9 @@ import (
 // DefaultStateDir is where the database lives unless somebody says otherwise.
 const DefaultStateDir = "/var/lib/bty"
 
+// Doubtful is the log's line for a warning.
+const Doubtful = "something in the configuration has no effect"
+
 // Source says where a configuration is read from.
 type Source struct {
 	Paths  []string            // of --config: files and folders; if any is given, no other file is read

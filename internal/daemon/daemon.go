@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"bty/internal/message"
 	"bty/internal/systemd"
 )
 
@@ -120,7 +121,7 @@ type watch struct {
 func (d *Daemon) watchdog() (watch, func()) {
 	interval, err := systemd.WatchdogInterval()
 	if err != nil {
-		d.Log.Warn("watchdog off: its variables cannot be read", "err", err)
+		d.Log.Warn("watchdog off: its variables cannot be read", message.ManagerDeaf, "err", err)
 	}
 	if interval <= 0 {
 		return watch{}, func() {}
@@ -134,7 +135,7 @@ func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		if err := d.Check(ctx); err != nil {
-			d.Log.Error("the daemon's own check failed; the watchdog is not fed", "err", err)
+			d.Log.Error("the daemon's own check failed; the watchdog is not fed", message.CheckFailed, "err", err)
 			return
 		}
 	}
@@ -148,11 +149,11 @@ func (d *Daemon) reload(ctx context.Context) {
 		err = d.Reload(ctx)
 	}
 	if err != nil {
-		d.Log.Error("reload failed; the configuration in force stays", "err", err)
+		d.Log.Error("reload failed; the configuration in force stays", message.ReloadFailed, "err", err)
 		d.say(systemd.ReloadFailed(err))
 		return
 	}
-	d.Log.Info("configuration reloaded")
+	d.Log.Info("configuration reloaded", message.ConfigReloaded)
 	d.say(systemd.Ready())
 	d.sendStatus()
 }
@@ -166,8 +167,19 @@ func (d *Daemon) sendStatus() {
 // say logs a message that did not reach the service manager; the daemon serves without it.
 func (d *Daemon) say(err error) {
 	if err != nil {
-		d.Log.Warn("the service manager did not hear us", "err", err)
+		d.Log.Warn("the service manager did not hear us", message.ManagerDeaf, "err", err)
 	}
+}
+
+// lastWords has the journal explain why the daemon ends.
+func lastWords(name string, err error) error {
+	journal, dialErr := systemd.DialJournal(systemd.JournalSocket, slog.LevelError)
+	if dialErr != nil {
+		return dialErr
+	}
+	line := slog.NewRecord(time.Now(), slog.LevelError, fmt.Sprintf("%s: %v", name, err), 0)
+	line.AddAttrs(message.OfError(err))
+	return journal.Handle(context.Background(), line)
 }
 
 // Exit prints err in one line and returns the process's exit code: 0 without one, the error's own
@@ -176,10 +188,9 @@ func Exit(name string, err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	if systemd.IsJournal(os.Getenv, stderr) {
-		fmt.Fprint(stderr, "<3>") // sd-daemon(3): an error, so that `journalctl -p err` has it
+	if !systemd.IsJournal(os.Getenv, stderr) || lastWords(name, err) != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	if coded, ok := errors.AsType[interface {
 		error
 		ExitCode() int

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"bty/internal/message"
 )
 
 // HTTP is the task of an http.Server that stops without losing a request.
@@ -166,7 +168,7 @@ func (h *HTTP) shutdown() error {
 	defer cancel()
 	if err := h.Server.Shutdown(ctx); err != nil {
 		_, active, _ := h.conns.count()
-		h.Log.Warn("requests were cut off after the longest drain", "server", h.Name, "active", active, "limit", h.Limit)
+		h.Log.Warn("requests were cut off after the longest drain", message.RequestsCut, "server", h.Name, "active", active, "limit", h.Limit)
 		return h.Server.Close()
 	}
 	return nil

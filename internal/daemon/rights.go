@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"bty/internal/message"
 	"bty/internal/systemd"
 )
 
@@ -32,11 +33,11 @@ func ProveDropped(log *slog.Logger, getenv func(string) string, more ...Right) {
 		}
 	}
 	if len(held) > 0 {
-		log.Warn("this daemon can do what its unit should forbid; look for a drop-in that gives it back: systemctl cat",
+		log.Warn("this daemon can do what its unit should forbid; look for a drop-in that gives it back: systemctl cat", message.RightsLeft,
 			"can", strings.Join(held, ", "))
 		return
 	}
-	log.Info("tried and found impossible, as it must be", "rights", strings.Join(gone, ", "))
+	log.Info("tried and found impossible, as it must be", message.RightsDropped, "rights", strings.Join(gone, ", "))
 }
 
 // status is /proc/self/status by field; what cannot be read is "", and then nothing is proven.

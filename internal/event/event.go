@@ -3,6 +3,7 @@ package event
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -144,6 +145,15 @@ type Event struct {
 	Summary      string          `json:"summary"`
 	Details      json.RawMessage `json:"details,omitempty"` // an object, or absent
 	Acknowledged bool            `json:"acknowledged"`
+
+	// Attrs is what the journal has of it beside all that. It is not stored.
+	Attrs []slog.Attr `json:"-"`
+}
+
+// With returns e with more for the journal.
+func (e Event) With(attrs ...slog.Attr) Event {
+	e.Attrs = append(e.Attrs[:len(e.Attrs):len(e.Attrs)], attrs...)
+	return e
 }
 
 // Filter selects events. A nil field selects all; a field that is set must be equal.

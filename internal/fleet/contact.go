@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -157,6 +158,7 @@ func contactEvents(c Contact, d boot.Decision, isNew bool, now time.Time) []even
 	}
 	if d.After.Facts.Stuck && !d.Offer.Machine.Facts.Stuck {
 		add(event.MachineStuck, fmt.Sprintf("%s was started %d times without a completion; it boots its own disk until it is armed again", c.MAC, d.After.Facts.Attempts), nil)
+		events[len(events)-1].Attrs = []slog.Attr{slog.Int("attempts", d.After.Facts.Attempts)}
 	}
 	if d.Offer.Rule == boot.RuleNoLiveFiles {
 		add(event.LiveMissing, fmt.Sprintf("%s was to start the live environment, but %s is missing in the boot folder; install one with bty-lab liveenv build", c.MAC, d.Offer.Missing), missingFile{d.Offer.Missing})
@@ -172,6 +174,9 @@ func machineEvent(kind event.Kind, mac machine.MAC, actor event.Actor, from neti
 	e := event.Event{At: now, Kind: kind, SubjectKind: event.Machine, SubjectID: mac.String(), Actor: actor, SourceIP: from, Summary: summary}
 	if carried != nil {
 		e.Details = ledger.Details(carried)
+	}
+	if j, ok := carried.(journalled); ok {
+		e.Attrs = j.journal()
 	}
 	return e
 }

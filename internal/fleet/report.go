@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	"bty/internal/boot"
@@ -39,7 +40,7 @@ func (f *Fleet) Launch(ctx context.Context, mac machine.MAC, from netip.Addr, fi
 			return nil, nil
 		}
 		events := []event.Event{machineEvent(event.ArtifactFetched, mac, event.Client, from, now,
-			fmt.Sprintf("%s fetches %s: start %d of the live environment", mac, file, m.Facts.Attempts), launched{file, m.Facts.Attempts})}
+			fmt.Sprintf("%s fetches %s: start %d of the live environment", mac, file, m.Facts.Attempts), launched{file, m.Facts.Attempts}).With(boundImage(tx, m)...)}
 		if armed {
 			events = append(events, machineEvent(event.FlasherArmed, mac, event.Client, netip.Addr{}, now,
 				fmt.Sprintf("%s: saw_flasher_boot set: the live environment was started", mac), nil))
@@ -114,13 +115,15 @@ func serials(disks []machine.Disk) []string {
 // Status records how a live environment's work ended.
 func (f *Fleet) Status(ctx context.Context, mac machine.MAC, from netip.Addr, s wire.Status) error {
 	now := f.Now()
-	err := f.report(ctx, mac, from, orphan{Signal: s.Status}, func(_ Tx, m *machine.Machine) (event.Event, error) {
+	err := f.report(ctx, mac, from, orphan{Signal: s.Status}, func(tx Tx, m *machine.Machine) (event.Event, error) {
+		image := boundImage(tx, *m)
 		if s.Status == wire.StatusDone {
 			m.Done(now)
-			return machineEvent(event.MachineFlashed, mac, event.Client, from, now, fmt.Sprintf("%s has been flashed", mac), nil), nil
+			return machineEvent(event.MachineFlashed, mac, event.Client, from, now, fmt.Sprintf("%s has been flashed", mac), nil).With(image...), nil
 		}
 		m.Fail(s.Reason, now)
-		e := machineEvent(event.MachineFlashFailed, mac, event.Client, from, now, fmt.Sprintf("%s failed: %s", mac, reasonOr(s.Reason)), nil)
+		e := machineEvent(event.MachineFlashFailed, mac, event.Client, from, now, fmt.Sprintf("%s failed: %s", mac, reasonOr(s.Reason)), nil).
+			With(append(image, slog.String("err", reasonOr(s.Reason)))...)
 		if s.Reason != "" {
 			e.Details = ledger.Details(failure{s.Reason})
 		}
@@ -190,7 +193,7 @@ func (f *Fleet) Progress(ctx context.Context, mac machine.MAC, from netip.Addr, 
 		return nil
 	}
 	err := f.commit(ctx, func(Tx) ([]event.Event, error) {
-		return []event.Event{machineEvent(event.MachineStage, mac, event.Client, from, now, fmt.Sprintf("%s: stage %s", mac, p.Stage), p)}, nil
+		return []event.Event{machineEvent(event.MachineStage, mac, event.Client, from, now, fmt.Sprintf("%s: stage %s", mac, p.Stage), p).With(slog.String("stage", p.Stage))}, nil
 	})
 	if err != nil {
 		f.activity.retract(mac, p.Stage)

@@ -53,18 +53,23 @@ func New(out *slog.Logger, rest slog.Attr) *Log {
 	return &Log{out: out, rest: rest, kinds: map[kind]*tally{}, wake: make(chan struct{}, 1)}
 }
 
-// Warn writes a warning about what came from an address, or counts it. Lines with the same message
-// from the same machine are alike; the zero Addr is a machine too.
+// Log writes a line about what came from an address, or counts it. Lines with the same message from
+// the same machine are alike; the zero Addr is a machine too.
+func (l *Log) Log(level slog.Level, from netip.Addr, msg string, args ...any) {
+	l.write(level, from, msg, args)
+}
+
+// Warn is Log for what an operator should see.
 func (l *Log) Warn(from netip.Addr, msg string, args ...any) {
 	l.write(slog.LevelWarn, from, msg, args)
 }
 
-// Info is Warn for what nobody has to act on.
+// Info is Log for what nobody has to act on.
 func (l *Log) Info(from netip.Addr, msg string, args ...any) {
 	l.write(slog.LevelInfo, from, msg, args)
 }
 
-// Error is Warn for what went wrong here.
+// Error is Log for what went wrong here.
 func (l *Log) Error(from netip.Addr, msg string, args ...any) {
 	l.write(slog.LevelError, from, msg, args)
 }

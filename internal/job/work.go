@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+
+	"bty/internal/message"
 )
 
 // Job is a job at work, as its work sees it.
@@ -124,7 +126,7 @@ func isEnded(ctx context.Context) bool {
 func (p *Pool[T]) do(ctx context.Context, e *entry[T]) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.Log.Error("a job panicked", "job", p.Name, "key", e.Key, "err", fmt.Sprintf("%v\n%s", r, debug.Stack()))
+			p.Log.Error("a job panicked", message.Defect, "job", p.Name, "key", e.Key, "err", fmt.Sprintf("%v\n%s", r, debug.Stack()))
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()

@@ -9,18 +9,23 @@ import (
 	"log/slog"
 
 	"bty/internal/event"
+	"bty/internal/flood"
 	"bty/internal/machine"
+	"bty/internal/message"
 	"bty/internal/wire"
 )
 
 // Ledger announces what has been stored. It is safe for concurrent use.
 type Ledger struct {
-	log  *slog.Logger
-	news *news
+	log       *slog.Logger
+	strangers *flood.Log // what they cause
+	news      *news
 }
 
 // New returns a Ledger that writes to the journal through log.
-func New(log *slog.Logger) *Ledger { return &Ledger{log: log, news: newNews()} }
+func New(log *slog.Logger) *Ledger {
+	return &Ledger{log: log, strangers: flood.New(log, message.Flood), news: newNews()}
+}
 
 // Appender is what a transaction must offer to carry events.
 type Appender interface {
@@ -57,25 +62,6 @@ func Commit[T Appender](ctx context.Context, l *Ledger, update func(context.Cont
 // Progress tells the live streams how far a live environment is.
 func (l *Ledger) Progress(mac machine.MAC, p wire.Progress) {
 	l.news.advanced(mac, p)
-}
-
-func (l *Ledger) announce(e *event.Event) {
-	l.news.happened(e.SubjectKind)
-	level := slog.LevelInfo
-	if e.Kind.Alarms() {
-		level = slog.LevelWarn
-	}
-	if !l.log.Enabled(context.Background(), level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("event", string(e.Kind)), slog.Uint64("event_id", uint64(e.ID))}
-	if e.SubjectKind == event.Machine {
-		attrs = append(attrs, slog.String("mac", e.SubjectID))
-	}
-	if e.SourceIP.IsValid() {
-		attrs = append(attrs, slog.String("remote", event.Address(e.SourceIP)))
-	}
-	l.log.LogAttrs(context.Background(), level, e.Summary, attrs...)
 }
 
 // Details encodes what an event carries. The types are the program's own, which always encode.

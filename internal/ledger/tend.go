@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"time"
+
+	"bty/internal/message"
 )
 
 const (
@@ -24,7 +26,7 @@ func (b Book) Tend(ctx context.Context) error {
 		}
 		for _, work := range []func(context.Context) error{b.FoldContacts, b.Trim} {
 			if err := work(ctx); err != nil && ctx.Err() == nil {
-				b.Ledger.log.Warn("the audit log could not be tended; the next try follows", "err", err)
+				b.Ledger.log.Warn("the audit log could not be tended; the next try follows", message.LogUntended, "err", err)
 			}
 		}
 	}

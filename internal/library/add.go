@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"path"
 	"regexp"
@@ -64,7 +65,7 @@ func (l *Library) Add(ctx context.Context, r Request, from netip.Addr) (catalog.
 		if err := room(len(entries)); err != nil {
 			return nil, err
 		}
-		return []event.Event{l.event(event.EntryAdded, entry.Src, from, fmt.Sprintf("image %s added", entry.Name), added{
+		return []event.Event{l.imageEvent(event.EntryAdded, entry, from, fmt.Sprintf("image %s added", entry.Name), added{
 			Name: entry.Name, Ref: entry.Ref, Digest: orNull(entry.Digest), Format: entry.Format, Size: entry.Size, ORAS: isORAS(entry.Src),
 		})}, errors.Join(tx.PutImage(entry), tx.DeleteDropped(entry.Ref))
 	})
@@ -187,7 +188,7 @@ func (l *Library) addFailed(ctx context.Context, r Request, cause error, from ne
 }
 
 func (l *Library) failed(ctx context.Context, src string, from netip.Addr, what addFailure, cause error) error {
-	e := l.event(event.EntryAddFailed, src, from, fmt.Sprintf("image %s not added: %s", src, fault.Public(cause)), what)
+	e := l.event(event.EntryAddFailed, src, from, fmt.Sprintf("image %s not added: %s", src, fault.Public(cause)), what).With(slog.String("err", fault.Public(cause)))
 	err := ledger.Commit(ctx, l.Ledger, l.Store.Update, func(Tx) ([]event.Event, error) { return []event.Event{e}, nil })
 	return errors.Join(cause, err)
 }

@@ -71,7 +71,7 @@ func (l *Library) Change(ctx context.Context, ref catalog.ImageRef, want Change,
 		if len(fields) == 0 {
 			return nil, nil
 		}
-		return []event.Event{l.event(event.EntryChanged, after.Src, from, c.summary(fields), changedDetails{Ref: ref, Changed: fields, Moved: c.Moved()})}, tx.PutImage(after)
+		return []event.Event{l.imageEvent(event.EntryChanged, after, from, c.summary(fields), changedDetails{Ref: ref, Changed: fields, Moved: c.Moved()})}, tx.PutImage(after)
 	})
 	return c, err
 }

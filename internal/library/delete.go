@@ -41,6 +41,6 @@ func (l *Library) delete(ctx context.Context, find func(Tx) (catalog.Entry, erro
 		if users.Any() {
 			summary += fmt.Sprintf(" although it was bound to %s", users)
 		}
-		return []event.Event{l.event(event.EntryDeleted, entry.Src, from, summary, nil)}, errors.Join(tx.DeleteImage(entry.Ref), tx.PutDropped(entry.Ref, l.Now()))
+		return []event.Event{l.imageEvent(event.EntryDeleted, entry, from, summary, nil)}, errors.Join(tx.DeleteImage(entry.Ref), tx.PutDropped(entry.Ref, l.Now()))
 	})
 }

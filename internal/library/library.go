@@ -6,6 +6,7 @@ package library
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -120,6 +121,11 @@ func bySource(tx Tx, src string) (catalog.Entry, error) {
 		}
 	}
 	return catalog.Entry{}, fault.New(fault.NotFound, "no catalog entry with src=%s", src)
+}
+
+// imageEvent is about one image, whose name and identity the journal has too.
+func (l *Library) imageEvent(kind event.Kind, entry catalog.Entry, from netip.Addr, summary string, carried any) event.Event {
+	return l.event(kind, entry.Src, from, summary, carried).With(slog.String("image", entry.Name), slog.String("image_ref", entry.Ref.String()))
 }
 
 func (l *Library) event(kind event.Kind, src string, from netip.Addr, summary string, carried any) event.Event {

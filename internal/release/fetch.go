@@ -12,6 +12,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/job"
+	"bty/internal/message"
 	"bty/internal/origin"
 )
 
@@ -84,7 +85,7 @@ func (m *Manager) carryOut(ctx context.Context, j *job.Job[Fetch]) error {
 	}
 	defer func() {
 		if err := staging.Discard(); err != nil {
-			m.Log.Warn("what a fetch left in the boot folder could not be removed; the next start does", "path", m.Shelf.Path, "err", err)
+			m.Log.Warn("what a fetch left in the boot folder could not be removed; the next start does", message.Leftovers, "path", m.Shelf.Path, "err", err)
 		}
 	}()
 	if err := m.fetchAll(ctx, j, staging, base); err != nil {

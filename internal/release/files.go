@@ -13,6 +13,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/nbp"
 )
 
@@ -46,7 +47,7 @@ func NewFiles(c FilesConfig) *Files {
 // Run reads what files say about themselves until ctx ends.
 func (f *Files) Run(ctx context.Context) error {
 	if _, err := f.List(); err != nil { // has all of them read before somebody asks
-		f.log.Warn("the boot folder cannot be listed", "path", f.shelf.Path, "err", err)
+		f.log.Warn("the boot folder cannot be listed", message.BootFolderUnread, "path", f.shelf.Path, "err", err)
 	}
 	return f.facts.run(ctx)
 }
@@ -183,9 +184,9 @@ func (f *Files) uploaded(ctx context.Context, stored []Stored, by netip.Addr) {
 // record tells of a change that has happened. A change that cannot be told has happened all the same.
 func (f *Files) record(ctx context.Context, kind event.Kind, id, summary string, by netip.Addr, carried any) {
 	err := f.book.Record(context.WithoutCancel(ctx), event.Event{At: f.now(), Kind: kind, SubjectKind: event.Netboot, SubjectID: id,
-		Actor: event.Operator, SourceIP: by, Summary: summary, Details: ledger.Details(carried)})
+		Actor: event.Operator, SourceIP: by, Summary: summary, Details: ledger.Details(carried), Attrs: []slog.Attr{slog.String("file", id)}})
 	if err != nil {
-		f.log.Warn("a change of the boot folder could not be recorded", "event", string(kind), "file", id, "err", err)
+		f.log.Warn("a change of the boot folder could not be recorded", message.Unrecorded, "event", string(kind), "file", id, "err", err)
 	}
 }
 

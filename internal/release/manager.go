@@ -12,6 +12,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/job"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/origin"
 )
 
@@ -51,7 +52,7 @@ func NewManager(c Config) *Manager {
 // Run works off what is asked for until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
 	if err := m.remember(); err != nil {
-		m.Log.Warn("the fetches of before this start could not be read from the audit log", "err", err)
+		m.Log.Warn("the fetches of before this start could not be read from the audit log", message.Unrecorded, "err", err)
 	}
 	return m.pool.Run(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/job"
 	"bty/internal/ledger"
+	"bty/internal/message"
 )
 
 // What the events of a fetch carry.
@@ -43,11 +45,11 @@ func (m *Manager) do(ctx context.Context, j *job.Job[Fetch]) error {
 		err = m.carryOut(ctx, j)
 	}
 	if err != nil && context.Cause(ctx) == nil && fault.KindOf(err) == fault.Internal {
-		m.Log.Error("a fetch of boot artifacts failed", "tag", j.Key, "err", err)
+		m.Log.Error("a fetch of boot artifacts failed", message.OfKind(event.FetchFailed), "tag", j.Key, "err", err)
 	}
 	e := m.outcome(j, err, context.Cause(ctx) != nil)
 	if failed := m.Book.Record(context.WithoutCancel(ctx), e); failed != nil {
-		m.Log.Warn("the end of a fetch could not be recorded", "tag", j.Key, "event", string(e.Kind), "err", failed)
+		m.Log.Warn("the end of a fetch could not be recorded", message.Unrecorded, "tag", j.Key, "event", string(e.Kind), "err", failed)
 	}
 	return err
 }
@@ -67,16 +69,16 @@ func (m *Manager) outcome(j *job.Job[Fetch], err error, cancelled bool) event.Ev
 	case err == nil:
 		names := Artifacts(m.Version)
 		return m.event(event.FetchDone, j.Key, f.By, f.From, fmt.Sprintf("boot artifacts of release %s installed, %d bytes", j.Key, total),
-			aboutDone{j.Key, f.BaseURL, total, names[:]})
+			aboutDone{j.Key, f.BaseURL, total, names[:]}).With(slog.Int64("bytes", total))
 	case cancelled:
 		return m.event(event.FetchCancelled, j.Key, event.System, netip.Addr{}, fmt.Sprintf("fetch of release %s ended: cancelled", j.Key), aboutTag{Tag: j.Key})
 	}
-	return m.event(event.FetchFailed, j.Key, f.By, f.From, fmt.Sprintf("release %s not installed: %s", j.Key, Why(err)), aboutFailure{j.Key, Why(err)})
+	return m.event(event.FetchFailed, j.Key, f.By, f.From, fmt.Sprintf("release %s not installed: %s", j.Key, Why(err)), aboutFailure{j.Key, Why(err)}).With(slog.String("err", Why(err)))
 }
 
 func (m *Manager) event(kind event.Kind, tag string, by event.Actor, from netip.Addr, summary string, carried any) event.Event {
 	return event.Event{At: m.Now(), Kind: kind, SubjectKind: event.Netboot, SubjectID: tag, Actor: by, SourceIP: from,
-		Summary: summary, Details: ledger.Details(carried)}
+		Summary: summary, Details: ledger.Details(carried), Attrs: []slog.Attr{slog.String("tag", tag)}}
 }
 
 // remembered is how many events of before this start are looked at.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -78,7 +79,11 @@ func (t *TFTP) Do(ctx context.Context, v Verb, from netip.Addr) (State, error) {
 	if err != nil {
 		kind, summary = event.TFTPControlFailed, fault.Public(err)
 	}
-	if recorded := t.Book.Record(context.WithoutCancel(ctx), t.event(kind, from, summary)); err == nil {
+	e := t.event(kind, from, summary)
+	if err != nil {
+		e = e.With(slog.String("err", summary))
+	}
+	if recorded := t.Book.Record(context.WithoutCancel(ctx), e); err == nil {
 		err = recorded
 	}
 	return t.State(ctx), err

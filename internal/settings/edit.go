@@ -3,6 +3,7 @@ package settings
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -82,13 +83,13 @@ func (s *Settings) editFailed(ctx context.Context, section, name string, cause e
 		reason = refused.What
 	}
 	err := s.record(ctx, event.SettingsConfigFailed, section, name, section+"."+name+" was not changed: "+reason,
-		configFailure{section, name, code, reason}, from)
+		configFailure{section, name, code, reason}, from, slog.String("err", reason))
 	return errors.Join(cause, err)
 }
 
-func (s *Settings) record(ctx context.Context, kind event.Kind, section, name, summary string, details any, from netip.Addr) error {
+func (s *Settings) record(ctx context.Context, kind event.Kind, section, name, summary string, details any, from netip.Addr, attrs ...slog.Attr) error {
 	e := event.Event{At: s.Now(), Kind: kind, SubjectKind: event.Settings, SubjectID: section + "." + name, Actor: event.Operator,
-		SourceIP: from, Summary: summary, Details: ledger.Details(details)}
+		SourceIP: from, Summary: summary, Details: ledger.Details(details), Attrs: attrs}
 	return ledger.Commit(ctx, s.Ledger, s.Store.Update, func(Tx) ([]event.Event, error) { return []event.Event{e}, nil })
 }
 

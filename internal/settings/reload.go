@@ -5,6 +5,7 @@ import (
 
 	"bty/internal/config"
 	"bty/internal/fault"
+	"bty/internal/message"
 )
 
 // Reloaded says what reading the configuration again has brought.
@@ -38,7 +39,7 @@ func (s *Settings) reload() (Reloaded, error) {
 		return Reloaded{}, fault.Wrap(fault.Rejected, err, "%v; the configuration in force stays", err)
 	}
 	for _, w := range warnings {
-		s.Log.Warn(w)
+		s.Log.Warn(config.Doubtful, message.ConfigDoubtful, "err", w)
 	}
 	outcome := Reloaded{Changed: []string{}, Restart: []string{}}
 	for _, k := range config.Keys() {

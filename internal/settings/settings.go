@@ -13,6 +13,7 @@ import (
 
 	"bty/internal/config"
 	"bty/internal/ledger"
+	"bty/internal/message"
 )
 
 // Tx is what the use cases need of one transaction.
@@ -75,7 +76,7 @@ func (s *Settings) put() {
 	before, now := s.inForce.Load(), resolve(s.stored, s.loaded)
 	for _, problem := range now.problems {
 		if before == nil || !slices.Contains(before.problems, problem) {
-			s.Log.Warn(problem)
+			s.Log.Warn("a stored setting cannot be used; the configuration's value counts", message.StoredValueIgnored, "err", problem)
 		}
 	}
 	s.inForce.Store(now)

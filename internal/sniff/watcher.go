@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"bty/internal/message"
 )
 
 const (
@@ -174,10 +176,10 @@ func (s *summary) write(c *counts, now time.Time) {
 		return
 	}
 	if n := dropped - s.dropped; n > 0 {
-		s.log.Warn("the kernel lost packets: they came faster than they were read", "packets", n)
+		s.log.Warn("the kernel lost packets: they came faster than they were read", message.PacketsLost, "packets", n)
 	}
 	if n := malformed - s.malformed; n > 0 {
-		s.log.Info("packets on DHCP's ports could not be read", "packets", n)
+		s.log.Info("packets on DHCP's ports could not be read", message.DHCPMalformed, "packets", n)
 	}
 	s.malformed, s.dropped, s.next = malformed, dropped, now.Add(summaryEvery)
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bty/internal/message"
 )
 
 // Journal is a slog.Handler that speaks journald's native protocol: the attribute "mac" becomes
@@ -102,7 +104,7 @@ func priority(l slog.Level) string {
 
 func appendText(b *strings.Builder, a slog.Attr) {
 	v := a.Value.Resolve()
-	if a.Key == MessageID || a.Equal(slog.Attr{}) {
+	if a.Key == message.Key || a.Equal(slog.Attr{}) {
 		return
 	}
 	if v.Kind() == slog.KindGroup {
@@ -122,7 +124,7 @@ func appendAttr(buf *bytes.Buffer, prefix string, a slog.Attr) {
 	v := a.Value.Resolve()
 	switch {
 	case a.Equal(slog.Attr{}):
-	case a.Key == MessageID:
+	case a.Key == message.Key:
 		appendField(buf, "MESSAGE_ID", v.String())
 	case v.Kind() == slog.KindGroup:
 		if a.Key != "" {

@@ -8,14 +8,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"bty/internal/message"
 )
 
 // JournalSocket is where journald takes native messages.
 const JournalSocket = "/run/systemd/journal/socket"
-
-// MessageID is the key of the attribute that names an event's class: 32 hex digits, explained by
-// the catalog file. Use it as slog.String(systemd.MessageID, "...").
-const MessageID = "message_id"
 
 // NewLogger returns the logger that fits where stderr leads: the journal's native protocol if
 // stderr is the journal, else JSON if BTY_LOG (or BTY_LOG_FORMAT) is "json", else text.
@@ -40,7 +38,16 @@ func NewHandler(getenv func(string) string, stderr io.Writer, format string, lev
 	if format == "json" {
 		return slog.NewJSONHandler(stderr, opts)
 	}
+	opts.ReplaceAttr = withoutClass
 	return slog.NewTextHandler(stderr, opts)
+}
+
+// withoutClass leaves out of a text for people what only the journal can explain.
+func withoutClass(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == message.Key {
+		return slog.Attr{}
+	}
+	return a
 }
 
 // Level reads debug, info, warn or error; anything else is info.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bty/internal/message"
 )
 
 // journald is the far end of the native protocol.
@@ -96,7 +98,7 @@ func TestJournalFields(t *testing.T) {
 	log := slog.New(h)
 	const id = "0123456789abcdef0123456789abcdef"
 	log.With("mac", "52:54:00:00:00:01").WithGroup("net").Error("it failed", "if-name", "eth0", "err", errors.New("two\nlines"),
-		"dur", 1500*time.Millisecond, MessageID, id, slog.Group("peer", "ip", "10.0.0.1"), "empty", "", "n", 3, slog.Attr{})
+		"dur", 1500*time.Millisecond, message.Key, id, slog.Group("peer", "ip", "10.0.0.1"), "empty", "", "n", 3, slog.Attr{})
 	got := next()
 	for k, want := range map[string]string{
 		"MESSAGE":  `it failed if-name=eth0 err="two\nlines" dur=1.5s ip=10.0.0.1 empty="" n=3`,
@@ -235,7 +237,7 @@ func FuzzAppendField(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value string) {
 		var buf bytes.Buffer
 		appendAttr(&buf, "BTY_", slog.String(key, value))
-		if key == MessageID || key == "" && value == "" {
+		if key == message.Key || key == "" && value == "" {
 			return
 		}
 		got := decode(t, buf.Bytes())

@@ -12,6 +12,8 @@ import (
 
 	pin "github.com/pin/tftp/v3"
 	"golang.org/x/sys/unix"
+
+	"bty/internal/message"
 )
 
 // alive returns an error if conn's socket is gone. pin drops read errors and reads again at once,
@@ -119,8 +121,8 @@ func (h hook) OnFailure(t pin.TransferStats, err error) {
 	case err.Error() == "unknown opcode: "+strconv.Itoa(beatOpcode):
 		h.s.beat.heard()
 	case strings.HasPrefix(err.Error(), "listen "):
-		h.s.refused.Warn(netip.Addr{}, "a request could not be answered: no port of its own", "err", err)
+		h.s.refused.Warn(netip.Addr{}, "a request could not be answered: no port of its own", message.TFTPNoPort, "err", err)
 	default:
-		h.s.refused.Info(netip.Addr{}, "a packet that is no request", "err", err)
+		h.s.refused.Info(netip.Addr{}, "a packet that is no request", message.TFTPMalformed, "err", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	pin "github.com/pin/tftp/v3"
 
 	"bty/internal/fault"
+	"bty/internal/message"
 )
 
 // request is one read request.
@@ -42,7 +43,7 @@ func newRequest(name string, sink io.ReaderFrom) (*request, error) {
 func (s *Server) read(name string, sink io.ReaderFrom) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // pin: an oversized packet in single-port mode
-			s.refused.Warn(netip.Addr{}, "a transfer was ended by a packet that the library cannot take", "file", name, "err", fmt.Sprint(p))
+			s.refused.Warn(netip.Addr{}, "a transfer was ended by a packet that the library cannot take", message.TFTPMalformed, "file", name, "err", fmt.Sprint(p))
 			err = errors.New("bad packet")
 		}
 	}()
@@ -55,7 +56,7 @@ func (s *Server) read(name string, sink io.ReaderFrom) (err error) {
 	}
 	release, err := s.slots.take(r.client)
 	if err != nil {
-		s.refused.Warn(r.client, "too many transfers", "remote", r.client, "file", name, "err", err)
+		s.refused.Warn(r.client, "too many transfers", message.TFTPBusy, "remote", r.client, "file", name, "err", err)
 		return err
 	}
 	defer release()
@@ -75,7 +76,7 @@ type source struct {
 func (s *Server) answer(r *request) error {
 	src, err := s.source(r)
 	if err != nil {
-		s.refused.Warn(r.client, "not served", "remote", r.client, "file", r.name, "err", err)
+		s.refused.Warn(r.client, "not served", message.TFTPFailed, "remote", r.client, "file", r.name, "err", err)
 		s.report(r, Transfer{Err: err})
 		return errors.New(fault.Public(err))
 	}
@@ -94,7 +95,7 @@ func (s *Server) answer(r *request) error {
 	}
 	if err == nil {
 		s.served.Add(1)
-		s.Log.Info("file served", "remote", r.client, "file", r.name, "served", src.name, "bytes", n, "dur", time.Since(r.begun))
+		s.Log.Info("file served", message.TFTPServed, "remote", r.client, "file", r.name, "served", src.name, "bytes", n, "dur", time.Since(r.begun))
 	}
 	s.report(r, Transfer{Served: src.name, Bytes: n, Err: err})
 	return err

@@ -15,6 +15,7 @@ import (
 	pin "github.com/pin/tftp/v3"
 
 	"bty/internal/flood"
+	"bty/internal/message"
 )
 
 const (
@@ -94,7 +95,7 @@ func New(conn *net.UDPConn, c Config) *Server {
 	}
 	s := &Server{
 		Config: c, conn: conn, ready: make(chan struct{}),
-		slots: newSlots(c.MaxTransfers, c.MaxPerClient), repeats: newRepeats(), refused: flood.New(c.Log, slog.Attr{}),
+		slots: newSlots(c.MaxTransfers, c.MaxPerClient), repeats: newRepeats(), refused: flood.New(c.Log, message.Flood),
 	}
 	p := pin.NewServer(s.read, s.write)
 	p.SetHook(hook{s})
@@ -124,7 +125,7 @@ func (s *Server) Status() string {
 // Run answers until ctx is done, then lets running transfers end. A socket that died is an error.
 func (s *Server) Run(ctx context.Context) error {
 	if err := dropBroadcasts(s.conn); err != nil {
-		s.Log.Warn("requests to a broadcast address are answered with an error instead of silence", "err", err)
+		s.Log.Warn("requests to a broadcast address are answered with an error instead of silence", message.BroadcastsAnswered, "err", err)
 	}
 	counting, stopCounting := context.WithCancel(context.WithoutCancel(ctx))
 	counted := make(chan struct{})
@@ -190,7 +191,7 @@ func (s *Server) serve() error {
 		if panicked == nil {
 			return err
 		}
-		s.refused.Warn(netip.Addr{}, "the TFTP loop stumbled over a late packet and goes on", "err", fmt.Sprint(panicked))
+		s.refused.Warn(netip.Addr{}, "the TFTP loop stumbled over a late packet and goes on", message.TFTPMalformed, "err", fmt.Sprint(panicked))
 	}
 	return fmt.Errorf("the TFTP loop failed %d times; see the journal", maxPanics)
 }
@@ -210,6 +211,6 @@ func (s *Server) write(name string, from io.WriterTo) error {
 		remote = in.RemoteAddr()
 	}
 	client, _ := netip.AddrFromSlice(remote.IP)
-	s.refused.Warn(client, "write request refused", "remote", client.Unmap(), "file", name)
+	s.refused.Warn(client, "write request refused", message.TFTPWrite, "remote", client.Unmap(), "file", name)
 	return errors.New("this server is read-only; put boot files with HTTP: PUT /boot/NAME")
 }

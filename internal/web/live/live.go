@@ -13,6 +13,7 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/web/serve"
 )
 
@@ -92,7 +93,7 @@ func (l *Live) Run(ctx context.Context) error {
 			pause = crowdPause
 		}
 		if err != nil {
-			l.Journal.Warn("what happened could not be told to the live streams; the next try follows", "err", err)
+			l.Journal.Warn("what happened could not be told to the live streams; the next try follows", message.LiveBehind, "err", err)
 			again = time.After(crowdPause)
 		}
 		select {

@@ -58,7 +58,7 @@ func newSite(t testing.TB) *site {
 	log := slog.New(slog.DiscardHandler)
 	s := &site{TB: t, Book: ledger.Book{Store: stored{db}, Ledger: ledger.New(log)}}
 	s.signedIn.Store(true)
-	s.live, err = New(Config{Serve: serve.Adapter{Log: log}, Log: s.Book, News: s.Ledger, Journal: log, Fragments: s.fragments})
+	s.live, err = New(Config{Serve: serve.Adapter{Log: log, Strangers: s.Ledger.Strangers()}, Log: s.Book, News: s.Ledger, Journal: log, Fragments: s.fragments})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/ledger"
+	"bty/internal/message"
 	"bty/internal/wire"
 )
 
@@ -64,7 +65,7 @@ func (l *Live) readEvents() (r round, err error) {
 func encodeEvents(found []event.Event) (messages []byte, ids []event.ID, ends []int) {
 	for _, e := range slices.Backward(found) {
 		messages = fmt.Appendf(messages, "id: %d\n", e.ID)
-		messages = message(messages, "event", wire.EventOf(e))
+		messages = appendMessage(messages, "event", wire.EventOf(e))
 		ids, ends = append(ids, e.ID), append(ends, len(messages))
 	}
 	return messages, ids, ends
@@ -89,18 +90,18 @@ func hint(news ledger.News, alarms int) []byte {
 			h.Changed = append(h.Changed, string(subject))
 		}
 	}
-	return message(nil, "hint", h)
+	return appendMessage(nil, "hint", h)
 }
 
 func encodeEach[T any](name string, all []T) (b []byte) {
 	for _, one := range all {
-		b = message(b, name, one)
+		b = appendMessage(b, name, one)
 	}
 	return b
 }
 
-// message appends a message whose data is JSON. The types are the program's own, which always encode.
-func message(b []byte, name string, v any) []byte {
+// appendMessage appends a message whose data is JSON. The types are the program's own, which always encode.
+func appendMessage(b []byte, name string, v any) []byte {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		panic(fmt.Sprintf("encode the message %s: %v", name, err))
@@ -126,7 +127,7 @@ func (l *Live) render(ctx context.Context) {
 	b, err := l.fragments(ctx)
 	if err != nil {
 		l.stale = true
-		l.Journal.Warn("the parts of the pages could not be rendered; the next try follows", "err", err)
+		l.Journal.Warn("the parts of the pages could not be rendered; the next try follows", message.LiveBehind, "err", err)
 		return
 	}
 	l.pages.publish(round{rest: b})

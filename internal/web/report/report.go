@@ -5,6 +5,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
@@ -70,7 +71,11 @@ func (c Config) event(t wire.Transfer, from netip.Addr) event.Event {
 		summary = fmt.Sprintf("%s did not get %s by TFTP: %s", t.Client, t.File, t.Error)
 	}
 	e := event.Event{At: c.Now(), Kind: event.TFTPTransfer, SubjectKind: event.Netboot, SubjectID: t.File,
-		Actor: event.System, SourceIP: from, Summary: summary, Details: ledger.Details(t)}
+		Actor: event.System, SourceIP: from, Summary: summary, Details: ledger.Details(t),
+		Attrs: []slog.Attr{slog.String("file", t.File), slog.String("served", t.Served), slog.Int64("bytes", t.Bytes), slog.Duration("dur", t.Duration)}}
+	if t.Error != "" {
+		e = e.With(slog.String("err", t.Error))
+	}
 	if mac := c.MachineAt(from); mac != "" {
 		e.SubjectKind, e.SubjectID = event.Machine, mac
 	}

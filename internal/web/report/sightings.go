@@ -10,6 +10,7 @@ import (
 	"bty/internal/fault"
 	"bty/internal/fleet"
 	"bty/internal/machine"
+	"bty/internal/message"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
 	"bty/internal/wire"
@@ -61,7 +62,7 @@ func (r *refusals) add(log *slog.Logger, n int, now time.Time) {
 	if r.count += n; r.count == 0 || now.Before(r.next) {
 		return
 	}
-	log.Warn("DHCP shows more new machines than [sniff] new_per_minute; those that ask again later are made known", "refused", r.count)
+	log.Warn("DHCP shows more new machines than [sniff] new_per_minute; those that ask again later are made known", message.TooManyNew, "refused", r.count)
 	r.count, r.next = 0, now.Add(time.Minute)
 }
 

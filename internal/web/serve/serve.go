@@ -10,11 +10,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"bty/internal/fault"
+	"bty/internal/flood"
+	"bty/internal/message"
 	"bty/internal/web/body"
 )
 
@@ -38,6 +41,10 @@ type Mux interface {
 // Adapter turns Handlers into http.Handlers.
 type Adapter struct {
 	Log *slog.Logger
+	// Strangers has the lines that whoever reaches the port can cause.
+	Strangers *flood.Log
+	// Client is the address that a request comes from.
+	Client func(*http.Request) netip.Addr
 	// Large bounds how many large bodies are held in memory at one time, all decoded; nil does not.
 	Large chan struct{}
 	// Page tells a browser what went wrong; nil tells everybody in JSON.
@@ -123,9 +130,7 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		err = fault.Wrap(fault.Invalid, err, "the caller left before the answer, and nothing was changed")
 	}
 	status := Status(err)
-	if status >= 500 {
-		a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr, "status", status, "err", err)
-	}
+	a.note(r, status, err)
 	problems, isList := body.AsProblems(err)
 	switch {
 	case isList && a.show(w, r, status, problems.Error()), !isList && a.show(w, r, status, fault.Public(err)):
@@ -139,6 +144,7 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // Refuse answers a request that no handler takes.
 func (a Adapter) Refuse(w http.ResponseWriter, r *http.Request, status int) {
 	text := http.StatusText(status)
+	a.note(r, status, errors.New("no route takes it"))
 	if !a.show(w, r, status, text) {
 		JSON(w, status, detail{text})
 	}
@@ -151,7 +157,7 @@ func (a Adapter) show(w http.ResponseWriter, r *http.Request, status int, text s
 		return false
 	}
 	if err := a.Page(w, r, status, text); err != nil {
-		a.Log.Error("an error page cannot be shown", "path", r.URL.Path, "status", status, "err", err)
+		a.Log.Error("an error page cannot be shown", message.Defect, "path", r.URL.Path, "status", status, "err", err)
 		return false
 	}
 	return true

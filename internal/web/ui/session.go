@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"bty/internal/event"
 	"bty/internal/fault"
+	"bty/internal/message"
 	"bty/internal/web/auth"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
@@ -126,7 +128,7 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.record(r, attempt); err != nil {
 		// On a full disk, too, somebody must get in and see what is wrong.
-		s.Serve.Log.Warn("a sign-in could not be recorded", "remote", r.RemoteAddr, "ok", attempt.OK, "err", err)
+		s.Serve.Log.Warn("a sign-in could not be recorded", message.Unrecorded, "remote", r.RemoteAddr, "ok", attempt.OK, "err", err)
 	}
 	switch {
 	case attempt.Wait > 0:
@@ -142,6 +144,7 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 // tooMany makes an address wait that has sent too many wrong passwords. Others are not concerned.
 func (s surface) tooMany(w http.ResponseWriter, r *http.Request, next string, wait time.Duration) error {
 	seconds := int(math.Ceil(wait.Seconds()))
+	s.Serve.Wait(r, errors.New("too many wrong passwords from this address"))
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	box := fmt.Sprintf("Too many attempts from your address: try again in %s. The password was not looked at.", plural(seconds, "second", "seconds"))
 	return s.show(w, r, view{Page: "login", Title: "Log in", Status: http.StatusTooManyRequests, Data: signIn{Next: next, Box: box}})

@@ -1,0 +1,68 @@
+package message
+
+// Lines that are no events, and that an operator looks for or has to act on.
+var (
+	// The life of a daemon.
+	Listening          = id("7dcd4cbb9a9848e1949ca63facc4ab94") // it has no sockets from systemd and opened its own
+	LocalSocketMissing = id("1a15d1a98faa4a5f8fe128b895b334e9") // this host's own tools and daemons cannot reach bty-web
+	CannotListen       = id("e1ffe9d749434623828bbe447ebb47b9") // the port is taken, or may not be opened
+	WrongSockets       = id("0933767d586148d9a21548bf90986b5e") // what systemd handed over is not what the daemon takes
+	ConfigRefused      = id("96dfd4cac71a4c02a9492f0ecf994d7f") // the configuration cannot be used, at the start
+	ConfigDoubtful     = id("01840a27711645728ec7af28f18c539f") // it can be used, and something in it has no effect
+	ConfigReloaded     = id("6c3c2644afc94a38b8dd26934aadb47e")
+	ReloadFailed       = id("c2056ea3f48f4383a4ae884dbcb79bf1") // the configuration in force stays
+	CheckFailed        = id("6ed179c0d1f64790b4b379c4bea852f0") // the daemon's own check; the watchdog is not fed
+	CheckBlind         = id("c77e78154a554dbcbf7941b2d81c151d") // the check proves nothing on this host
+	ManagerDeaf        = id("d6c79aaffdba483e99a82bbadb1f6670") // the service manager did not hear a message
+	RequestsCut        = id("9894dd0414e74818af4f5f49c350b89b") // at the end of the longest drain
+	Ended              = id("a86b84596560451eb36390b9061b48cd") // the daemon ended with an error of no other class
+	RightsDropped      = id("9dfacaacfbf14b4b922c4dfe0c2cfa69")
+	RightsLeft         = id("06307ceedf4c44288e8e1124fe016e9b") // a drop-in gives back what the unit takes away
+	Defect             = id("17ef7a83853e4969a0b0614432c4ec32") // a panic that was caught
+	LiveBehind         = id("114939be89014c40a01b2527a38b6291") // the live streams
+
+	// State.
+	DatabaseRefused    = id("01220e10857645618ab4dbab9f64afa2") // it is damaged, of a newer release, or held by another process
+	LegacyDatabase     = id("2bc4f4e0081a46e2bc9be6a85a880717") // that of the previous system lies beside ours
+	RestoreBegins      = id("5f6978cbb8774737a737d680009cb3de")
+	Restored           = id("4df5104a21b940999087f1312792f77a")
+	RestoreFailed      = id("ceb1c4b12bf64d27994a6c7d5fb9b2ba") // the state from before stays, or comes back
+	Leftovers          = id("5853357528574fc8a579b59265651768") // what could not be tidied up; the next start or run tries again
+	BackupsImpossible  = id("42b405524f074cf786f5c01f3ff108cb") // the folder cannot be written
+	Unrecorded         = id("f8af91ad8a7f4f719b1dbf9e3b6bad94") // something happened, and the audit log does not know it
+	LogUntended        = id("a888030fe7f1444db860286b3ffd9102") // the audit log could not be kept within its bounds
+	StoredValueIgnored = id("93ff8545b1a84b908d517443f6fc79fb") // a setting that was stored cannot be used
+
+	// Files that are taken over.
+	CatalogFileRefused  = id("94e4da2b41c34a2a986bba79f4106a19")
+	CatalogImageRefused = id("427f6467fdbc48ac9ccf6796941d52e9") // one image of the file
+	CatalogFileTaken    = id("8956af7a753247f7928d43550f5c1ca5")
+	BootFolderUnread    = id("1a7c4488ff5c409cb4635bfccb3732b7")
+	BootFolderSeeded    = id("475247597b7546cebf041158813bc4f3")
+	SeedIncomplete      = id("4cc3ffef0a884edab317fa9dc04c3873")
+
+	// What DHCP shows.
+	DHCPMalformed  = id("a1a23db2be52498d8043e7dfa48409b4") // packets that could not be read
+	SniffAlone     = id("1fa72bf009e043f9ae4877c3c65d3b88") // it was not given a socket and opened its own
+	TooManyNew     = id("aa831d5682e24d41b016a3cd165a73b2") // more new machines than are made known in a minute
+	PacketsLost    = id("6b99187894b3427984a11f023633fb10") // they came faster than they were read
+	ReportsAway    = id("7a5c48a6dbac4011be2f0265e28267bc") // bty-web does not take them
+	ReportsBack    = id("208e240006044c438549343c2b7d0179")
+	ReportsRefused = id("b36b0d0c242249538e83dde321a934eb") // bty-web cannot take them, ever
+
+	// Who gets in.
+	DefaultPassword = id("cdae183013ec4e3599632f897e9ad2a0") // the well-known one is in force
+	SecretsUnread   = id("68c7ce62c47949b2bd6d72e0d37a125b") // the password or the session secret; those in force stay
+
+	// What others cause, told by package flood.
+	RequestFailed      = id("0d48b4e5f7884a55a02083b95ad75ff4") // an HTTP request, by our fault
+	RequestRefused     = id("1df26f3be97047fe91f95c22262bb804") // an HTTP request, by the caller's
+	TFTPServed         = id("342041544d1a4987bf021adc80ca5225")
+	TFTPFailed         = id("476e3faf50474c0ca2456f32e80605cc") // a transfer was refused or broke off
+	TFTPBusy           = id("8e8d5d6d8c4f473dbe710f9d35d858d7") // too many transfers at one time
+	TFTPWrite          = id("40dd441f1e014c87afe3e2c956e0d5f1") // somebody wanted to write
+	TFTPMalformed      = id("ac862f3e42d04ed6972649927df12310") // packets that are no requests
+	TFTPNoPort         = id("0349a2601915463f9ebe88ab1e6ca5a2") // no port of its own for a transfer
+	BroadcastsAnswered = id("9c4a7c375b07474c917a85506c00c0c2") // with an error, instead of silence
+	Flood              = id("801166f9f3674cc38685185db09997e0") // more than could be told apart
+)
