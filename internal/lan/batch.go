@@ -110,9 +110,10 @@ func (b *Batch) addAnswer(mac machine.MAC, a wire.DHCPAnswer) {
 }
 
 // Take removes and returns at most n requests and n answers.
-func (b *Batch) Take(n int) (o wire.Observations) {
+func (b *Batch) Take(n int) wire.Observations {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	o := wire.Observations{Sightings: []wire.Sighting{}, Answers: []wire.DHCPAnswer{}} // lists in JSON, too
 	for key, s := range b.requests {
 		if len(o.Sightings) == n {
 			break

@@ -1,6 +1,7 @@
 package lan
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -59,8 +60,8 @@ func TestNewsOfABoot(t *testing.T) {
 	if len(o.Sightings) != 5 || requests != 8 || len(o.Answers) != 3 {
 		t.Errorf("%d of %d requests, %d answers: %+v", len(o.Sightings), requests, len(o.Answers), o)
 	}
-	if o := b.Take(100); len(o.Sightings)+len(o.Answers) != 0 {
-		t.Errorf("left: %+v", o)
+	if left, err := json.Marshal(b.Take(100)); err != nil || string(left) != `{"sightings":[],"answers":[]}` {
+		t.Errorf("left: %s, %v", left, err)
 	}
 }
 

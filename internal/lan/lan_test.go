@@ -110,6 +110,7 @@ func TestRecentCoalesces(t *testing.T) {
 		s.wait(time.Second)
 		s.asks(box, "", "")
 	}
+	s.wait(time.Second)
 	s.asks(box, "iPXE", "")
 	o := s.Recent()
 	if len(o.Sightings) != 2 || len(o.Answers) != 1 {

@@ -24,6 +24,7 @@ type identity struct {
 	xid  dhcpv4.TransactionID
 	kind dhcpv4.MessageType
 	mac  machine.MAC
+	user string     // class: a firmware and its iPXE may use the same xid
 	from netip.Addr // who answers
 }
 
@@ -55,6 +56,7 @@ func readMessage(d datagram, p place) (Seen, error) {
 	switch kind {
 	case dhcpv4.MessageTypeDiscover, dhcpv4.MessageTypeRequest, dhcpv4.MessageTypeInform:
 		s := request(m, mac, d, p)
+		id.user = s.UserClass
 		return Seen{Request: &s, id: id}, nil
 	case dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeAck, dhcpv4.MessageTypeNak:
 		a := answer(m, mac, d, p, overloaded)

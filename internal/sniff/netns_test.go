@@ -203,6 +203,9 @@ func TestWatcher(t *testing.T) {
 	send(t, port, packet.Answered(offer, server, vlan(5)), packet.Answered(offer, server)) // the copy on an untagged link
 	s.wants("OFFER 01 ipxe.efi from 192.0.2.1 on lan0/5")
 
+	send(t, port, packet.Of(packet.IPXE.Message(discover, mac(2)))) // no copy of its firmware's
+	s.wants("DISCOVER 02 x86_64 UEFI on lan0/0")
+
 	ip(t, "link set lan0 down")
 	ip(t, "link set lan0 up")
 	running(t, "lan0", "far0")
@@ -215,7 +218,7 @@ func TestWatcher(t *testing.T) {
 	ip(t, "link del lan0")
 	send(t, added, packet.Of(packet.BIOS.Message(discover, mac(7))))
 	s.wants("DISCOVER 07 x86 BIOS on lan1/0")
-	if got := s.Status(); got != "DHCP: 7 requests, 1 answers seen" {
+	if got := s.Status(); got != "DHCP: 8 requests, 1 answers seen" {
 		t.Error(got)
 	}
 }

@@ -33,6 +33,7 @@ type LAN struct {
 	mu      sync.Mutex
 	taps    int
 	besides int
+	ports   int
 }
 
 // OpenLAN makes a LAN. Close removes it with everything that runs in it.

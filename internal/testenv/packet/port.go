@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,9 +16,16 @@ type Port struct {
 	index int
 }
 
-// Open opens a link of the calling thread's network namespace, by name.
+// Open opens a link of the calling thread's network namespace, by name, when it carries packets:
+// that is a moment after it is up.
 func Open(link string) (*Port, error) {
 	i, err := net.InterfaceByName(link)
+	for begun := time.Now(); err == nil && i.Flags&net.FlagRunning == 0; i, err = net.InterfaceByName(link) {
+		if time.Since(begun) > 5*time.Second {
+			return nil, fmt.Errorf("%s does not come up: %s", link, i.Flags)
+		}
+		time.Sleep(time.Millisecond)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,4 +70,56 @@ func (p *Port) Received(silence time.Duration) (frames [][]byte, err error) {
 			frames = append(frames, b[:n])
 		}
 	}
+}
+
+// answerTime is how long a DHCP server may take; dnsmasq that is to ping first takes longer.
+const answerTime = 5 * time.Second
+
+// Lease gets an address for a machine as its firmware or its iPXE does: DISCOVER, OFFER, REQUEST, ACK.
+func (p *Port) Lease(c Client, mac net.HardwareAddr) (ack *dhcpv4.DHCPv4, err error) {
+	if err := p.Send(Of(c.Message(dhcpv4.MessageTypeDiscover, mac)).Bytes()); err != nil {
+		return nil, err
+	}
+	offer, err := p.answer(mac, dhcpv4.MessageTypeOffer)
+	if err != nil {
+		return nil, err
+	}
+	request := c.Message(dhcpv4.MessageTypeRequest, mac, dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(offer.YourIPAddr)),
+		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(offer.ServerIdentifier())))
+	if err := p.Send(Of(request).Bytes()); err != nil {
+		return nil, err
+	}
+	return p.answer(mac, dhcpv4.MessageTypeAck)
+}
+
+// answer waits for a message of a server.
+func (p *Port) answer(mac net.HardwareAddr, kind dhcpv4.MessageType) (*dhcpv4.DHCPv4, error) {
+	for end := time.Now().Add(answerTime); time.Now().Before(end); {
+		frames, err := p.Received(20 * time.Millisecond)
+		if err != nil {
+			return nil, err
+		}
+		for _, frame := range frames {
+			if m := message(frame); m != nil && m.ClientHWAddr.String() == mac.String() && m.MessageType() == kind {
+				return m, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("no %s for %s within %s", kind, mac, answerTime)
+}
+
+// message is what a server says in a frame without tags, nil if it is another frame.
+func message(frame []byte) *dhcpv4.DHCPv4 {
+	if len(frame) < 34 || binary.BigEndian.Uint16(frame[12:]) != IPv4 || frame[23] != unix.IPPROTO_UDP {
+		return nil
+	}
+	at := 14 + int(frame[14]&0xf)*4
+	if len(frame) < at+8 || binary.BigEndian.Uint16(frame[at:]) != 67 {
+		return nil
+	}
+	m, err := dhcpv4.FromBytes(frame[at+8:])
+	if err != nil {
+		return nil
+	}
+	return m
 }
