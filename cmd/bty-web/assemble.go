@@ -59,7 +59,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	}
 	cache := &withcache.Cache{Base: chosen.WithcacheURL, HTTP: &http.Client{}, Now: time.Now}
 	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
-	folder := newBootFolder(cfg, log, shelf, chosen, book, books)
+	folder := newBootFolder(cfg, log, shelf, chosen, book, books, state.Searchable())
 	seen := lan.New(time.Now)
 	tftp := newTFTP(getenv, book, log)
 	machines, err := fleet.New(fleet.Config{

@@ -51,7 +51,7 @@ func openBoot(cfg *config.Config, log *slog.Logger) (*release.Shelf, error) {
 	return shelf, nil
 }
 
-func newBootFolder(cfg *config.Config, log *slog.Logger, shelf *release.Shelf, chosen *settings.Settings, book ledger.Book, books *ledger.Ledger) *bootFolder {
+func newBootFolder(cfg *config.Config, log *slog.Logger, shelf *release.Shelf, chosen *settings.Settings, book ledger.Book, books *ledger.Ledger, searchable <-chan struct{}) *bootFolder {
 	b := &bootFolder{
 		root:     shelf.Root,
 		live:     release.Folder{Root: shelf.Root, Version: cfg.Netboot.ArtifactVersion},
@@ -59,7 +59,7 @@ func newBootFolder(cfg *config.Config, log *slog.Logger, shelf *release.Shelf, c
 	}
 	b.files = release.NewFiles(release.FilesConfig{Shelf: shelf, Folder: b.live, Programs: b.programs, Book: book, Now: time.Now, Log: log})
 	b.fetches = release.NewManager(release.Config{
-		Shelf: shelf, Version: cfg.Netboot.ArtifactVersion, Book: book, Ledger: books, Now: time.Now, Log: log,
+		Shelf: shelf, Version: cfg.Netboot.ArtifactVersion, Book: book, Ledger: books, Now: time.Now, Log: log, Searchable: searchable,
 		Upstream: func() release.Upstream {
 			repo := chosen.Value(settings.NetbootRepo)
 			return release.Upstream{Repo: repo.Text, Stored: repo.Stored, URL: cfg.Netboot.ReleaseURL}

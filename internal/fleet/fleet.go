@@ -29,6 +29,7 @@ type Tx interface {
 	PutMachine(machine.Machine) error
 	DeleteMachine(machine.MAC) error
 	EachMachine(func(machine.Machine) error) error
+	CountMachines() int
 	Hardware(machine.MAC) (machine.Hardware, bool, error)
 	PutHardware(machine.MAC, machine.Hardware) error
 	Tree(machine.MAC) (json.RawMessage, bool, error)
@@ -81,11 +82,9 @@ type Fleet struct {
 // New returns a Fleet over what the store holds.
 func New(c Config) (*Fleet, error) {
 	f := &Fleet{Config: c, activity: newActivity()}
-	err := c.Store.View(func(tx Tx) error {
-		return tx.EachMachine(func(machine.Machine) error { f.machines.Add(1); return nil })
-	})
+	err := c.Store.View(func(tx Tx) error { f.machines.Store(int64(tx.CountMachines())); return nil })
 	if err != nil {
-		return nil, fmt.Errorf("read the machines: %w", err)
+		return nil, fmt.Errorf("count the machines: %w", err)
 	}
 	return f, nil
 }

@@ -12,7 +12,6 @@ import (
 	"bty/internal/fault"
 	"bty/internal/job"
 	"bty/internal/ledger"
-	"bty/internal/message"
 	"bty/internal/origin"
 )
 
@@ -26,6 +25,8 @@ type Config struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Origin   origin.Options // how patient a download is
+	// Searchable is closed once Book can be searched at little cost; nil is from the start.
+	Searchable <-chan struct{}
 }
 
 // Manager fetches releases of the Debian live environment into the boot folder, one at a time.
@@ -51,9 +52,9 @@ func NewManager(c Config) *Manager {
 
 // Run works off what is asked for until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
-	if err := m.remember(); err != nil {
-		m.Log.Warn("the fetches of before this start could not be read from the audit log", message.Unrecorded, "err", err)
-	}
+	var beside sync.WaitGroup
+	beside.Go(func() { m.rememberIn(ctx) })
+	defer beside.Wait()
 	return m.pool.Run(ctx)
 }
 

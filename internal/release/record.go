@@ -84,6 +84,21 @@ func (m *Manager) event(kind event.Kind, tag string, by event.Actor, from netip.
 // remembered is how many events of before this start are looked at.
 const remembered = 200
 
+// rememberIn remembers once that costs little: to read a long log at once would be in the way of
+// the first requests.
+func (m *Manager) rememberIn(ctx context.Context) {
+	if m.Searchable != nil {
+		select {
+		case <-m.Searchable:
+		case <-ctx.Done():
+			return
+		}
+	}
+	if err := m.remember(); err != nil {
+		m.Log.Warn("the fetches of before this start could not be read from the audit log", message.Unrecorded, "err", err)
+	}
+}
+
 // remember reads how the last fetch of each tag ended.
 func (m *Manager) remember() error {
 	subject := event.Netboot

@@ -27,6 +27,7 @@ type index struct {
 	floor     event.ID // events up to this ID are not in the index
 
 	ready   bool
+	whole   chan struct{}             // closed once it is
 	begin   event.ID                  // the newest event when the file was opened
 	touched map[event.ID]*event.Event // what became of events up to begin since then; nil: deleted
 }
@@ -63,7 +64,7 @@ const (
 )
 
 func newIndex(begin event.ID) *index {
-	return &index{max: maxIndexed, blockRows: blockRows, words: newWords(), begin: begin, touched: map[event.ID]*event.Event{}}
+	return &index{max: maxIndexed, blockRows: blockRows, words: newWords(), begin: begin, whole: make(chan struct{}), touched: map[event.ID]*event.Event{}}
 }
 
 func (x *index) isReady() bool {

@@ -51,6 +51,9 @@ func (s *Store) Index(ctx context.Context) error {
 	return nil
 }
 
+// Searchable is closed once filters no longer read all events that there are.
+func (s *Store) Searchable() <-chan struct{} { return s.events.whole }
+
 func (x *index) takeOld(old []row, chunk []event.Event) []row {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -78,5 +81,6 @@ func (x *index) complete(old []row) {
 		x.set(change{id, e})
 	}
 	x.touched, x.ready = nil, true
+	close(x.whole)
 	x.bound()
 }

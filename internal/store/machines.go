@@ -83,6 +83,9 @@ func (t *Tx) DeleteMachine(mac machine.MAC) error {
 	return t.deleteFacts(mac)
 }
 
+// CountMachines is how many machines there are.
+func (t *Tx) CountMachines() int { return t.tx.Bucket(bucketMachines).Stats().KeyN }
+
 // EachMachine calls fn for every machine in the order of their MACs.
 func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 	var factsAt func(mac []byte) []byte

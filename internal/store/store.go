@@ -71,7 +71,7 @@ func Open(path, version string) (*Store, error) {
 	if err := create(path, version); err != nil {
 		return nil, err
 	}
-	if err := inspect(path, func() {}); err != nil {
+	if err := inspect(path, plausible, func() {}); err != nil {
 		return nil, err
 	}
 	db, err := openFile(path, false)

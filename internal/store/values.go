@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,19 @@ var typed = map[string]func(key []byte) any{
 	},
 }
 
+// plausible is legible for a start, which machines wait for: of what there is much of it looks at
+// both ends only. The rest is read soon, beside the first requests, and named if it is damaged.
+func plausible(bucket, key, raw []byte) error {
+	isObject := string(bucket) == string(bucketEvents) || string(bucket) == string(bucketHardware)
+	if !isObject && string(bucket) != string(bucketTrees) {
+		return legible(bucket, key, raw)
+	}
+	if len(raw) < 2 || raw[0] != valueVersion || isObject && (raw[1] != '{' || raw[len(raw)-1] != '}') {
+		return &ValueError{string(bucket), bytes.Clone(key), errors.New("it is no JSON")}
+	}
+	return nil
+}
+
 // legible reports a value that this release could not read later. Events and trees, of which there
 // are many bytes, are only looked at as JSON.
 func legible(bucket, key, raw []byte) error {
@@ -66,9 +80,12 @@ func legible(bucket, key, raw []byte) error {
 		}
 		return decode(bucket, key, raw, into)
 	}
-	isJSON := string(bucket) == string(bucketEvents) || string(bucket) == string(bucketTrees)
-	if isJSON && (len(raw) == 0 || raw[0] != valueVersion || !json.Valid(raw[1:])) {
-		return &ValueError{string(bucket), key, errors.New("it is no JSON")}
+	if string(bucket) != string(bucketEvents) && string(bucket) != string(bucketTrees) {
+		return nil
 	}
-	return nil
+	err := plausible(bucket, key, raw)
+	if err == nil && !json.Valid(raw[1:]) {
+		err = &ValueError{string(bucket), bytes.Clone(key), errors.New("it is no JSON")}
+	}
+	return err
 }
