@@ -53,17 +53,23 @@ func TestClean(t *testing.T) {
 		if got := machines(); !strings.Contains(got, "52:54:00:12:34:56") {
 			t.Fatal(got)
 		}
-		h.run("systemctl", "stop", "bty-web.socket", "bty-web.service")
+		h.write("/var/lib/bty/boot/vmlinuz", "old", 0o644)
+		h.run("systemctl", "stop", "bty-web.socket", "bty-tftp.socket", "bty-web.service", "bty-tftp.service")
 		h.run("systemctl", "clean", "--what=state", "bty-web.service")
 		if left, err := h.try("ls", "/var/lib/bty"); err == nil {
 			t.Errorf("left in the state folder: %s", left)
 		}
-		h.run("systemctl", "start", "bty-web.socket")
+		h.run("systemd-tmpfiles", "--create", "bty.conf")
+		h.run("systemctl", "start", "bty-web.socket", "bty-tftp.socket")
 		if got := machines(); strings.Contains(got, "52:54:00:12:34:56") {
 			t.Errorf("still known: %s", got)
 		}
 		if got := h.run("stat", "--format=%a %U %G", "/var/lib/bty"); got != "750 bty bty" {
 			t.Errorf("the new state folder is %s", got)
+		}
+		h.write("/var/lib/bty/boot/vmlinuz", "new", 0o644)
+		if got, _ := h.fetch("vmlinuz"); string(got) != "new" {
+			t.Errorf("TFTP serves %q", got)
 		}
 	})
 }
