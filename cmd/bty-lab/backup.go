@@ -34,6 +34,13 @@ func (a *appliance) flagSet(name, usage string) *flag.FlagSet {
 
 // read parses the flags and loads the configuration.
 func (a *appliance) read(flags *flag.FlagSet, operands int) error {
+	if err := a.parse(flags, operands); err != nil {
+		return err
+	}
+	return a.load(config.Source{Getenv: a.getenv})
+}
+
+func (a *appliance) parse(flags *flag.FlagSet, operands int) error {
 	if err := flags.Parse(a.args); errors.Is(err, flag.ErrHelp) {
 		return err
 	} else if err != nil {
@@ -42,7 +49,11 @@ func (a *appliance) read(flags *flag.FlagSet, operands int) error {
 	if flags.NArg() != operands {
 		return usageError{fmt.Errorf("%s takes %d arguments, and %d were given; see %s --help", flags.Name(), operands, flags.NArg(), flags.Name())}
 	}
-	cfg, _, err := config.Load(config.Source{Getenv: a.getenv})
+	return nil
+}
+
+func (a *appliance) load(source config.Source) error {
+	cfg, _, err := config.Load(source)
 	if err != nil {
 		return err
 	}

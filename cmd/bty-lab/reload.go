@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
+
+	"bty/internal/config"
 )
 
 // reloaded is what bty-web says of a configuration that it has read again.
@@ -16,8 +19,14 @@ type reloaded struct {
 // unlike a signal, it is not over before the work is, and fails if the work does.
 func reload(ctx context.Context, e env) error {
 	a := &appliance{env: e}
-	if err := a.read(a.flagSet("reload", "reload\n\nHas bty-web read its configuration again. One that is not valid changes nothing."), 0); err != nil {
+	if err := a.parse(a.flagSet("reload", "reload\n\nHas bty-web read its configuration again. One that is not valid changes nothing."), 0); err != nil {
 		return err
+	}
+	if err := a.load(config.Source{Getenv: a.getenv}); err != nil {
+		// bty-web is to hear of it all the same: it says so in its status and in its log.
+		if err := a.load(config.Source{Paths: []string{os.DevNull}, Getenv: a.getenv}); err != nil {
+			return err
+		}
 	}
 	server := a.server()
 	defer server.Close()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"bty/internal/access"
@@ -44,6 +45,8 @@ type app struct {
 	boot     *bootFolder
 	live     *live.Live
 	web      web.Config
+
+	reloadFailed atomic.Pointer[error] // of the last reload, which may be of nil
 }
 
 // assemble ties the parts together; it starts nothing.
@@ -94,7 +97,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(cfg, folder, images, a.book, operator).Check},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: machines.Sight, MachineAt: machines.At},
-		Control:  control.Config{Serve: adapter, Reload: chosen.Reload},
+		Control:  control.Config{Serve: adapter, Reload: a.reloadNow},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),
 	}
@@ -116,15 +119,6 @@ func (a *app) client(r *http.Request) netip.Addr {
 	return serve.Client(r, a.settings.Proxy())
 }
 
-// reload reads the configuration again, on SIGHUP.
-func (a *app) reload(context.Context) error {
-	outcome, err := a.settings.Reload()
-	if err == nil {
-		a.settings.Log.Info("the configuration was read again", "outcome", outcome.String())
-	}
-	return err
-}
-
 // ready reports whether new work is welcome: the state answers and the process is not stopping.
 func (a *app) ready(ctx context.Context) error {
 	select {
@@ -137,5 +131,9 @@ func (a *app) ready(ctx context.Context) error {
 
 // status is the line for people that `systemctl status` shows.
 func (a *app) status() string {
-	return fmt.Sprintf("%d machines known, database %.1f MiB", a.fleet.Count(), float64(a.state.Size())/(1<<20))
+	trouble := ""
+	if err := a.reloadFailed.Load(); err != nil && *err != nil {
+		trouble = fmt.Sprintf("reload failed: %v; ", *err)
+	}
+	return trouble + fmt.Sprintf("%d machines known, database %.1f MiB", a.fleet.Count(), float64(a.state.Size())/(1<<20))
 }

@@ -21,14 +21,19 @@ type listeners struct {
 	http, control, report []net.Listener
 }
 
+// inherit takes what systemd handed over: nothing, or a socket for machines and whatever else.
+func inherit() ([]systemd.Socket, error) {
+	sockets, err := systemd.Sockets(systemd.Expect{"http": systemd.Stream, "control": systemd.Unix, "report": systemd.Unix})
+	if err == nil && len(sockets) > 0 && len(systemd.Named(sockets, "http")) == 0 {
+		err = &systemd.SocketError{Reason: "no socket named \"http\" was passed; want bty-web.socket with FileDescriptorName=http"}
+	}
+	return sockets, err
+}
+
 // listen takes the sockets that systemd handed over; without any, it opens its own.
 func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets []systemd.Socket) (listeners, error) {
 	if len(sockets) > 0 {
-		l := listeners{systemd.Listeners(sockets, "http"), systemd.Listeners(sockets, "control"), systemd.Listeners(sockets, "report")}
-		if len(l.http) == 0 {
-			return l, &systemd.SocketError{Reason: "no socket named \"http\" was passed; want bty-web.socket with FileDescriptorName=http"}
-		}
-		return l, nil
+		return listeners{systemd.Listeners(sockets, "http"), systemd.Listeners(sockets, "control"), systemd.Listeners(sockets, "report")}, nil
 	}
 	address := net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
 	public, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)

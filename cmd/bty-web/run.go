@@ -40,7 +40,7 @@ func run(ctx context.Context, env environment) error {
 	if flags.verb != "" {
 		return bundle(ctx, env, flags)
 	}
-	sockets, err := systemd.Sockets(systemd.Expect{"http": systemd.Stream, "control": systemd.Unix, "report": systemd.Unix})
+	sockets, err := inherit()
 	if err != nil {
 		return message.Mark(message.WrongSockets, err)
 	}
