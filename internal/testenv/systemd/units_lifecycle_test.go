@@ -2,9 +2,7 @@ package systemd
 
 import (
 	"bytes"
-	"fmt"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -112,13 +110,18 @@ func TestSinglePort(t *testing.T) {
 // fetch gets a file by TFTP on the LAN, and tells from which of the host's ports it came.
 func (h *host) fetch(name string) (content []byte, ports map[int]bool) {
 	h.t.Helper()
+	return h.fetchFrom(69, name)
+}
+
+func (h *host) fetchFrom(port int, name string) (content []byte, ports map[int]bool) {
+	h.t.Helper()
 	conn, err := h.LAN.ListenPacket(h.ctx, "0.0.0.0:0")
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	if _, err := conn.WriteToUDP([]byte("\x00\x01"+name+"\x00octet\x00"), &net.UDPAddr{IP: net.ParseIP(IP), Port: 69}); err != nil {
+	if _, err := conn.WriteToUDP([]byte("\x00\x01"+name+"\x00octet\x00"), &net.UDPAddr{IP: net.ParseIP(IP), Port: port}); err != nil {
 		h.t.Fatal(err)
 	}
 	ports = make(map[int]bool)
@@ -149,21 +152,10 @@ func TestDropIns(t *testing.T) {
 		h.run("sh", "-c", "cp -r /usr/share/doc/bty/dropins/*.d /etc/systemd/system/ && rm /etc/systemd/system/bty-web.service.d/encrypted-password.conf && systemctl daemon-reload")
 		h.write("/etc/bty/bty.toml", "[server]\nport = 80\n", 0o644)
 		h.start()
-		conn := func(port int) error {
-			answer, err := h.client(false).Get(fmt.Sprintf("http://%s:%d/healthz", IP, port))
-			if err != nil {
-				return err
-			}
-			defer answer.Body.Close()
-			if answer.StatusCode != http.StatusOK {
-				return fmt.Errorf("%s", answer.Status)
-			}
-			return nil
-		}
-		if err := conn(80); err != nil {
+		if err := h.healthy(80); err != nil {
 			t.Errorf("the new port: %v", err)
 		}
-		if err := conn(8080); err == nil {
+		if err := h.healthy(8080); err == nil {
 			t.Error("the old port answers still")
 		}
 		for unit, properties := range map[string][]string{"bty-tftp.socket": {"IPAddressDeny"}, "bty-tftp.service": {"IPAddressAllow", "IPAddressDeny"}} {
