@@ -13,6 +13,7 @@ import (
 	"bty/internal/access"
 	"bty/internal/backup"
 	"bty/internal/build"
+	"bty/internal/checkup"
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/fleet"
@@ -43,6 +44,7 @@ type app struct {
 	state    *store.Store
 	book     ledger.Book
 	boot     *bootFolder
+	doctor   *checkup.Checkup
 	live     *live.Live
 	web      web.Config
 
@@ -86,17 +88,18 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err := a.admit(operator, cfg); err != nil {
 		return nil, err
 	}
+	a.doctor = newDoctor(cfg, log, folder, chosen, seen, machines, book, operator)
 	adapter := serve.Adapter{Log: log, Strangers: books.Strangers(), Client: client, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
-			Files: folder.programs, Boot: folder.root, Shelf: folder.files},
+			Files: folder.programs, Boot: folder.root, Shelf: folder.files, Asked: a.doctor.Asked},
 		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
-			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready},
+			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready, Doctor: a.doctor.Diagnosis},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
-			Health: newHealth(cfg, folder, images, a.book, operator).Check},
-		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: machines.Sight, MachineAt: machines.At},
+			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
+		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: machines.Sight, MachineAt: machines.At, Asked: a.doctor.Asked},
 		Control:  control.Config{Serve: adapter, Reload: a.reloadNow},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),

@@ -83,5 +83,6 @@ func probeHost(chosen *settings.Settings) string {
 
 // page is what the Netboot page works with.
 func (b *bootFolder) page(cfg *config.Config, chosen *settings.Settings) ui.Netboot {
-	return ui.Netboot{Files: b.files, Fetches: b.fetches, TFTP: b.tftp, Port: cfg.Server.Port, Repo: chosen.NetbootRepo, Tag: chosen.NetbootTag}
+	return ui.Netboot{Files: b.files, Fetches: b.fetches, TFTP: b.tftp, Port: cfg.Server.Port, Repo: chosen.NetbootRepo, Tag: chosen.NetbootTag,
+		Address: func() string { return chosen.Loaded().Netboot.Address }}
 }

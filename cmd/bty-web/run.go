@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"bty/internal/build"
@@ -93,6 +92,7 @@ func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, list
 		daemon.Func("boot files", a.boot.files.Run),
 		daemon.Func("release fetches", a.boot.fetches.Run),
 		daemon.Func("TFTP probe", a.boot.tftp.Run),
+		daemon.Func("doctor", a.doctor.Run),
 		daemon.Func("backups", a.backups.Run),
 		daemon.Func("backup schedule", a.backups.Keep),
 		daemon.NewHTTP("report socket", web.Report(a.web), log, listeners.report...),
@@ -104,8 +104,8 @@ func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, list
 // legacyNotice says what to do when the previous system's database lies in the state folder. It
 // is never opened.
 func legacyNotice(cfg *config.Config, log *slog.Logger) []string {
-	path := filepath.Join(cfg.Paths.StateDir, "state.db")
-	if _, err := os.Stat(path); err != nil {
+	path := oldDatabase(cfg)
+	if path == "" {
 		return nil
 	}
 	notice := fmt.Sprintf("%s is the database of the previous bty; it was not read. Take its machines and images over with: bty-lab import %s", path, path)

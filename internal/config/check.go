@@ -119,6 +119,15 @@ func List(v string) (items []string) {
 	return items
 }
 
+// ipv4Address demands an address that can be given to machines: firmware has no other kind yet.
+func ipv4Address(k Key, v string) error {
+	a, err := netip.ParseAddr(v)
+	if err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() {
+		return fmt.Errorf("%s is %q; it must be an IPv4 address of this appliance, like 192.0.2.1", k, v)
+	}
+	return nil
+}
+
 // usablePassword refuses a hash that no password could match.
 func usablePassword(k Key, v string) error {
 	if _, err := password.Parse(v); err != nil {

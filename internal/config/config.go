@@ -38,6 +38,7 @@ type Config struct {
 	}
 	Netboot struct {
 		TFTPProbeHost   string
+		Address         string // IPv4, of this appliance; "" if nobody set it
 		ArtifactVersion string
 		ReleaseURL      string // with {repo} and {tag}
 	}

@@ -95,6 +95,8 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Nbdmux.URL }), webURL)),
 		text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",
 			func(c *Config) *string { return &c.Netboot.TFTPProbeHost }),
+		must(text("netboot", "address", "", "IPv4 address at which machines reach this appliance; empty: worked out from the host's addresses",
+			func(c *Config) *string { return &c.Netboot.Address }), ipv4Address),
 		text("netboot", "artifact_version", "0.65.4", "version of the Debian live artifacts, also meant by the tag latest",
 			func(c *Config) *string { return &c.Netboot.ArtifactVersion }),
 		must(text("netboot", "release_url", "https://github.com/{repo}/releases/download/{tag}",

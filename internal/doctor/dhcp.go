@@ -213,6 +213,9 @@ func (e *examination) offers(g group) {
 
 // also adds a finding about a machine, or the machine to the one that is there.
 func (e *examination) also(f wire.Finding, mac string) {
+	if len(e.findings) > 10*maxFindings {
+		return
+	}
 	i := slices.IndexFunc(e.findings, func(known wire.Finding) bool { return known.Key() == f.Key() })
 	if i < 0 {
 		i = len(e.findings)

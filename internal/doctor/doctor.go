@@ -77,9 +77,17 @@ func Examine(f Facts, now time.Time) wire.Diagnosis {
 	e.host()
 	d := wire.Diagnosis{At: now, Findings: e.findings, Servers: e.servers(), Site: e.site()}
 	Sort(d.Findings)
+	d.Findings = d.Findings[:min(len(d.Findings), maxFindings)]
 	d.Snippets = e.snippets()
 	return d
 }
+
+// Strangers can make up servers and machines: what is said of them has an end.
+const (
+	maxFindings = 100
+	maxServers  = 50
+	maxOffers   = 20 // of a server
+)
 
 // examination is the work of one Examine.
 type examination struct {

@@ -181,10 +181,14 @@ var cases = []struct {
 		p.asks(box, pxe(7), time.Minute).told(wire.DHCPAnswer{Address: lease, NextServer: "203.0.113.9", Bootfile: "ipxe.efi"})
 	}, "dhcp.well", "ok", "", "dhcp.other-host"},
 	{"in a container nobody knows", func(p *patient) {
-		p.Network.Contained = true
+		p.Network.Contained, p.Network.Addresses = true, []Address{{netip.MustParsePrefix("10.88.0.5/16"), "tap0"}}
 		p.asks(box, pxe(7), time.Minute).told(wire.DHCPAnswer{Address: lease, NextServer: "192.0.2.77", Bootfile: "ipxe.efi"})
 	}, "host.address", "note", "container", "dhcp.other-host"},
 
+	{"a container with the host's network", func(p *patient) {
+		p.Network.Contained = true
+		p.asks(box, pxe(7), time.Minute).told(wire.DHCPAnswer{Address: lease, NextServer: "192.0.2.77", Bootfile: "ipxe.efi"})
+	}, "dhcp.other-host", "warning", "192.0.2.77", "host.address"},
 	{"two servers", func(p *patient) {
 		p.boots(box, pxe(7), "ipxe.efi").told(wire.DHCPAnswer{From: "192.0.2.3", Address: "192.0.2.51", NextServer: own, Bootfile: "snponly.efi"})
 	}, "dhcp.servers-disagree", "warning", "192.0.2.254 says ipxe.efi from 192.0.2.1 and 192.0.2.3 says snponly.efi from 192.0.2.1", ""},
@@ -377,6 +381,15 @@ func TestEveryFindingHasARow(t *testing.T) {
 			made[string(m[1])] = true
 		}
 	}
+	page, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range made {
+		if !strings.Contains(string(page), "| `"+id+"` |") {
+			t.Errorf("docs/doctor.md does not explain %s", id)
+		}
+	}
 	rows := map[string]bool{}
 	for _, test := range cases {
 		rows[test.id] = true
@@ -458,6 +471,23 @@ func FuzzExamine(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A flood of made-up servers costs little and is not told without end.
+func TestFlood(t *testing.T) {
+	p := well()
+	for i := range 4096 {
+		p.asks(fmt.Sprintf("52:54:00:01:%02x:%02x", i>>8, i&255), pxe(uint16(i%16)), time.Minute).
+			told(wire.DHCPAnswer{From: fmt.Sprintf("198.18.%d.%d", i>>8, i&255), Address: lease, NextServer: own, Bootfile: fmt.Sprintf("%d.kpxe", i)})
+	}
+	began := time.Now()
+	d := Examine(p.Facts, now)
+	if len(d.Findings) > maxFindings || len(d.Servers) > maxServers {
+		t.Errorf("%d findings, %d servers", len(d.Findings), len(d.Servers))
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
 }
 
 func BenchmarkExamine(b *testing.B) {

@@ -150,6 +150,9 @@ func (e *examination) servers() []wire.DHCPServer {
 	for _, x := range e.exchange {
 		k := key{x.server(), x.lan}
 		i, known := at[k]
+		if !known && len(list) == maxServers {
+			continue
+		}
 		if !known {
 			i = len(list)
 			at[k] = i
@@ -176,6 +179,9 @@ func withOffer(list []wire.DHCPOffer, x exchange) []wire.DHCPOffer {
 		if x.At.After(last) {
 			list[i].Last = x.At
 		}
+		return list
+	}
+	if len(list) == maxOffers {
 		return list
 	}
 	return append(list, o)

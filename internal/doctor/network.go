@@ -22,7 +22,14 @@ func (e *examination) isOurs(a netip.Addr) (ours, known bool) {
 	if n.Advertised.IsValid() {
 		return n.Advertised == a, true
 	}
-	return false, len(n.Addresses) > 0 && !n.Contained
+	return false, len(n.Addresses) > 0 && !e.isApart()
+}
+
+// isApart reports whether the network that the appliance sees is not the host's: it is in a container
+// without a link on which machines were seen.
+func (e *examination) isApart() bool {
+	links := e.seenOn()
+	return e.Network.Contained && !slices.ContainsFunc(e.Network.Addresses, func(a Address) bool { return slices.Contains(links, a.Link) })
 }
 
 // address is where machines are to reach the appliance: what is set, else its address on a link
@@ -85,7 +92,7 @@ func (e *examination) advertised() {
 		return
 	}
 	if !n.Advertised.IsValid() {
-		if n.Contained {
+		if e.isApart() {
 			e.find(wire.Finding{ID: "host.address", Severity: wire.SeverityNote, SubjectKind: host, Subject: host, Title: "Address",
 				What: "bty-web runs in a container with a network of its own, so it does not know the address that machines reach it at.",
 				Why:  "What DHCP servers say of the appliance's address cannot be judged, and the texts for DHCP servers have to guess.",
@@ -95,7 +102,7 @@ func (e *examination) advertised() {
 	}
 	ours := slices.ContainsFunc(n.Addresses, func(a Address) bool { return a.Addr().Unmap() == n.Advertised })
 	switch {
-	case !ours && !n.Contained && len(n.Addresses) > 0:
+	case !ours && !e.isApart() && len(n.Addresses) > 0:
 		e.find(wire.Finding{ID: "host.address-not-ours", Severity: wire.SeverityError, SubjectKind: host, Subject: n.Advertised.String(), Title: "Address",
 			What: fmt.Sprintf("[netboot] address is %s, which is no address of this host. It has %s.", n.Advertised, and(e.ownNames())),
 			Why:  "Machines that are sent to that address reach nobody, or somebody else.",

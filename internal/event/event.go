@@ -59,6 +59,8 @@ const (
 	LiveMissing     Kind = "netboot.live.missing"
 	TFTPTransfer    Kind = "netboot.tftp.transfer"
 	ClientOrphan    Kind = "pxe.client.orphan"
+	DoctorFound     Kind = "netboot.doctor.found" // a finding that somebody should look at
+	DoctorGone      Kind = "netboot.doctor.gone"  // it is so no longer
 
 	TFTPStarted       Kind = "netboot.tftp.started"
 	TFTPStopped       Kind = "netboot.tftp.stopped"
@@ -114,7 +116,7 @@ const (
 var Kinds = []Kind{
 	MachineSighted, MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
 	MachineStage, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
-	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, TFTPStarted, TFTPStopped, TFTPRestarted, TFTPControlFailed, FetchRequested, FetchStarted,
+	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, DoctorFound, DoctorGone, TFTPStarted, TFTPStopped, TFTPRestarted, TFTPControlFailed, FetchRequested, FetchStarted,
 	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,
 	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, BackupRequested, BackupStarted, BackupCreated,
 	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, SettingsUpstream,

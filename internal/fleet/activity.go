@@ -66,6 +66,9 @@ func (a *activity) get(mac machine.MAC) Activity {
 	return a.byMAC[mac]
 }
 
+// SeenAt is when a machine asked or reported something last, zero if that is not known.
+func (f *Fleet) SeenAt(mac machine.MAC) time.Time { return f.activity.get(mac).SeenAt }
+
 // contact records that a machine was seen. Firmware that asks has no live environment at work.
 func (a *activity) contact(mac machine.MAC, from netip.Addr, at time.Time, isFirmware bool) {
 	a.mu.Lock()

@@ -31,6 +31,7 @@ type Memory struct {
 	answers  recent[answer, wire.DHCPAnswer]
 	askers   recent[machine.MAC, asker]
 	holders  recent[netip.Addr, machine.MAC]
+	programs recent[machine.MAC, []wire.Sighting] // of each machine, what asked last, each once
 }
 
 // asker is who asked last on behalf of a machine.
@@ -39,7 +40,8 @@ type asker struct{ isIPXE bool }
 // New returns an empty memory.
 func New(now func() time.Time) *Memory {
 	return &Memory{now: now, requests: newRecent[request, wire.Sighting](maxSeen), answers: newRecent[answer, wire.DHCPAnswer](maxSeen),
-		askers: newRecent[machine.MAC, asker](maxSeen), holders: newRecent[netip.Addr, machine.MAC](maxSeen)}
+		askers: newRecent[machine.MAC, asker](maxSeen), holders: newRecent[netip.Addr, machine.MAC](maxSeen),
+		programs: newRecent[machine.MAC, []wire.Sighting](maxSeen)}
 }
 
 // Add takes in what was seen. What names no machine is left out, and what claims to be of the
@@ -70,6 +72,7 @@ func (l *Memory) sighting(s wire.Sighting) {
 		return
 	}
 	l.askers.put(mac, asker{s.FromIPXE()}, s.At)
+	l.asks(mac, s)
 	if s.Message != discover {
 		l.holds(s.Address, mac, s.At)
 	}
@@ -90,6 +93,9 @@ func (l *Memory) answer(a wire.DHCPAnswer) {
 	}
 	if a.Message != "NAK" {
 		l.holds(a.Address, mac, a.At)
+	}
+	if a.To == nil {
+		a.To = l.asked(mac, a.At)
 	}
 	key := answerOf(mac, a)
 	if before, known := l.answers.get(key); known {

@@ -2,6 +2,7 @@ package lan
 
 import (
 	"cmp"
+	"time"
 
 	"bty/internal/machine"
 	"bty/internal/wire"
@@ -19,6 +20,7 @@ type answer struct {
 	mac                         machine.MAC
 	message, from, server       string
 	class, next, tftp, bootfile string
+	toClass, toUserClass        string
 	link                        string
 	vlan                        uint16
 }
@@ -28,15 +30,26 @@ func requestOf(mac machine.MAC, s wire.Sighting) request {
 }
 
 func answerOf(mac machine.MAC, a wire.DHCPAnswer) answer {
-	return answer{mac, a.Message, a.From, a.Server, a.Class, a.NextServer, a.TFTPServer, a.Bootfile, a.Link, a.VLAN}
+	key := answer{mac: mac, message: a.Message, from: a.From, server: a.Server, class: a.Class, next: a.NextServer, tftp: a.TFTPServer,
+		bootfile: a.Bootfile, link: a.Link, vlan: a.VLAN}
+	if a.To != nil {
+		key.toClass, key.toUserClass = a.To.Class, a.To.UserClass
+	}
+	return key
 }
 
-// mergeRequests makes one of two that say the same: the later, with what only the other says.
+// aRun is the longest pause between requests that are counted together.
+const aRun = 2 * time.Minute
+
+// mergeRequests makes one of two that say the same: the later, with what only the other says. What
+// came before a pause is another run, and does not count.
 func mergeRequests(a, b wire.Sighting) wire.Sighting {
 	if b.At.Before(a.At) {
 		a, b = b, a
 	}
-	b.Count += a.Count
+	if b.At.Sub(a.At) < aRun {
+		b.Count += a.Count
+	}
 	b.Address, b.UUID, b.Hostname = cmp.Or(b.Address, a.Address), cmp.Or(b.UUID, a.UUID), cmp.Or(b.Hostname, a.Hostname)
 	return b
 }

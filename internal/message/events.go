@@ -27,6 +27,8 @@ var ofKind = map[event.Kind]slog.Attr{
 	event.ArtifactFetched:      id("5a3e74e61a9b4203bfea0f401ded5f58"),
 	event.LiveMissing:          id("20119897d3c6487abf205efe24ed2da9"),
 	event.TFTPTransfer:         id("f8ad07036f914cd2abeebb012b680a0c"),
+	event.DoctorFound:          id("109430c596d3482cb33d16a8490d0151"),
+	event.DoctorGone:           id("ab84f22e2bd4427f95eefee893b8837f"),
 	event.ClientOrphan:         id("c08207b3f88542c49291adc0405b0989"),
 	event.FetchRequested:       id("b1c5deb51bd143068de4871fe8f76a4e"),
 	event.FetchStarted:         id("cd794009c7074064ad5282808775cc52"),

@@ -39,6 +39,9 @@ type Text struct {
 	Body  string
 }
 
+// Products returns all products with what each text is for, and no texts.
+func Products() []Snippet { return products() }
+
 // Snippets returns all products, filled in for a site.
 func Snippets(s Site) ([]Snippet, error) {
 	list := products()

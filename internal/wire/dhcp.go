@@ -26,7 +26,7 @@ type Sighting struct {
 	Address   string    `json:"address"`             // that it has (ciaddr) or asks for (50)
 	Link      string    `json:"link"`                // network interface of the appliance
 	VLAN      uint16    `json:"vlan,omitempty"`      // 802.1Q tag, 0 without one
-	Count     int       `json:"count"`               // requests that were coalesced into this one
+	Count     int       `json:"count"`               // requests that were coalesced into this one, with no pause of minutes
 }
 
 // FromIPXE reports whether it is iPXE that asked, and no longer the firmware.

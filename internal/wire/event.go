@@ -46,10 +46,14 @@ type StreamProgress struct {
 // WorkerState is the data of a "worker" message of GET /api/v1/stream and of a
 // "worker-state-changed" message of GET /events/workers.
 type WorkerState struct {
-	Kind   string `json:"kind"` // backup or release
+	Kind   string `json:"kind"` // backup or release; doctor on the stream of today alone
 	Key    string `json:"key"`  // the ID of the backup, the tag of the release
 	Status string `json:"status"`
 }
+
+// WorkerDoctor is the kind that says that the doctor's findings are others. Its status is another
+// each time.
+const WorkerDoctor = "doctor"
 
 // StreamHint is the data of a "hint" message of GET /api/v1/stream: which lists are not any more
 // what they were ("event" and the kinds of subjects), and how many events ask for attention.

@@ -154,6 +154,14 @@ func (p *Prober) Latest() (Answer, bool) {
 	return p.last, known
 }
 
+// Last returns what is known, as Latest does, and has nothing asked.
+func (p *Prober) Last() (Answer, bool) {
+	host, port := p.Target()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last, p.last.Host == host && p.last.Port == port && !p.last.At.IsZero()
+}
+
 // Run asks until ctx ends.
 func (p *Prober) Run(ctx context.Context) error {
 	for {

@@ -16,6 +16,7 @@ import (
 	"bty/internal/service"
 	"bty/internal/tftp/probe"
 	"bty/internal/web/serve"
+	"bty/internal/wire"
 )
 
 // Events is what the surface asks of the audit log.
@@ -41,6 +42,8 @@ type Config struct {
 	Session serve.Guard // lets pass who may decide who else gets in
 	Tokens  *access.Tokens
 	Version string
+	// Doctor says what is wrong with netboot.
+	Doctor func() wire.Diagnosis
 	// Ready reports whether requests that need the state can be served now.
 	Ready func(context.Context) error
 }
@@ -78,6 +81,7 @@ func Register(mux serve.Mux, c Config) {
 	c.registerTokens(mux)
 	c.registerBackups(mux, own, ownBody)
 
+	mux.Handle("GET /api/v1/doctor", own(c.doctor))
 	mux.Handle("GET /events", own(c.listEvents))
 	mux.Handle("POST /events/{id}/ack", own(c.acknowledge))
 }

@@ -32,8 +32,8 @@ func (l *Live) round() (crowded bool, err error) {
 	}
 	r.rest = append(encodeNews(news), hint(news, alarms)...)
 	l.all.publish(r)
-	if len(news.Workers) > 0 {
-		l.workers.publish(round{rest: encodeEach("worker-state-changed", news.Workers)})
+	if work := slices.DeleteFunc(slices.Clone(news.Workers), func(w wire.WorkerState) bool { return w.Kind == wire.WorkerDoctor }); len(work) > 0 {
+		l.workers.publish(round{rest: encodeEach("worker-state-changed", work)})
 	}
 	return r.crowd != nil, nil
 }

@@ -29,20 +29,32 @@ type Config struct {
 	Files nbp.Library    // where boot files are found
 	Boot  *os.Root       // the boot folder among them
 	Shelf *release.Files // where they are put
+
+	Asked func(netip.Addr) // is told who asked for a script or a file
 }
 
 // Register adds the routes.
 func Register(mux serve.Mux, c Config) {
 	do := func(h serve.Handler) http.Handler { return c.Serve.Do(serve.Open, h) }
-	mux.Handle("GET /pxe-bootstrap.ipxe", do(c.bootstrap))
-	mux.Handle("GET /pxe/{mac}", do(c.script))
+	mux.Handle("GET /pxe-bootstrap.ipxe", do(c.noting(c.bootstrap)))
+	mux.Handle("GET /pxe/{mac}", do(c.noting(c.script)))
 	mux.Handle("GET /pxe/{mac}/plan", do(c.plan))
 	mux.Handle("POST /pxe/{mac}/inventory", c.Serve.WithBody(maxInventory, serve.Open, c.inventory))
 	mux.Handle("POST /pxe/{mac}/status", c.Serve.WithBody(maxReport, serve.Open, c.status))
 	mux.Handle("POST /pxe/{mac}/progress", c.Serve.WithBody(maxReport, serve.Open, c.progress))
 	mux.Handle("POST /pxe/{mac}/done", do(c.done))
-	mux.Handle("GET /boot/{name}", do(c.getBoot))
+	mux.Handle("GET /boot/{name}", do(c.noting(c.getBoot)))
 	mux.Handle("PUT /boot/{name}", c.Serve.Do(c.Guard, c.putBoot))
+}
+
+// noting notes who asks: a machine that has an address and asks for nothing is a finding.
+func (c Config) noting(next serve.Handler) serve.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if c.Asked != nil {
+			c.Asked(c.Client(r))
+		}
+		return next(w, r)
+	}
 }
 
 func (c Config) bootstrap(w http.ResponseWriter, r *http.Request) error {

@@ -36,6 +36,8 @@ type Config struct {
 	Sight func(context.Context, []fleet.Sighted) (refused int, err error)
 	// MachineAt names the machine that was seen at an address last, "" if none was.
 	MachineAt func(netip.Addr) string
+	// Asked is told who asked for a file by TFTP; nil is nobody.
+	Asked func(netip.Addr)
 }
 
 // Register adds the routes.
@@ -58,6 +60,9 @@ func (c Config) transfer(w http.ResponseWriter, r *http.Request, v body.Value) e
 	from, err := netip.ParseAddr(t.Client)
 	if err != nil {
 		return fault.New(fault.Invalid, "invalid client address %q", t.Client)
+	}
+	if c.Asked != nil {
+		c.Asked(from)
 	}
 	if err := c.Book.Record(r.Context(), c.event(t, from)); err != nil {
 		return err

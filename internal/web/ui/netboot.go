@@ -20,6 +20,7 @@ type Netboot struct {
 	Fetches *release.Manager
 	TFTP    *probe.Prober
 	Port    int           // of bty-web
+	Address func() string // that machines are told, "" if nobody set it
 	Repo    func() string // that releases are fetched from
 	Tag     func() string // that is fetched unless another is named
 }
@@ -66,6 +67,7 @@ type netbootPage struct {
 	Site     snippet.Site
 	Guessed  bool // nobody named the address
 	Snippets []snippet.Snippet
+	Doctor   doctorPart
 	Events   []event.Event
 }
 
@@ -130,10 +132,11 @@ func (s surface) showNetboot(w http.ResponseWriter, r *http.Request, v view) err
 	if d.TFTP, err = s.tftpDaemon(r); err != nil {
 		return err
 	}
-	d.Site, d.Guessed = siteOf(r, s.Netboot.Port)
+	d.Site, d.Guessed = siteOf(r, s.Netboot.Port, s.Netboot.Address())
 	if d.Snippets, err = snippet.Snippets(d.Site); err != nil {
 		return err
 	}
+	d.Doctor = doctorOf(s.Doctor())
 	subject := event.Netboot
 	if d.Events, err = s.Book.Events(event.Filter{SubjectKind: &subject, Limit: lastEvents}); err != nil {
 		return err

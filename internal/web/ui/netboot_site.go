@@ -16,12 +16,15 @@ func bootFilePath(name string) string { return netbootPath + "/files/" + url.Pat
 // nowhere stands in the snippets where nothing better is known (RFC 5737).
 var nowhere = netip.MustParseAddr("192.0.2.1")
 
-// siteOf is what the snippets are filled with: what the URL says, else the address that the browser
-// used, else that of this host. It reports whether it had to be guessed.
-func siteOf(r *http.Request, port int) (site snippet.Site, guessed bool) {
+// siteOf is what the snippets are filled with: what the URL says, else the address that is set, else
+// the one that the browser used, else that of this host. It reports whether it had to be guessed.
+func siteOf(r *http.Request, port int, set string) (site snippet.Site, guessed bool) {
 	query := r.URL.Query()
 	site.Port = port
 	site.Host, guessed = hostOf(r)
+	if address, err := netip.ParseAddr(set); err == nil && address.Is4() {
+		site.Host, guessed = address, false
+	}
 	if named, err := netip.ParseAddr(query.Get("address")); err == nil && named.Is4() {
 		site.Host, guessed = named, false
 	}

@@ -18,6 +18,7 @@ import (
 	"bty/internal/web/auth"
 	"bty/internal/web/openapi"
 	"bty/internal/web/serve"
+	"bty/internal/wire"
 )
 
 // Config is what the surface works with.
@@ -36,6 +37,7 @@ type Config struct {
 	Version  string
 	Notices  []string // shown on every page: what is wrong with the installation
 	Health   func() []health.Finding
+	Doctor   func() wire.Diagnosis
 	Netboot  Netboot
 	TFTP     *service.TFTP
 	// Operations are all routes of the server, for the page that explains them.
@@ -58,6 +60,7 @@ var registrars = []func(surface, routes){
 	surface.machineRoutes,
 	surface.eventsRoutes,
 	surface.netbootRoutes,
+	surface.doctorRoutes,
 	surface.tftpRoutes,
 	surface.settingsRoutes,
 	surface.accountRoutes,
