@@ -2,4 +2,11 @@
 
 package systemd
 
-func init() { restarts = 100 }
+import "time"
+
+func init() {
+	restarts = 100
+	killing = time.Minute
+	crashing = 5 * time.Minute
+	flooding = 10 * time.Second
+}
