@@ -31,7 +31,7 @@ type reporter struct {
 	log   *slog.Logger
 	http  *http.Client
 	queue chan tftp.Transfer
-	gate  flood.Gate // of refusals: anybody can cause one, and each would be an event
+	gate  flood.Gate // of failures: anybody can cause one, with any address, and each would be an event
 
 	mu    sync.Mutex
 	until time.Time // ask nobody before
@@ -47,10 +47,10 @@ func newReporter(socket string, log *slog.Logger) *reporter {
 	}
 }
 
-// add queues a transfer for reporting; when the queue is full it is dropped. Of refusals
+// add queues a transfer for reporting; when the queue is full it is dropped. Of failures
 // only the first in a minute of a client and a file is reported: the journal counts the rest.
 func (r *reporter) add(t tftp.Transfer) {
-	if t.Err != nil && t.Served == "" && !r.gate.Pass(time.Now(), t.Client, t.File) {
+	if t.Err != nil && !r.gate.Pass(time.Now(), t.Client, t.File) {
 		return
 	}
 	select {

@@ -48,6 +48,9 @@ func run(ctx context.Context, env environment) error {
 		log.Warn(config.Doubtful, message.ConfigDoubtful, "err", w)
 	}
 	daemon.ProveDropped(log, env.getenv)
+	if err := tftp.RefuseNetlink(); err != nil {
+		log.Debug("netlink is not refused: single-port mode is slow", "err", err)
+	}
 	conns, err := listen(cfg, log, sockets, flags.listen)
 	if err != nil {
 		return message.Mark(message.CannotListen, err)

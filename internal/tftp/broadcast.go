@@ -25,10 +25,7 @@ func dropBroadcasts(conn *net.UDPConn) error {
 	if err != nil {
 		return fmt.Errorf("assembling the broadcast filter: %w", err)
 	}
-	filter := make([]unix.SockFilter, len(program))
-	for i, in := range program {
-		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
-	}
+	filter := kernelFilter(program)
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@
 //   - It clamps blksize to the MTU of an interface that it looks up per request. For a datagram
 //     that was queued before the daemon ran, or in a sandbox without netlink, that fails and the
 //     answer is 512 in silence. We cap by a constant instead.
+//   - That look-up is made even so, in single-port mode for every packet: netlink.go.
 //   - Wrapped connections lose the address that the request came to. It gets the bare socket.
 //   - It has no limits: slots.go.
 //   - It loops for ever over a socket that died: alive.go.

@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -63,6 +64,9 @@ func (s *Server) read(name string, sink io.ReaderFrom) (err error) {
 	return s.answer(r)
 }
 
+// readAhead saves a system call per block. It is memory per transfer.
+const readAhead = 16 << 10
+
 // source is what a request is answered with.
 type source struct {
 	io.Reader
@@ -87,7 +91,7 @@ func (s *Server) answer(r *request) error {
 	case isProbe(err):
 		return err // what follows is the transfer
 	case err != nil:
-		s.Log.Debug("transfer ended early", "remote", r.client, "file", r.name, "bytes", n, "err", err)
+		s.refused.Info(r.client, "a transfer ended early", message.TFTPFailed, "remote", r.client, "file", r.name, "bytes", n, "err", err)
 	case src.script:
 		s.repeats.scriptServed(r.client)
 	case src.program:
@@ -140,7 +144,7 @@ func (s *Server) source(r *request) (*source, error) {
 		f.Close()
 		return s.scriptFor(r)
 	}
-	return &source{Reader: io.LimitReader(f, info.Size()), name: info.Name(), size: info.Size(), close: f.Close, program: program}, nil
+	return &source{Reader: bufio.NewReaderSize(io.LimitReader(f, info.Size()), readAhead), name: info.Name(), size: info.Size(), close: f.Close, program: program}, nil
 }
 
 func (s *Server) isIPXE(client netip.Addr, program string) bool {
