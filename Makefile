@@ -53,9 +53,12 @@ setup-test:
 setup-bench:
 	@$(HOST)/setup.sh demo test bench
 
-.PHONY: ipxe kernel live
+.PHONY: ipxe kernel live peers
 ipxe: setup ## stock iPXE boot programs of Debian 13, into build/ipxe
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) ipxe
+
+peers: setup ## other TFTP servers, unpacked into build/peers, for the benchmark
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) peers
 
 kernel: setup ## Debian's current kernel and modules, into build/kernel
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) kernel
@@ -140,7 +143,7 @@ test-long: setup-test build ipxe live roots ## what takes too long for every cha
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
 .PHONY: bench
-bench: setup-bench build kernel ## ratios measured side by side, for docs/benchmarks.md (ONLY=fleet,streams runs these parts)
+bench: setup-bench build kernel peers ## ratios measured side by side, for docs/benchmarks.md (ONLY=fleet,streams runs these parts)
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/bench -build $(BUILD) $(if $(ONLY),-only $(ONLY))
 ifeq ($(ONLY),)
 	@echo; echo "## a flash against the shell pipeline, side by side"; echo

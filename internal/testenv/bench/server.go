@@ -90,18 +90,25 @@ func (s *server) settle() error {
 }
 
 // worked is the processor time that the server has taken.
-func (s *server) worked() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+func (s *server) worked() (time.Duration, error) { return workedOf(s.cmd.Process.Pid) }
+
+// workedOf is the processor time that a process has taken, and those of its children that have ended.
+func workedOf(pid int) (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // from the state, the third, on
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat has %d fields", s.cmd.Process.Pid, len(fields))
+	if len(fields) < 15 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
 	}
-	user, err := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
+	var ticks int
+	for _, field := range fields[11:15] { // user and system time, its own and its children's
+		n, failed := strconv.Atoi(field)
+		ticks += n
+		err = errors.Join(err, failed)
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, err
 }
 
 func (s *server) stop() {
@@ -111,8 +118,11 @@ func (s *server) stop() {
 }
 
 // resident is the server's memory in MiB.
-func (s *server) resident() float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+func (s *server) resident() float64 { return residentOf(s.cmd.Process.Pid) }
+
+// residentOf is the memory of a process in MiB.
+func residentOf(pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}

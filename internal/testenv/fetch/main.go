@@ -1,9 +1,11 @@
 // Fetch gets from Debian what a boot needs and this repository does not hold: stock iPXE boot
-// programs, a kernel with its modules, and root file systems with systemd for the tests.
+// programs, a kernel with its modules, root file systems with systemd for the tests, and the TFTP
+// servers that the benchmark measures ours against.
 //
 //	fetch -work build ipxe      into build/ipxe
 //	fetch -work build kernel    into build/kernel/x86_64
 //	fetch -work build roots     into build/roots
+//	fetch -work build peers     into build/peers
 package main
 
 import (
@@ -36,10 +38,10 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "kernel": fetchKernel, "roots": fetchRoots}
+	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "kernel": fetchKernel, "roots": fetchRoots, "peers": fetchPeers}
 	fetch, known := targets[flags.Arg(0)]
 	if !known || flags.NArg() != 1 {
-		return errors.New("want one of: ipxe, kernel, roots")
+		return errors.New("want one of: ipxe, kernel, roots, peers")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
 	defer cancel()
