@@ -35,8 +35,8 @@ type Daemon struct {
 	// The watchdog is fed only while it passes within half the interval. Nil passes.
 	Check func(ctx context.Context) error
 
-	// Reload reads the configuration again, on a value from Hangup. An error keeps the old
-	// one in force and is logged.
+	// Reload reads the configuration again, on a value from Hangup, and logs what that brought. An
+	// error keeps the old one in force and is logged here.
 	Reload func(ctx context.Context) error
 	Hangup <-chan struct{}
 
@@ -153,7 +153,6 @@ func (d *Daemon) reload(ctx context.Context) {
 		d.say(systemd.ReloadFailed(err))
 		return
 	}
-	d.Log.Info("configuration reloaded", message.ConfigReloaded)
 	d.say(systemd.Ready())
 	d.sendStatus()
 }
@@ -179,7 +178,11 @@ func lastWords(name string, err error) error {
 	}
 	line := slog.NewRecord(time.Now(), slog.LevelError, fmt.Sprintf("%s: %v", name, err), 0)
 	line.AddAttrs(message.OfError(err))
-	return journal.Handle(context.Background(), line)
+	if err := journal.Handle(context.Background(), line); err != nil {
+		return err
+	}
+	journal.Linger()
+	return nil
 }
 
 // Exit prints err in one line and returns the process's exit code: 0 without one, the error's own

@@ -197,6 +197,27 @@ func (j *Journal) send(entry []byte) error {
 	return j.pass(f)
 }
 
+const (
+	heardLimit = time.Second
+	lookedUp   = 50 * time.Millisecond // what journald takes to look up who a message is from, amply
+)
+
+// Linger returns once journald has taken what was sent, or after a second. It looks up in /proc which
+// unit a message is from: of a process that has ended meanwhile `journalctl -u` shows nothing.
+func (j *Journal) Linger() {
+	raw, err := j.conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	for end := time.Now().Add(heardLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		waiting := 0
+		if err := raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); err != nil || waiting == 0 {
+			break
+		}
+	}
+	time.Sleep(lookedUp)
+}
+
 // pass sends f itself. net's WriteMsgUnix refuses connected datagram sockets.
 func (j *Journal) pass(f *os.File) error {
 	raw, err := j.conn.SyscallConn()

@@ -140,6 +140,32 @@ func TestJournalValuesCannotForgeFields(t *testing.T) {
 	}
 }
 
+// Linger waits for journald, but not for ever.
+func TestJournalLinger(t *testing.T) {
+	path, next := journald(t)
+	h, err := DialJournal(path, slog.LevelInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slog.New(h).Error("last words")
+	heard := make(chan time.Time, 1)
+	go func() {
+		time.Sleep(200 * time.Millisecond)
+		heard <- time.Now()
+		next()
+	}()
+	begun := time.Now()
+	h.Linger()
+	if at := <-heard; time.Now().Before(at) || time.Since(begun) < 200*time.Millisecond {
+		t.Errorf("it did not wait: %v", time.Since(begun))
+	}
+	slog.New(h).Error("nobody reads this")
+	begun = time.Now()
+	if h.Linger(); time.Since(begun) < heardLimit || time.Since(begun) > 10*heardLimit {
+		t.Errorf("without journald it took %v", time.Since(begun))
+	}
+}
+
 func TestJournalLargeEntry(t *testing.T) {
 	path, next := journald(t)
 	h, err := DialJournal(path, slog.LevelInfo)

@@ -6,6 +6,8 @@ import (
 	neturl "net/url"
 	"strings"
 	"testing"
+
+	"bty/internal/testenv/roots"
 )
 
 const secret = "correct-horse-battery-staple"
@@ -30,6 +32,15 @@ func TestPasswordAsCredential(t *testing.T) {
 		h.opens("another-"+secret, true)
 		h.opens(secret, false)
 		h.nowhere("another-" + secret)
+
+		// Imported, as credentials of the firmware are too.
+		if h.Suite == roots.Bookworm {
+			return // systemd 252 knows no ImportCredential=
+		}
+		h.run("rm", "/etc/systemd/system/bty-web.service.d/encrypted-password.conf")
+		h.useDropIn("bty-web.service.d/import-credentials-254.conf")
+		h.run("systemctl", "restart", "bty-web.service")
+		h.opens("another-"+secret, true)
 	})
 }
 
