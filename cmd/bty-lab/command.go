@@ -32,6 +32,7 @@ func tree() command {
 			{name: "restore", summary: "put a backup in the place of the present state", run: restore},
 			{name: "export", summary: "write the hardware of all machines to a folder", run: exportBundle},
 			{name: "import", summary: "take the machines of such a folder in", run: importBundle},
+			{name: "doctor", summary: "say what is wrong with netboot and with this host, and what to do", run: diagnose},
 			{name: "reload", summary: "have the running appliance read its configuration again", run: reload},
 			{name: "version", summary: "print the version", run: version},
 		},

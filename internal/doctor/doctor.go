@@ -25,6 +25,7 @@ type Facts struct {
 	Default *bool     // whether the well-known password is in force
 	Daemons []Process // all bty-web of this host
 	OldDB   string    // path of the previous system's database, "" if there is none
+	Down    string    // why bty-web could not be asked, "" if it could
 
 	// Request is when a machine asked the appliance for something last, by TFTP or HTTP: by its
 	// address or by its MAC. Script is when it asked for its iPXE script last.
@@ -88,6 +89,14 @@ const (
 	maxServers  = 50
 	maxOffers   = 20 // of a server
 )
+
+// ExamineHost says what it makes of the facts of the host alone.
+func ExamineHost(f Facts, now time.Time) []wire.Finding {
+	e := &examination{Facts: f, now: now}
+	e.host()
+	Sort(e.findings)
+	return e.findings
+}
 
 // examination is the work of one Examine.
 type examination struct {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"bty/internal/nbp"
 	"bty/internal/tftp/probe"
@@ -258,6 +259,7 @@ var cases = []struct {
 		p.boots(box, pxe(7), "ipxe.efi")
 	}, "dhcp.well", "ok", "", "host.address-other-link"},
 
+	{"bty-web is down", func(p *patient) { p.Down = "nobody listens" }, "host.down", "error", "nobody listens", ""},
 	{"TFTP serves", func(p *patient) {}, "host.tftp", "ok", "answers", ""},
 	{"another TFTP server", func(p *patient) { p.TFTP.Outcome = probe.Refuses }, "host.tftp", "warning", "Another server answers at 192.0.2.1", ""},
 	{"no TFTP server", func(p *patient) { p.TFTP.Outcome = probe.Silent }, "host.tftp", "warning", "bty-tftp.socket", ""},
@@ -456,6 +458,7 @@ func TestVLANs(t *testing.T) {
 func FuzzExamine(f *testing.F) {
 	f.Add("PXEClient:Arch:00007", "iPXE", uint16(7), own, "ipxe.efi", own, "ACK", lease)
 	f.Add("HTTPClient", "", uint16(16), "", "http://[::1", "x", "OFFER", "")
+	f.Add("PXEClient\x1b[2J", "", uint16(7), own, "undionly\x1b[31m.kpxe\x00\x00", "10.0.0.1\n", "ACK", lease)
 	f.Add("HTTPClient", "", uint16(16), "::", "http://"+own+":8080/boot/../../x", own, "NAK", "999.1.1.1")
 	f.Fuzz(func(t *testing.T, class, userClass string, arch uint16, next, file, from, message, address string) {
 		p := well()
@@ -468,6 +471,9 @@ func FuzzExamine(f *testing.F) {
 		for _, found := range Examine(p.Facts, now).Findings {
 			if found.ID == "" || found.What == "" || rank(found.Severity) < 0 {
 				t.Errorf("%+v", found)
+			}
+			if strings.ContainsFunc(found.What+found.Subject+found.Next, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("it has more than letters: %q", found)
 			}
 		}
 	})

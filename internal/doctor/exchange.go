@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"bty/internal/wire"
 )
@@ -49,6 +50,9 @@ func (e *examination) exchanges() {
 		if a.Message == "NAK" {
 			continue
 		}
+		for _, text := range []*string{&a.From, &a.Server, &a.Class, &a.Address, &a.NextServer, &a.TFTPServer, &a.Bootfile, &a.Link} {
+			*text = printable(*text)
+		}
 		x := exchange{DHCPAnswer: a, client: e.clientOf(a), lan: lan{a.Link, a.VLAN}}
 		k := key{x.server(), x.MAC, x.client, x.lan}
 		last[k] = newer(last[k], x)
@@ -70,6 +74,24 @@ func (e *examination) exchanges() {
 		return cmp.Or(cmp.Compare(a.lan.link, b.lan.link), cmp.Compare(a.lan.vlan, b.lan.vlan), cmp.Compare(a.server(), b.server()),
 			cmp.Compare(a.client.method, b.client.method), cmp.Compare(a.client.firmware, b.client.firmware), b.At.Compare(a.At), cmp.Compare(a.MAC, b.MAC))
 	})
+}
+
+// maxText is how much of an option is told.
+const maxText = 200
+
+// printable is what may be shown of an option: anybody on the LAN can put anything into one, and a
+// terminal obeys what is no letter.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(strings.TrimRight(s, "\x00"), "?"))
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "..."
+	}
+	return s
 }
 
 func newer(a, b exchange) exchange {
@@ -136,7 +158,7 @@ func (x exchange) target() target {
 		next = cmp.Or(x.TFTPServer, x.server())
 	}
 	host, _ := netip.ParseAddr(next)
-	return target{host: host.Unmap(), name: next, file: strings.TrimRight(x.Bootfile, "\x00")}
+	return target{host: host.Unmap(), name: next, file: x.Bootfile}
 }
 
 // servers lists who answers what to whom.

@@ -78,6 +78,7 @@ type Disk struct {
 
 // host looks at the machine that the appliance runs on.
 func (e *examination) host() {
+	e.down()
 	e.advertised()
 	e.tftp()
 	e.ports()
@@ -93,6 +94,15 @@ func (e *examination) host() {
 
 func (e *examination) onHost(id string, s wire.Severity, title, page, what, why, next string) {
 	e.find(wire.Finding{ID: id, Severity: s, SubjectKind: host, Subject: host, Title: title, Page: page, What: what, Why: why, Next: next})
+}
+
+func (e *examination) down() {
+	if e.Down == "" {
+		return
+	}
+	e.onHost("host.down", wire.SeverityError, "bty-web", "", "bty-web could not be asked: "+e.Down+".",
+		"What it knows of the LAN and of itself is missing here; if it is down, no machine gets an answer.",
+		"Start it: systemctl enable --now bty-web.socket. journalctl -u bty-web says why it ended.")
 }
 
 func (e *examination) tftp() {
