@@ -8,21 +8,18 @@ import (
 	"time"
 )
 
-// A configuration that is not valid fails the reload, is told, and changes nothing; one that is
-// valid is in force when the command is over.
+// A reload is over when the command is, however often it is given; the process stays. (What is not
+// valid: TestFailedReload.)
 func TestReload(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		h.start()
 		pid := h.property("bty-web.service", "MainPID")
-		h.write("/etc/bty/bty.toml", "[log]\nlevel = 'loud'\n", 0o644)
-		if _, err := h.try("systemctl", "reload", "bty-web.service"); err == nil {
-			t.Error("a reload of a broken configuration succeeded")
-		}
-		h.says("bty-web.service", "/etc/bty/bty.toml:2")
-		h.write("/etc/bty/bty.toml", "[log]\nlevel = 'debug'\n", 0o644)
-		h.run("systemctl", "reload", "bty-web.service")
-		for range 20 { // in a loop none hangs
-			h.run("systemctl", "reload", "bty-web.service")
+		for i := range 50 {
+			level := []string{"debug", "info"}[i%2]
+			h.write("/etc/bty/bty.toml", "[log]\nlevel = '"+level+"'\n", 0o644)
+			if out, err := h.try("systemctl", "reload", "bty-web.service"); err != nil {
+				t.Fatalf("reload %d: %s, %v", i, out, err)
+			}
 		}
 		if got := h.property("bty-web.service", "MainPID"); got != pid {
 			t.Errorf("main process %s, was %s", got, pid)
