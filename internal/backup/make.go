@@ -107,7 +107,7 @@ func (m *Manager) make(ctx context.Context, id ID, j *job.Job[Detail]) error {
 
 func (m *Manager) fill(ctx context.Context, dir string, id ID, j *job.Job[Detail]) error {
 	manifest := Manifest{Version: manifestVersion, ID: id, Trigger: j.Detail().Trigger, MadeAt: m.Now().UTC(), MadeBy: m.Version, Files: map[string]File{}}
-	p := &pace{commits: m.Store.Commits, ratio: restRatio}
+	p := paceOf(m.Store.Commits, j.Detail().Trigger)
 	var err error
 	if manifest.Files[snapshotName], err = m.snapshot(ctx, filepath.Join(dir, snapshotName), p, j); err != nil {
 		return err

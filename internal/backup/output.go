@@ -11,8 +11,9 @@ import (
 	"bty/internal/job"
 )
 
-// chunk is how much is written before the disk is asked to take it.
-const chunk = 256 << 10
+// chunk is how much is written before the disk is asked to take it, and how much is hashed between
+// two rests. A commit that meets it on its way to the disk waits that much longer.
+const chunk = 64 << 10
 
 // output is a file of a backup while it is written: hashed, counted, at a pace that leaves the
 // machine to others, and given up when ctx ends.

@@ -17,7 +17,7 @@ import (
 // that were made since it began. So the pages are only taken into memory there, and go to the disk
 // at a pace once it has ended.
 const (
-	copyRatio = 3         // rests in the transaction, in times of the work
+	copyRatio = 5         // rests in the transaction, in times of the work
 	maxDirty  = 256 << 20 // bytes that may wait in memory for the disk
 )
 
