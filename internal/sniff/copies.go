@@ -9,8 +9,8 @@ const (
 	maxCopies  = 16384
 )
 
-// copies recognises a packet that was seen a moment ago. Of two generations the older one is thrown
-// away as a whole, so that forgetting costs nothing.
+// copies recognises a packet that was seen a moment ago. Of two generations the older one is emptied
+// as a whole, so that forgetting costs little.
 type copies struct {
 	young, old map[identity]time.Time
 	since      time.Time
@@ -18,8 +18,12 @@ type copies struct {
 
 // seen reports whether a packet is a copy, and notes it.
 func (c *copies) seen(id identity, now time.Time) bool {
-	if c.young == nil || len(c.young) >= maxCopies || now.Sub(c.since) >= copyWindow {
-		c.young, c.old, c.since = map[identity]time.Time{}, c.young, now
+	if c.young == nil {
+		c.young, c.old = map[identity]time.Time{}, map[identity]time.Time{}
+	}
+	if len(c.young) >= maxCopies || now.Sub(c.since) >= copyWindow {
+		c.young, c.old, c.since = c.old, c.young, now
+		clear(c.young)
 	}
 	at, known := c.young[id]
 	if !known {

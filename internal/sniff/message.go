@@ -2,6 +2,8 @@ package sniff
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -24,8 +26,8 @@ type identity struct {
 	xid  dhcpv4.TransactionID
 	kind dhcpv4.MessageType
 	mac  machine.MAC
-	user string     // class: a firmware and its iPXE may use the same xid
-	from netip.Addr // who answers
+	ipxe bool    // a firmware and its iPXE may use the same xid
+	from [4]byte // who answers
 }
 
 // place is where and when a packet was captured.
@@ -41,8 +43,10 @@ func readMessage(d datagram, p place) (Seen, error) {
 	if len(d.payload) > maxPayload {
 		return Seen{}, errMalformed
 	}
-	// An End is added: some firmware forgets its own (RFC 2131 section 4.1 demands one).
-	m, err := dhcpv4.FromBytes(append(d.payload[:len(d.payload):len(d.payload)], byte(dhcpv4.OptionEnd.Code())))
+	m, err := dhcpv4.FromBytes(d.payload)
+	if errors.Is(err, io.ErrUnexpectedEOF) { // some firmware forgets the End that RFC 2131 section 4.1 demands
+		m, err = dhcpv4.FromBytes(append(d.payload[:len(d.payload):len(d.payload)], byte(dhcpv4.OptionEnd.Code())))
+	}
 	if err != nil {
 		return Seen{}, errMalformed
 	}
@@ -56,11 +60,11 @@ func readMessage(d datagram, p place) (Seen, error) {
 	switch kind {
 	case dhcpv4.MessageTypeDiscover, dhcpv4.MessageTypeRequest, dhcpv4.MessageTypeInform:
 		s := request(m, mac, d, p)
-		id.user = s.UserClass
+		id.ipxe = s.FromIPXE()
 		return Seen{Request: &s, id: id}, nil
 	case dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeAck, dhcpv4.MessageTypeNak:
 		a := answer(m, mac, d, p, overloaded)
-		id.from = addressOf(m.ServerIdentifier())
+		copy(id.from[:], m.ServerIdentifier().To4())
 		return Seen{Answer: &a, id: id}, nil
 	}
 	return Seen{}, errForeign // BOOTP, or a message that says nothing of booting

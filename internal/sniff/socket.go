@@ -88,10 +88,9 @@ func bigEndian(n uint16) uint16 {
 
 // Socket reads captured packets.
 type Socket struct {
-	file *os.File
-	conn syscall.RawConn
-	buf  []byte
-	oob  []byte
+	file  *os.File
+	conn  syscall.RawConn
+	slots *slots
 }
 
 // Adopt takes a socket that Open made, here or in another process, and refuses any other.
@@ -100,7 +99,7 @@ func Adopt(f *os.File) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Socket{file: f, conn: conn, buf: make([]byte, 1<<16), oob: make([]byte, unix.CmsgSpace(auxdataSize)+unix.CmsgSpace(64))}
+	s := &Socket{file: f, conn: conn, slots: newSlots()}
 	err = s.control(func(fd int) error {
 		locked, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER)
 		if err == nil && locked == 0 {
@@ -154,35 +153,33 @@ type captured struct {
 // deadline of the file ends the wait.
 func (s *Socket) read(most int, f func(captured)) (n int, err error) {
 	waitErr := s.conn.Read(func(fd uintptr) bool {
-		for ; n < most && err == nil; n++ {
-			var c captured
-			var ok bool
-			if c, ok, err = s.next(int(fd)); !ok {
+		for n < most && err == nil {
+			var got int
+			if got, err = s.next(int(fd), most-n, f); got == 0 {
 				break
 			}
-			f(c)
+			n += got
 		}
 		return n > 0 || err != nil
 	})
 	return n, errors.Join(waitErr, err)
 }
 
-// next reads one packet; ok says whether there was one.
-func (s *Socket) next(fd int) (c captured, ok bool, err error) {
-	n, oobn, _, from, err := unix.Recvmsg(fd, s.buf, s.oob, unix.MSG_DONTWAIT)
+// next reads as many packets as one call gives.
+func (s *Socket) next(fd, most int, f func(captured)) (int, error) {
+	n, err := s.slots.receive(fd, most)
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.ENETDOWN): // the other links are still heard
-		return c, false, nil
+		return 0, nil
 	case err != nil:
-		return c, false, fmt.Errorf("read the packet socket: %w", err)
+		return 0, fmt.Errorf("read the packet socket: %w", err)
 	}
-	link, isLink := from.(*unix.SockaddrLinklayer)
-	if !isLink {
-		return c, false, fmt.Errorf("read the packet socket: a packet from a %T", from)
+	for i := range n {
+		from := s.slots.name(i)
+		f(captured{frame: s.slots.frame(i), link: int(from.Ifindex), linkType: from.Hatype, outgoing: from.Pkttype == unix.PACKET_OUTGOING,
+			vlan: vlanOf(s.slots.oob(i))})
 	}
-	c = captured{frame: s.buf[:n], link: link.Ifindex, linkType: link.Hatype, outgoing: link.Pkttype == unix.PACKET_OUTGOING}
-	c.vlan, err = vlanOf(s.oob[:oobn])
-	return c, err == nil, err
+	return n, nil
 }
 
 // struct tpacket_auxdata, linux/if_packet.h: status, len, snaplen, then 16 bits each of mac, net,
@@ -194,20 +191,17 @@ const (
 	vlanValid     = 1 << 4 // TP_STATUS_VLAN_VALID
 )
 
-func vlanOf(oob []byte) (uint16, error) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return 0, fmt.Errorf("read the packet socket's auxiliary data: %w", err)
+// vlanOf is the tag that the network card took off. What the kernel says here, it says in the first
+// message: nothing else was asked for.
+func vlanOf(oob []byte) uint16 {
+	header, data, _, err := unix.ParseOneSocketControlMessage(oob)
+	if err != nil || header.Level != unix.SOL_PACKET || header.Type != unix.PACKET_AUXDATA || len(data) < auxdataSize {
+		return 0
 	}
-	for _, m := range messages {
-		if m.Header.Level != unix.SOL_PACKET || m.Header.Type != unix.PACKET_AUXDATA || len(m.Data) < auxdataSize {
-			continue
-		}
-		if binary.NativeEndian.Uint32(m.Data[auxdataStatus:])&vlanValid != 0 {
-			return binary.NativeEndian.Uint16(m.Data[auxdataTCI:]) & vlanID, nil
-		}
+	if binary.NativeEndian.Uint32(data[auxdataStatus:])&vlanValid == 0 {
+		return 0
 	}
-	return 0, nil
+	return binary.NativeEndian.Uint16(data[auxdataTCI:]) & vlanID
 }
 
 // link is what the socket's own network namespace calls a link, which need not be ours.

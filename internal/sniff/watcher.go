@@ -18,8 +18,8 @@ import (
 const (
 	// pace is how long the loop rests when packets come thick: they are read together then, and the
 	// processor is not woken for each. A machine alone is not kept waiting.
-	pace  = 5 * time.Millisecond
-	thick = 4    // packets found at one time
+	pace  = 20 * time.Millisecond
+	thick = 16   // packets found at one time
 	most  = 4096 // read at one time; then the rest of the loop has its turn
 	// summaryEvery is how often what went wrong is logged.
 	summaryEvery = time.Minute
