@@ -74,8 +74,12 @@ func remove(name, dir string) error {
 	for _, netns := range append(beside, filepath.Join("/run/netns", name)) {
 		errs = append(errs, removeNetns(netns))
 	}
-	return errors.Join(append(errs, os.RemoveAll(dir))...)
+	errs = append(errs, os.RemoveAll(filepath.Join(nspawnDir, name)), os.RemoveAll(dir))
+	return errors.Join(errs...)
 }
+
+// nspawnDir has a folder per container, which a systemd-nspawn that was killed leaves behind.
+const nspawnDir = "/run/systemd/nspawn/propagate"
 
 func removeNetns(file string) error {
 	if !exists(file) {

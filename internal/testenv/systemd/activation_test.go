@@ -125,7 +125,7 @@ func TestTFTPActivation(t *testing.T) {
 			}
 			got, err := h.read(ctx, request{to: to, name: "ipxe.efi", options: []string{"tsize", "0", "blksize", "1468"}})
 			if err != nil {
-				t.Fatal(err)
+				t.Fatal(to, err)
 			}
 			if !bytes.Equal(got.data, content) || got.options["tsize"] != "300000" {
 				t.Errorf("%s: %d bytes, options %v", to, len(got.data), got.options)

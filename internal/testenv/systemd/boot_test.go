@@ -1,11 +1,18 @@
 package systemd
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"bty/internal/testenv"
+	"bty/internal/testenv/roots"
 )
 
 // A booted host has a systemd of its own with nothing failed, is on the LAN, and is gone when the test
@@ -34,6 +41,41 @@ func TestBoot(t *testing.T) {
 			gone.checkNothingLeft(t)
 		}
 	}
+}
+
+// A run that was killed leaves a whole Debian behind; the next run removes it.
+func TestKilledRunIsSwept(t *testing.T) {
+	h := boot(t, roots.Bookworm)
+	if os.Getenv("BTY_TESTENV_VICTIM") != "" {
+		fmt.Println("LAN", h.LAN.Name, h.leader)
+		select {} // until killed
+	}
+	log := testenv.NewLog("victim")
+	victim := exec.Command(os.Args[0], "-test.run", "^TestKilledRunIsSwept$")
+	victim.Env = append(os.Environ(), "BTY_TESTENV_VICTIM=yes")
+	victim.Stdout, victim.Stderr = log, log
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	match, err := log.Expect(t.Context(), 2*time.Minute, `^LAN (\S+) (\d+)$`)
+	if err != nil {
+		t.Fatal(err, log.Tail(20))
+	}
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = victim.Wait() // killed, as wanted
+	dead := &host{Host: &Host{LAN: &testenv.LAN{Name: match[1], Dir: filepath.Join(os.TempDir(), match[1])}}}
+	if dead.leader, err = strconv.Atoi(match[2]); err != nil {
+		t.Fatal(err)
+	}
+	next, err := testenv.OpenLAN(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	dead.checkNothingLeft(t)
+	h.run("true")
 }
 
 // checkNothingLeft looks for traces of a host that was closed.
