@@ -62,7 +62,11 @@ func run(ctx context.Context, env environment) error {
 func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
 	switch len(sockets) {
 	case 1:
-		return sniff.Adopt(sockets[0].File)
+		socket, err := sniff.Adopt(sockets[0].File)
+		if err != nil {
+			return nil, message.Mark(message.WrongSockets, &systemd.SocketError{Reason: err.Error()})
+		}
+		return socket, nil
 	case 0:
 		f, err := sniff.Open()
 		if err != nil {
@@ -71,8 +75,8 @@ func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
 		log.Info("not started by systemd: the packet socket is its own", message.SniffAlone)
 		return sniff.Adopt(f)
 	}
-	return nil, &systemd.SocketError{Reason: fmt.Sprintf("%d sockets of name \"dhcp\", but one is enough: "+
-		"bty-sniff-open must take the old one out of the descriptor store", len(sockets))}
+	return nil, message.Mark(message.WrongSockets, &systemd.SocketError{Reason: fmt.Sprintf("%d of name \"dhcp\", but one is enough: "+
+		"bty-sniff-open must take the old one out of the descriptor store", len(sockets))})
 }
 
 func watch(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, socket *sniff.Socket, patterns sniff.Patterns) error {
