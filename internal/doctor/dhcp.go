@@ -110,7 +110,7 @@ func few(names []string) []string { return names[:min(len(names), fewMachines)] 
 func (e *examination) withoutBootfile(g group) {
 	var without []exchange
 	for _, told := range byMachine(g.told) {
-		if !slices.ContainsFunc(told, func(x exchange) bool { return x.Bootfile != "" || x.Address == "" && x.Class == classPXE }) {
+		if !slices.ContainsFunc(told, func(x exchange) bool { return x.Bootfile != "" || x.isMenu() }) {
 			without = append(without, told...)
 		}
 	}
@@ -161,7 +161,7 @@ func (e *examination) disagreements(g group) {
 		told := map[string]string{} // by server
 		different := map[string]bool{}
 		for _, x := range list {
-			if x.Bootfile != "" {
+			if x.Bootfile != "" || x.isMenu() {
 				told[x.server()] = x.words()
 				different[x.words()] = true
 			}
@@ -188,8 +188,14 @@ func (e *examination) disagreements(g group) {
 		Next: "Leave the boot options to one server, and take option 60, 66, 67 and the next server out of the others.", Machines: few(machines), Snippets: byFirmware(), Page: "netboot"})
 }
 
+// isMenu reports whether a proxy names itself alone: it is asked for the program on port 4011.
+func (x exchange) isMenu() bool { return x.Bootfile == "" && x.Address == "" && x.Class == classPXE }
+
 // words say what a machine is told to load.
 func (x exchange) words() string {
+	if x.isMenu() {
+		return "to ask it on port 4011"
+	}
 	if x.isURL() {
 		return x.Bootfile
 	}

@@ -193,6 +193,9 @@ var cases = []struct {
 	{"two servers", func(p *patient) {
 		p.boots(box, pxe(7), "ipxe.efi").told(wire.DHCPAnswer{From: "192.0.2.3", Address: "192.0.2.51", NextServer: own, Bootfile: "snponly.efi"})
 	}, "dhcp.servers-disagree", "warning", "192.0.2.254 says ipxe.efi from 192.0.2.1 and 192.0.2.3 says snponly.efi from 192.0.2.1", ""},
+	{"a proxy beside a server with a bootfile", func(p *patient) {
+		p.boots(box, pxe(7), "ipxe.efi").told(wire.DHCPAnswer{From: "192.0.2.3", Class: "PXEClient"})
+	}, "dhcp.servers-disagree", "warning", "192.0.2.3 says to ask it on port 4011", ""},
 	{"two servers that agree", func(p *patient) {
 		p.boots(box, pxe(7), "ipxe.efi").told(wire.DHCPAnswer{From: "192.0.2.3", Address: "192.0.2.51", NextServer: own, Bootfile: "ipxe.efi"})
 	}, "dhcp.two-servers", "note", "192.0.2.254 and 192.0.2.3", "dhcp.servers-disagree"},

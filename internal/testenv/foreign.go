@@ -18,6 +18,7 @@ type Foreign string
 const (
 	Dnsmasq      Foreign = "dnsmasq"
 	DnsmasqProxy Foreign = "dnsmasq-proxy" // beside a dnsmasq that knows nothing of booting
+	DnsmasqToo   Foreign = "dnsmasq-too"   // a proxy beside whatever serves already
 	Kea          Foreign = "kea"
 	ISCDHCPD     Foreign = "isc-dhcpd"
 )
@@ -35,6 +36,8 @@ func (l *LAN) ServeDHCP(ctx context.Context, kind Foreign, piece string) (*Proce
 		return l.kea(ctx, piece)
 	case ISCDHCPD:
 		return l.iscDHCPD(ctx, piece)
+	case DnsmasqToo:
+		return l.proxy(ctx, piece)
 	case DnsmasqProxy:
 		if _, err := l.dnsmasq(ctx, "router", ""); err != nil {
 			return nil, err
