@@ -99,7 +99,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
-		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: machines.Sight, MachineAt: machines.At, Asked: a.doctor.Asked},
+		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: a.sight, MachineAt: machines.At, Asked: a.doctor.Asked},
 		Control:  control.Config{Serve: adapter, Reload: a.reloadNow},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),
@@ -115,6 +115,12 @@ func registration(c *config.Config) fleet.Registration {
 		Netboot: c.Sniff.Register == config.RegisterPXE, All: c.Sniff.Register == config.RegisterAll,
 		Allow: config.List(c.Sniff.Allow), Deny: config.List(c.Sniff.Deny), PerMinute: c.Sniff.NewPerMinute,
 	}
+}
+
+// sight records what DHCP says of machines; the doctor looks at it soon.
+func (a *app) sight(ctx context.Context, seen []fleet.Sighted) (refused int, err error) {
+	defer a.doctor.News()
+	return a.fleet.Sight(ctx, seen)
 }
 
 // client is the address that a request comes from, by the proxy that is trusted now.

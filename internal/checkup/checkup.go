@@ -49,6 +49,8 @@ type Folder struct{ Path, For string }
 const (
 	every = 10 * time.Second
 	fresh = time.Second // how long a diagnosis counts for whoever asks
+	// soon is when news is looked at: what comes with it, and more that comes meanwhile, is one look.
+	soon = 2 * time.Second
 )
 
 // Checkup is the doctor's regular look. It is safe for concurrent use.
@@ -57,6 +59,7 @@ type Checkup struct {
 	asked *requests
 	kept  programs
 	seed  maphash.Seed
+	news  chan struct{}
 
 	mu     sync.Mutex // one look at a time
 	last   wire.Diagnosis
@@ -65,11 +68,19 @@ type Checkup struct {
 
 // New returns a Checkup that looks when it is asked, and regularly once Run runs.
 func New(c Config) *Checkup {
-	return &Checkup{Config: c, asked: newRequests(), kept: programs{}, seed: maphash.MakeSeed()}
+	return &Checkup{Config: c, asked: newRequests(), kept: programs{}, seed: maphash.MakeSeed(), news: make(chan struct{}, 1)}
 }
 
 // Asked records that somebody at an address asked for a file of ours, or a script.
 func (c *Checkup) Asked(from netip.Addr) { c.asked.note(from.Unmap(), c.Now()) }
+
+// News says that there is something else to be seen.
+func (c *Checkup) News() {
+	select {
+	case c.news <- struct{}{}:
+	default: // it is known
+	}
+}
 
 // Diagnosis is what the doctor says now. It asks the TFTP server again if it was not lately.
 func (c *Checkup) Diagnosis() wire.Diagnosis {
@@ -127,6 +138,13 @@ func (c *Checkup) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			continue
+		case <-c.news:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(soon):
 		}
 	}
 }

@@ -46,6 +46,7 @@ func furnish(s *server) {
 	}
 	furnishImages(s)
 	furnishBackups(s)
+	furnishDoctor(s)
 }
 
 // live puts boot programs and a live environment into the boot folder.
