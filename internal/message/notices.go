@@ -65,4 +65,5 @@ var (
 	TFTPNoPort         = id("0349a2601915463f9ebe88ab1e6ca5a2") // no port of its own for a transfer
 	BroadcastsAnswered = id("9c4a7c375b07474c917a85506c00c0c2") // with an error, instead of silence
 	Flood              = id("801166f9f3674cc38685185db09997e0") // more than could be told apart
+	LinesLost          = id("1f0577a25a024dff850b762bd9c35ad5") // journald did not take them
 )

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,15 +13,13 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"bty/internal/message"
 )
 
 // Journal is a slog.Handler that speaks journald's native protocol: the attribute "mac" becomes
 // the field BTY_MAC, so that `journalctl BTY_MAC=...` is a machine's life.
 type Journal struct {
-	conn   *net.UnixConn
+	to     *mailbox
 	level  slog.Leveler
 	ident  string
 	prefix string // of the open groups, "BTY_" outside of any
@@ -32,11 +28,11 @@ type Journal struct {
 
 // DialJournal returns a Journal that writes to the socket at path.
 func DialJournal(path string, level slog.Leveler) (*Journal, error) {
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	to, err := openMailbox(path)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the journal: %w", err)
 	}
-	return &Journal{conn: conn, level: level, ident: filepath.Base(os.Args[0]), prefix: "BTY_"}, nil
+	return &Journal{to: to, level: level, ident: filepath.Base(os.Args[0]), prefix: "BTY_"}, nil
 }
 
 // Enabled implements slog.Handler.
@@ -86,8 +82,29 @@ func (j *Journal) Handle(_ context.Context, r slog.Record) error {
 		appendField(&buf, "CODE_FUNC", frame.Function)
 	}
 	buf.Write(fields.Bytes())
-	return j.send(buf.Bytes())
+	lost, err := j.to.send(buf.Bytes())
+	if lost > 0 {
+		j.tellLost(lost)
+	}
+	return err
 }
+
+// tellLost says how many entries journald did not take while it was away or stuck.
+func (j *Journal) tellLost(n int) {
+	var buf bytes.Buffer
+	appendField(&buf, "MESSAGE", fmt.Sprintf("the journal did not take lines for a while more=%d", n))
+	appendField(&buf, "PRIORITY", priority(slog.LevelWarn))
+	appendField(&buf, "SYSLOG_IDENTIFIER", j.ident)
+	appendAttr(&buf, "", message.LinesLost)
+	appendField(&buf, "BTY_MORE", strconv.Itoa(n))
+	if _, err := j.to.send(buf.Bytes()); err != nil {
+		j.to.untold(n)
+	}
+}
+
+// Linger returns once journald has taken what was sent, or after a second. It looks up in /proc which
+// unit a message is from: of a process that has ended meanwhile `journalctl -u` shows nothing.
+func (j *Journal) Linger() { j.to.linger() }
 
 // priority maps slog's levels to syslog's, systemd.journal-fields(7).
 func priority(l slog.Level) string {
@@ -172,63 +189,4 @@ func appendField(buf *bytes.Buffer, name, value string) {
 	}
 	buf.WriteString(value)
 	buf.WriteByte('\n')
-}
-
-// send hands over one entry; one that does not fit a datagram goes through a sealed memfd, which
-// needs no file system (a temporary file in /dev/shm is out of reach in our sandbox).
-func (j *Journal) send(entry []byte) error {
-	_, err := j.conn.Write(entry)
-	if err == nil || !errors.Is(err, unix.EMSGSIZE) && !errors.Is(err, unix.ENOBUFS) {
-		return err
-	}
-	fd, err := unix.MemfdCreate("bty-journal", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return fmt.Errorf("a memory file for a large journal entry: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "bty-journal")
-	defer f.Close()
-	if _, err := f.Write(entry); err != nil {
-		return fmt.Errorf("writing a large journal entry: %w", err)
-	}
-	seals := unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		return fmt.Errorf("sealing a large journal entry: %w", err)
-	}
-	return j.pass(f)
-}
-
-const (
-	heardLimit = time.Second
-	lookedUp   = 50 * time.Millisecond // what journald takes to look up who a message is from, amply
-)
-
-// Linger returns once journald has taken what was sent, or after a second. It looks up in /proc which
-// unit a message is from: of a process that has ended meanwhile `journalctl -u` shows nothing.
-func (j *Journal) Linger() {
-	raw, err := j.conn.SyscallConn()
-	if err != nil {
-		return
-	}
-	for end := time.Now().Add(heardLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		waiting := 0
-		if err := raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); err != nil || waiting == 0 {
-			break
-		}
-	}
-	time.Sleep(lookedUp)
-}
-
-// pass sends f itself. net's WriteMsgUnix refuses connected datagram sockets.
-func (j *Journal) pass(f *os.File) error {
-	raw, err := j.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	rights := unix.UnixRights(int(f.Fd()))
-	var failed error
-	err = raw.Write(func(fd uintptr) bool {
-		failed = unix.Sendmsg(int(fd), nil, rights, nil, unix.MSG_NOSIGNAL)
-		return !errors.Is(failed, unix.EAGAIN)
-	})
-	return errors.Join(err, failed)
 }

@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,6 +165,88 @@ func TestJournalLinger(t *testing.T) {
 	begun = time.Now()
 	if h.Linger(); time.Since(begun) < heardLimit || time.Since(begun) > 10*heardLimit {
 		t.Errorf("without journald it took %v", time.Since(begun))
+	}
+}
+
+// A journald that is stuck holds nobody up for long, and what it missed is counted once it reads again.
+func TestStuckJournal(t *testing.T) {
+	path, next := journald(t)
+	h, err := DialJournal(path, slog.LevelInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(h)
+	const workers, each = 8, 1000
+	begun := time.Now()
+	var work sync.WaitGroup
+	for range workers {
+		work.Go(func() {
+			for range each {
+				log.Info("nobody reads this")
+			}
+		})
+	}
+	work.Wait()
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("%d lines took %v", workers*each, took)
+	}
+	kept := 0 // by the kernel
+	for ; ; kept++ {
+		if queued(t, h) == 0 {
+			break
+		}
+		next()
+	}
+	log.Info("somebody reads again")
+	next()
+	if told, err := strconv.Atoi(next()["BTY_MORE"]); err != nil || told+kept != workers*each {
+		t.Errorf("%d lines are told of as lost and %d were read, of %d: %v", told, kept, workers*each, err)
+	}
+}
+
+// queued is how much journald has not read.
+func queued(t *testing.T, j *Journal) (n int) {
+	t.Helper()
+	raw, err := j.to.conn.Load().SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A journald whose socket was made anew is found again.
+func TestJournalSocketAnew(t *testing.T) {
+	dir := t.TempDir()
+	listen := func() *net.UnixConn {
+		t.Helper()
+		conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "socket"), Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	first := listen()
+	h, err := DialJournal(filepath.Join(dir, "socket"), slog.LevelInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	slog.New(h).Info("while it is away")
+	os.Remove(filepath.Join(dir, "socket"))
+	again := listen()
+	defer again.Close()
+	slog.New(h).Info("back")
+	buf := make([]byte, 4096)
+	for _, want := range []string{"MESSAGE=back\n", "BTY_MORE=1\n"} {
+		again.SetReadDeadline(time.Now().Add(10 * time.Second))
+		n, err := again.Read(buf)
+		if err != nil || !strings.Contains(string(buf[:n]), want) {
+			t.Errorf("%v: %s", err, buf[:n])
+		}
 	}
 }
 
