@@ -36,9 +36,10 @@ type entry map[string]any
 
 func (e entry) field(name string) string { s, _ := e[name].(string); return s }
 
-// journal is what journalctl finds, in order.
+// journal is what journalctl finds, in order, once journald has written what it was sent.
 func (h *host) journal(matches ...string) (entries []entry) {
 	h.t.Helper()
+	h.run("journalctl", "--sync")
 	for line := range strings.Lines(h.run("journalctl", append([]string{"--no-pager", "--quiet", "--output=json"}, matches...)...)) {
 		var e entry
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
