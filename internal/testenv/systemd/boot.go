@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,7 +30,8 @@ const (
 type Config struct {
 	Suite string // roots.Bookworm or roots.Trixie
 	Build string // the build folder, with bin and roots
-	Repo  string // where packaging/install.sh is
+	Repo  string // where packaging is
+	Files string // what is laid over the root: our package's content, or "" for a host without us
 }
 
 // Host is a running Debian. Close ends it and leaves nothing.
@@ -45,46 +45,35 @@ type Host struct {
 	leader int // the container's PID 1 as it is seen from outside
 }
 
-// Boot starts a container with a copy of the suite's root and our files, and returns when systemd
-// says that it has booted. The host is on the LAN from its first moment.
+// Boot starts a container with a copy of the suite's root and the files laid over it, and returns when
+// systemd says that it has booted. The host is on the LAN from its first moment.
 func Boot(ctx context.Context, lan *testenv.LAN, cfg Config) (*Host, error) {
 	root, err := roots.Path(ctx, cfg.Build, cfg.Suite)
 	if err != nil {
 		return nil, err
 	}
 	h := &Host{Suite: cfg.Suite, LAN: lan, Console: testenv.NewLog("console"), dir: filepath.Join(lan.Dir, "host")}
-	if err := h.install(ctx, cfg); err != nil {
-		return nil, err
+	for _, sub := range []string{"none", "rw/upper", "rw/work", "root"} {
+		if err := os.MkdirAll(filepath.Join(h.dir, sub), 0o755); err != nil {
+			return nil, err
+		}
 	}
-	if err := h.start(ctx, root); err != nil {
+	over := filepath.Join(h.dir, "none")
+	if cfg.Files != "" {
+		if over, err = filepath.Abs(cfg.Files); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.start(ctx, over+":"+root); err != nil {
 		return nil, errors.Join(fmt.Errorf("booting Debian %s: %w\n%s", cfg.Suite, err, h.Console.Tail(40)), h.Close())
 	}
 	return h, nil
 }
 
-// install puts our files where the overlay takes them from.
-func (h *Host) install(ctx context.Context, cfg Config) error {
-	for _, sub := range []string{"files", "rw/upper", "rw/work", "root"} {
-		if err := os.MkdirAll(filepath.Join(h.dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	build, err := filepath.Abs(cfg.Build)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, filepath.Join(cfg.Repo, "packaging/install.sh"), filepath.Join(build, "bin"))
-	cmd.Env = append(os.Environ(), "DESTDIR="+filepath.Join(h.dir, "files"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("installing the appliance's files: %w; run: make build\n%s", err, out)
-	}
-	return nil
-}
-
 // Everything is mounted in a mount namespace that ends with the container. The host's part of the
 // overlay is in memory where the temporary folder is an overlay itself. nspawn does not reboot what it
 // runs as a unit, but says with 133 that somebody should.
-const script = `overlay() { mount -t overlay overlay -o "lowerdir=$DIR/files:$LOWER,upperdir=$DIR/rw/upper,workdir=$DIR/rw/work" "$DIR/root"; }
+const script = `overlay() { mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$DIR/rw/upper,workdir=$DIR/rw/work" "$DIR/root"; }
 overlay 2>/dev/null || {
 	mount -t tmpfs -o mode=755 tmpfs "$DIR/rw"
 	mkdir "$DIR/rw/upper" "$DIR/rw/work"
@@ -97,7 +86,7 @@ do :; done
 exit $status`
 
 // start runs the container in a network namespace that has one end of a cable to the LAN.
-func (h *Host) start(ctx context.Context, root string) error {
+func (h *Host) start(ctx context.Context, layers string) error {
 	groups, err := h.LAN.Cgroups()
 	if err != nil {
 		return err
@@ -113,7 +102,7 @@ func (h *Host) start(ctx context.Context, root string) error {
 		Name: "systemd-nspawn", Path: "unshare", Output: h.Console,
 		Args: append([]string{"--mount", "--propagation=private", "--", "sh", "-euc", script, "sh"}, h.nspawnArgs(netns)...),
 		Env: []string{"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "CGROUPS=" + strings.Join(groups, " "),
-			"DIR=" + h.dir, "LOWER=" + root},
+			"DIR=" + h.dir, "LOWER=" + layers},
 	})
 	if err != nil {
 		return err

@@ -2,12 +2,14 @@ package systemd
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,12 +34,56 @@ type host struct {
 	ctx context.Context
 }
 
-// boot boots a host that ends with the test. Our units are installed and nothing is enabled.
+// scratch is a folder of this run in the build folder.
+var scratch string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if scratch != "" {
+		os.RemoveAll(scratch)
+	}
+	os.Exit(code)
+}
+
+// version is that of the package that is installed.
+const version = "1.2.3"
+
+// packages makes the Debian package, once for all tests, and lays its content out in a folder.
+var packages = sync.OnceValues(func() (deb string, err error) {
+	build, err := buildFolder()
+	if err != nil {
+		return "", err
+	}
+	if scratch, err = os.MkdirTemp(build, "systemd."); err != nil {
+		return "", err
+	}
+	ctx := context.Background()
+	if deb, err = Package(ctx, Config{Build: build, Repo: repo}, version, scratch); err != nil {
+		return "", err
+	}
+	return deb, Unpack(ctx, deb, contents())
+})
+
+func contents() string { return filepath.Join(scratch, "contents") }
+
+const repo = "../../.."
+
+// boot boots a host that ends with the test. The files of our package are there, as if they had been
+// installed before it was switched on, and nothing is enabled.
 func boot(t testing.TB, suite string) *host {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("containers take minutes; run without -short")
 	}
+	if _, err := packages(); err != nil {
+		t.Fatal(err)
+	}
+	return bootWith(t, suite, contents())
+}
+
+// bootWith boots a host with files of the caller's, or with none.
+func bootWith(t testing.TB, suite, files string) *host {
+	t.Helper()
 	ctx := t.Context()
 	lan, err := testenv.OpenLAN(ctx)
 	if err != nil {
@@ -48,7 +94,7 @@ func boot(t testing.TB, suite string) *host {
 			t.Error(err)
 		}
 	})
-	h, err := Boot(ctx, lan, Config{Suite: suite, Build: buildDir(t), Repo: "../../.."})
+	h, err := Boot(ctx, lan, Config{Suite: suite, Build: buildDir(t), Repo: repo, Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +112,22 @@ func boot(t testing.TB, suite string) *host {
 // buildDir is the build folder; `make test-systemd` says where that is.
 func buildDir(t testing.TB) string {
 	t.Helper()
+	build, err := buildFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return build
+}
+
+func buildFolder() (string, error) {
 	build := os.Getenv("BTY_BUILD")
 	if build == "" {
 		build = "../../../build"
 	}
 	if _, err := os.Stat(filepath.Join(build, "bin", "bty-web")); err != nil {
-		t.Fatalf("%v; run: make build", err)
+		return "", fmt.Errorf("%w; run: make build", err)
 	}
-	return build
+	return build, nil
 }
 
 // run runs a command inside and returns what it printed, without the last newline. A command that
