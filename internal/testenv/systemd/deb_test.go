@@ -18,10 +18,7 @@ import (
 
 const newer = "1.3.0"
 
-var (
-	services = []string{"bty-web.service", "bty-tftp.service", "bty-sniff.service"}
-	sockets  = []string{"bty-web.socket", "bty-tftp.socket", "bty-control.socket", "bty-report.socket"}
-)
+var services = []string{"bty-web.service", "bty-tftp.service", "bty-sniff.service"}
 
 // The life of the Debian package on one host: installed without starting anything, enabled, upgraded
 // under load, removed, installed again, purged without a trace, and installed once more.
@@ -184,7 +181,7 @@ func (h *host) upgrade(install func()) {
 	if now := h.state("InvocationID", sockets); !slices.Equal(now, opened) {
 		h.t.Errorf("a socket was opened anew by the upgrade: %v, before it %v", now, opened)
 	}
-	h.checkSocketsUp()
+	h.open(sockets)
 }
 
 func (h *host) state(property string, units []string) (values []string) {
