@@ -37,7 +37,7 @@ func (a *appliance) read(flags *flag.FlagSet, operands int) error {
 	if err := a.parse(flags, operands); err != nil {
 		return err
 	}
-	return a.load(config.Source{Getenv: a.getenv})
+	return a.load(config.Source{Getenv: a.getenv, Partial: true})
 }
 
 func (a *appliance) parse(flags *flag.FlagSet, operands int) error {

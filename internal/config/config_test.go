@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -320,5 +323,51 @@ func TestSectionsAndEffects(t *testing.T) {
 		if !names[name] {
 			t.Errorf("%s is said to be fixed and is no key", name)
 		}
+	}
+}
+
+// A member of bty-admin may use the control socket and may not read the settings.
+func TestPartial(t *testing.T) {
+	if os.Geteuid() == 0 {
+		runAsNobody(t)
+		return
+	}
+	root := tree(t, map[string]string{"etc/conf.d/a.toml": "[paths]\nrun_dir = '/run/other'\n", "etc/bty.toml": "[admin]\npassword = 'x'\n", "state/bty.toml": ""})
+	for path, mode := range map[string]os.FileMode{"/etc/bty.toml": 0, "/state": 0} {
+		if err := os.Chmod(root+path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { os.Chmod(root+"/state", 0o700) })
+	src := Source{Etc: root + "/etc", Getenv: env(root, map[string]string{"BTY_PATHS_STATE_DIR": "@/state"})}
+	if _, _, err := Load(src); err == nil || !strings.Contains(err.Error(), "cannot be read (permission denied)") {
+		t.Errorf("a server that cannot read its settings starts: %v", err)
+	}
+	src.Partial = true
+	if c, _, err := Load(src); err != nil || c.Paths.RunDir != "/run/other" || c.Admin.Password == "x" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// runAsNobody runs the test again as a user whom file modes bind.
+func runAsNobody(t *testing.T) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bty-config-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	program, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = errors.Join(os.WriteFile(dir+"/test", program, 0o755), os.Chmod(dir, 0o777))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(dir+"/test", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Dir, cmd.Env = dir, []string{"TMPDIR=" + dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

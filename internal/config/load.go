@@ -23,6 +23,10 @@ type Source struct {
 	Paths  []string            // of --config: files and folders; if any is given, no other file is read
 	Getenv func(string) string // os.Getenv
 	Etc    string              // "" is /etc/bty
+
+	// Partial leaves out files that this user may not read: for who asks the server, and needs to
+	// know only where it is.
+	Partial bool
 }
 
 // Load reads the configuration. The warnings are for the log: keys that nobody knows, files that
@@ -44,6 +48,9 @@ func (src Source) Files() (files, missing []string, err error) {
 			if p.named {
 				missing = append(missing, p.path)
 			}
+			continue
+		}
+		if src.Partial && errors.Is(err, fs.ErrPermission) {
 			continue
 		}
 		if err != nil {
@@ -171,6 +178,9 @@ func (l *loader) file(path string) error {
 	doc, err := readBounded(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it went away since it was listed
+	}
+	if l.src.Partial && errors.Is(err, fs.ErrPermission) {
+		return nil
 	}
 	if err != nil {
 		return &Error{path, fmt.Sprintf("cannot be read (%v); correct it or move it away", unwrapPath(err))}
