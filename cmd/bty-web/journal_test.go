@@ -137,7 +137,7 @@ func TestJournalOfAMachine(t *testing.T) {
 	}
 	for _, want := range []string{
 		`msg="52:54:00:00:00:01 failed: no disk has the serial SER1" event=machine.flash_failed`,
-		`image=debian-x86_64.img.zst image_ref=`, `err="no disk has the serial SER1"`, `level=WARN msg="52:54:00:00:00:01 was started 2 times`,
+		`actor=operator mac=52:54:00:00:00:01 remote=127.0.0.1 mode=bty-flash-once image=debian-x86_64.img.zst image_ref=`, `err="no disk has the serial SER1"`, `level=WARN msg="52:54:00:00:00:01 was started 2 times`,
 	} {
 		if !strings.Contains(a.log.String(), want) {
 			t.Errorf("the log lacks %s", want)

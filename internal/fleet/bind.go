@@ -38,7 +38,7 @@ func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, 
 		}
 		told := m
 		told.Intent.Labels = sent // the event says what was asked for
-		return []event.Event{savedEvent(kind, verb, told, armed, who, now)}, tx.PutMachine(m)
+		return []event.Event{savedEvent(kind, verb, told, armed, who, now).With(boundImage(tx, m)...)}, tx.PutMachine(m)
 	})
 	if err != nil {
 		return Record{}, err
@@ -100,7 +100,7 @@ func (f *Fleet) Release(ctx context.Context, mac machine.MAC, who Who) (Record, 
 		if err != nil {
 			return nil, err
 		}
-		return []event.Event{savedEvent(event.MachineUpserted, "released", m, armed, who, now)}, tx.PutMachine(m)
+		return []event.Event{savedEvent(event.MachineUpserted, "released", m, armed, who, now).With(boundImage(tx, m)...)}, tx.PutMachine(m)
 	})
 	if err != nil {
 		return Record{}, err
@@ -134,7 +134,7 @@ func (f *Fleet) Arm(ctx context.Context, mac machine.MAC, who Who) (Record, erro
 		}
 		m.Arm(now)
 		return []event.Event{machineEvent(event.MachineArmed, mac, event.Operator, who.From, now,
-			fmt.Sprintf("%s armed: %s", mac, m.Intent.Mode), policyOf(m.Intent))}, tx.PutMachine(boot.Store(m, own))
+			fmt.Sprintf("%s armed: %s", mac, m.Intent.Mode), policyOf(m.Intent)).With(boundImage(tx, m)...)}, tx.PutMachine(boot.Store(m, own))
 	})
 	if err != nil {
 		return Record{}, err

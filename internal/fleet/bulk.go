@@ -197,7 +197,7 @@ func (f *Fleet) bulkBatch(ctx context.Context, macs []machine.MAC, a Action, who
 			if err != nil {
 				return nil, err
 			}
-			events = append(events, machineEvent(step.kind, mac, event.Operator, who.From, now, fmt.Sprintf("%s: %s (with others)", mac, step.done.What), step.carried()))
+			events = append(events, machineEvent(step.kind, mac, event.Operator, who.From, now, fmt.Sprintf("%s: %s (with others)", mac, step.done.What), step.carried()).With(boundImage(tx, step.next)...))
 		}
 		return events, nil
 	})

@@ -9,13 +9,7 @@ import (
 // journalled is what an event carries that the journal has as fields of its own.
 type journalled interface{ journal() []slog.Attr }
 
-func (p policy) journal() []slog.Attr {
-	attrs := []slog.Attr{slog.String("mode", p.Mode.String())}
-	if p.Image != nil {
-		attrs = append(attrs, slog.String("image_ref", p.Image.String()))
-	}
-	return attrs
-}
+func (p policy) journal() []slog.Attr { return []slog.Attr{slog.String("mode", p.Mode.String())} }
 
 func (s served) journal() []slog.Attr {
 	attrs := []slog.Attr{slog.String("offer", s.OfferKind), slog.String("rule", string(s.Rule))}

@@ -128,7 +128,7 @@ func (s surface) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.record(r, attempt); err != nil {
 		// On a full disk, too, somebody must get in and see what is wrong.
-		s.Serve.Log.Warn("a sign-in could not be recorded", message.Unrecorded, "remote", r.RemoteAddr, "ok", attempt.OK, "err", err)
+		s.Serve.Log.Warn("a sign-in could not be recorded", message.Unrecorded, "remote", event.Address(s.Client(r)), "ok", attempt.OK, "err", err)
 	}
 	switch {
 	case attempt.Wait > 0:
