@@ -66,7 +66,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
 	folder := newBootFolder(cfg, log, shelf, chosen, book, books, state.Searchable())
 	seen := lan.New(time.Now)
-	tftp := newTFTP(getenv, book, log)
+	tftp := newTFTP(getenv, folder.tftp, book, log)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt, Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
 		Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,

@@ -74,6 +74,9 @@ func (t *TFTP) Do(ctx context.Context, v Verb, from netip.Addr) (State, error) {
 	if err == nil {
 		err = explain(v, t.act(ctx, v))
 		t.forget()
+		if t.Acted != nil {
+			t.Acted()
+		}
 	}
 	kind, summary := v.done()
 	if err != nil {

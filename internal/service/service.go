@@ -36,6 +36,8 @@ type Config struct {
 	// Apart says why systemd is not asked at all, "" if it is: a server that systemd did not start,
 	// like one in a container or on a workstation, leaves the host's units alone.
 	Apart string
+	// Acted hears of each act that was tried; nil: nobody wants to.
+	Acted func()
 	Book  Book
 	Now   func() time.Time
 	Log   *slog.Logger

@@ -86,9 +86,11 @@ func TestActs(t *testing.T) {
 		} {
 			h := newHost()
 			daemon, b := newTFTP(h)
+			acted := 0
+			daemon.Acted = func() { acted++ }
 			state, err := daemon.Do(t.Context(), test.verb, from)
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || acted != 1 {
+				t.Fatal(err, acted)
 			}
 			if got := strings.Join(h.did, ", "); got != "look, "+test.did+", look" {
 				t.Errorf("%s: %s", test.verb, got)

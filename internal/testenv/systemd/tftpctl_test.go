@@ -3,13 +3,18 @@ package systemd
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	neturl "net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"bty/internal/testenv"
+	"bty/internal/testenv/browser"
+	"bty/internal/testenv/roots"
 	"bty/internal/tftp/probe"
 )
 
@@ -20,6 +25,9 @@ func TestTFTPControls(t *testing.T) {
 		h.enable()
 		o := signIn(h)
 		t.Run("stop, start, restart", func(t *testing.T) { controls(t, h, o) })
+		if h.Suite == roots.Trixie { // the page is the same on both
+			t.Run("on the page", func(t *testing.T) { onThePage(t, h, o) })
+		}
 		t.Run("polkit allows no more", func(t *testing.T) { allowed(t, h) })
 		t.Run("port taken", func(t *testing.T) { portTaken(t, h, o) })
 		t.Run("without polkit", func(t *testing.T) { withoutPolkit(t, h, o) })
@@ -147,7 +155,7 @@ func controls(t *testing.T, h *host, o operator) {
 	o.is(t, "POST", "/api/v1/tftp/restart", 409, "start it instead")
 
 	o.is(t, "POST", "/api/v1/tftp/start", 200)
-	if got := h.property("bty-tftp.socket", "SubState"); got != "listening" {
+	if got := h.property("bty-tftp.socket", "ActiveState"); got != "active" || !isOpen(h) {
 		t.Errorf("the socket is %s after a start", got)
 	}
 	if a := asks(t, h); a.Outcome != probe.Serves {
@@ -165,6 +173,87 @@ func controls(t *testing.T, h *host, o operator) {
 		o.is(t, "GET", "/events?kind=netboot.tftp."+kind, 200, `"kind":"netboot.tftp.`+kind+`"`)
 	}
 	o.is(t, "GET", "/events?kind=netboot.tftp.control.failed", 200, "start it instead")
+}
+
+// onThePage has the operator do it in a browser, and look on while others do something at a terminal.
+func onThePage(t *testing.T, h *host, o operator) {
+	b, err := browser.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	tab := b.Tab(t, browser.URL("http://"+door(t, h)))
+	at, _ := neturl.Parse(url("/"))
+	for _, c := range o.http.Jar.Cookies(at) {
+		tab.Cookie(c.Name, c.Value)
+	}
+	tab.Look(browser.Desktop)
+	tab.Go("/ui/netboot")
+	tab.Live()
+	tab.Says("#tftp", "bty-tftp.service")
+	const scrolled = `scrollTo(0, 400), window.here = scrollY`
+	browser.Eval[float64](tab, scrolled)
+	h.run("systemctl", "stop", "bty-tftp.socket", "bty-tftp.service")
+	tab.Until(`document.querySelector("#tftp .card-head .tag").textContent === "stopped" && document.getElementById("tftp-start") !== null`)
+	if moved := browser.Eval[float64](tab, `scrollY - window.here`); moved != 0 { // NaN were it another page
+		t.Errorf("the page jumped by %v", moved)
+	}
+	tab.Click("#tftp-start")
+	tab.Says(".notice.good", "The TFTP daemon listens")
+
+	fetch, err := h.LAN.Start(testenv.Program{Path: "curl", Args: []string{"--silent", "--show-error", "--output", "/dev/null", "tftp://" + IP + "/autoexec.ipxe"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fetch.Wait(t.Context()); err != nil {
+		t.Fatal(err, fetch.Log.Tail(5))
+	}
+	tab.Until(`document.querySelector("#tftp").textContent.includes("autoexec.ipxe") && document.querySelector("#tftp .card-head .tag").textContent === "running"`)
+	tab.Click("#tftp-restart")
+	tab.Says(".notice.good", "The TFTP daemon was restarted")
+	for _, view := range []browser.View{browser.Desktop, browser.PhoneDark} {
+		tab.Look(view)
+		tab.Axe()
+		tab.Shot(filepath.Join(buildDir(t), "screenshots", "netboot-systemd-"+view.Name+".png"))
+	}
+	tab.Look(browser.Desktop)
+	tab.Click("#tftp-stop")
+	tab.Says("#dialog", "Stop the TFTP daemon?")
+	tab.Click("#dialog .btn-danger")
+	tab.Says(".notice.good", "its port is closed")
+	tab.Until(`document.getElementById("now").textContent.includes("no answer")`) // it was asked again
+	if isOpen(h) {
+		t.Error("the port is open")
+	}
+	tab.Click("#tftp-start")
+	tab.Says(".notice.good", "The TFTP daemon listens")
+	tab.Clean()
+}
+
+// door is an address on this machine that leads to the appliance's pages.
+func door(t *testing.T, h *host) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			outer, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			inner, err := h.LAN.DialContext(t.Context(), "tcp", net.JoinHostPort(IP, "8080"))
+			if err != nil {
+				outer.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(inner, outer); inner.Close() }()
+			go func() { _, _ = io.Copy(outer, inner); outer.Close() }()
+		}
+	}()
+	return listener.Addr().String()
 }
 
 // allowed asks systemd directly, as the user bty and as another.

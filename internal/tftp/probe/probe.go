@@ -131,6 +131,7 @@ type Prober struct {
 	asked chan struct{}
 	mu    sync.Mutex
 	last  Answer
+	since int // how often the answer was forgotten
 }
 
 // NewProber returns a Prober that asks once Run runs.
@@ -162,6 +163,14 @@ func (p *Prober) Last() (Answer, bool) {
 	return p.last, p.last.Host == host && p.last.Port == port && !p.last.At.IsZero()
 }
 
+// Forget has the question asked anew: something has changed.
+func (p *Prober) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = Answer{}
+	p.since++
+}
+
 // Run asks until ctx ends.
 func (p *Prober) Run(ctx context.Context) error {
 	for {
@@ -171,9 +180,14 @@ func (p *Prober) Run(ctx context.Context) error {
 		case <-p.asked:
 		}
 		host, port := p.Target()
+		p.mu.Lock()
+		since := p.since
+		p.mu.Unlock()
 		answer := Ask(ctx, host, port, p.File)
 		p.mu.Lock()
-		p.last = answer
+		if p.since == since { // else it is of the time before
+			p.last = answer
+		}
 		p.mu.Unlock()
 		select {
 		case <-p.asked: // whoever asked in the meantime has this answer

@@ -86,6 +86,12 @@ func TestProber(t *testing.T) {
 			if answer.Outcome != Serves {
 				t.Errorf("%+v", answer)
 			}
+			if p.Forget(); p.last != (Answer{}) {
+				t.Errorf("%+v is not forgotten", p.last)
+			}
+			if _, known := p.Latest(); known {
+				t.Error("what is forgotten is known")
+			}
 			break
 		}
 		if time.Now().After(deadline) {
