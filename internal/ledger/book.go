@@ -15,6 +15,7 @@ type Tx interface {
 	PutEvent(event.Event) error
 	DeleteEvent(event.ID) error
 	NewestEvent() event.ID
+	OldestEventAt() (time.Time, error)
 	Events(event.Filter) ([]event.Event, error)
 	CountEvents(event.Filter) (int, error)
 	EachBrief(before event.ID, fn func(event.Brief) bool) (ready bool)

@@ -143,8 +143,12 @@ func TestRetention(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := fill(t)
 			b.Keep, b.KeepDays = test.keep, func() int { return test.days }
-			if err := b.Trim(context.Background()); err != nil {
-				t.Fatal(err)
+			began := time.Now()
+			a := newAge(began)
+			for _, now := range []time.Time{began, began.AddDate(0, 0, 2)} {
+				if err := b.trimAged(context.Background(), a, now); err != nil {
+					t.Fatal(err)
+				}
 			}
 			all := b.all(t)
 			if len(all) != test.want || all[0].ID != 1000 {

@@ -18,13 +18,15 @@ const (
 func (b Book) Tend(ctx context.Context) error {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
+	age := newAge(time.Now())
+	trim := func(ctx context.Context) error { return b.trimAged(ctx, age, time.Now()) }
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		for _, work := range []func(context.Context) error{b.FoldContacts, b.Trim} {
+		for _, work := range []func(context.Context) error{b.FoldContacts, trim} {
 			if err := work(ctx); err != nil && ctx.Err() == nil {
 				b.Ledger.log.Warn("the audit log could not be tended; the next try follows", message.LogUntended, "err", err)
 			}
@@ -32,23 +34,16 @@ func (b Book) Tend(ctx context.Context) error {
 	}
 }
 
-// Trim deletes the events beyond Keep and those older than KeepDays, until there are none.
-func (b Book) Trim(ctx context.Context) error {
+// Trim deletes the events beyond Keep and those from before a time (zero does not bound), until
+// there are none.
+func (b Book) Trim(ctx context.Context, before time.Time) error {
 	for deleted := trimBatch; deleted == trimBatch && pause(ctx); {
-		err := b.Store.Update(ctx, func(tx Tx) (err error) { deleted, err = tx.TrimEvents(b.Keep, b.oldest(), trimBatch); return err })
+		err := b.Store.Update(ctx, func(tx Tx) (err error) { deleted, err = tx.TrimEvents(b.Keep, before, trimBatch); return err })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// oldest is from when on events are kept, zero for no limit.
-func (b Book) oldest() time.Time {
-	if b.KeepDays == nil || b.KeepDays() <= 0 {
-		return time.Time{}
-	}
-	return b.now().AddDate(0, 0, -b.KeepDays())
 }
 
 func (b Book) now() time.Time {

@@ -31,6 +31,7 @@ var (
 	BackupsImpossible  = id("42b405524f074cf786f5c01f3ff108cb") // the folder cannot be written
 	Unrecorded         = id("f8af91ad8a7f4f719b1dbf9e3b6bad94") // something happened, and the audit log does not know it
 	LogUntended        = id("a888030fe7f1444db860286b3ffd9102") // the audit log could not be kept within its bounds
+	LogAged            = id("8abeef8646e64a17a6dc1ea1706c9523") // much of the audit log is older than it is to be, or the clock is wrong
 	StoredValueIgnored = id("93ff8545b1a84b908d517443f6fc79fb") // a setting that was stored cannot be used
 
 	// Files that are taken over.

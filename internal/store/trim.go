@@ -24,6 +24,17 @@ func (t *Tx) TrimEvents(keep uint64, before time.Time, limit int) (deleted int, 
 	return deleted, nil
 }
 
+// OldestEventAt is the time of the oldest event, zero if there is none.
+func (t *Tx) OldestEventAt() (time.Time, error) {
+	key, raw := t.tx.Bucket(bucketEvents).Cursor().First()
+	if key == nil {
+		return time.Time{}, nil
+	}
+	var e event.Event
+	err := decode(bucketEvents, key, raw, &e)
+	return e.At, err
+}
+
 // excess decides which of the oldest events are too many: the first few of them, or all up to an ID.
 func (t *Tx) excess(keep uint64, limit int) (tooMany func(nth int, id event.ID) bool) {
 	last := uint64(t.NewestEvent())
