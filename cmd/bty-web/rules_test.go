@@ -293,7 +293,12 @@ func TestBulk(t *testing.T) {
 	if m := a.machine(mac1); m["own"].(map[string]any)["boot_mode"] != nil || fmt.Sprint(m["labels"]) != "[rack 1]" {
 		t.Errorf("released: %v", m)
 	}
-	if text := bulk("/api/v1/bulk", map[string]any{"action": "delete", "query": "q=52:54"}); !strings.Contains(text, `"changed":3`) {
+	forget := map[string]any{"action": "delete", "query": "q=52:54"}
+	forget["fingerprint"] = a.do("POST", "/api/v1/bulk/preview", forget).is(t, 200).object(t)["fingerprint"]
+	a.do("PUT", "/machines/52:54:00:00:00:04", map[string]any{"boot_mode": "ipxe-exit"}).is(t, 200)
+	a.do("POST", "/api/v1/bulk", forget).is(t, 409, "no longer has the machines that you were shown")
+	a.do("DELETE", "/machines/52:54:00:00:00:04", nil)
+	if text := bulk("/api/v1/bulk", forget); !strings.Contains(text, `"changed":3`) {
 		t.Errorf("delete: %s", text)
 	}
 	if n := len(a.do("GET", "/machines", nil).list(t)); n != 0 {

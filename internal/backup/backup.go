@@ -134,6 +134,9 @@ func (m *Manager) Begin(ctx context.Context, trigger Trigger, from netip.Addr) (
 
 // begin needs m.mu.
 func (m *Manager) begin(ctx context.Context, trigger Trigger, from netip.Addr) (State, error) {
+	if err := m.pool.Room(); err != nil {
+		return State{}, err
+	}
 	id := m.newID()
 	if err := m.record(ctx, requested(id, trigger, from, m.Now())); err != nil {
 		return State{}, err

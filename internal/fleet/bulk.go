@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -21,6 +23,18 @@ const (
 type Selection struct {
 	MACs  []machine.MAC
 	Query *Query
+	// Fingerprint is of the machines that somebody was shown: unless they still are those that are
+	// selected, nothing is done. "" does not ask.
+	Fingerprint string
+}
+
+// Fingerprint stands for some machines: thousands of MACs have no room in a form.
+func Fingerprint(macs []machine.MAC) string {
+	sum := sha256.New()
+	for _, mac := range macs {
+		sum.Write(mac[:])
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // ActionKind is what to do with each machine.
@@ -147,6 +161,9 @@ func (f *Fleet) Selected(sel Selection) (macs []machine.MAC, err error) {
 		seen[mac] = true
 		return again
 	})
+	if sel.Fingerprint != "" && sel.Fingerprint != Fingerprint(macs) {
+		return nil, fault.New(fault.Conflict, "the selection no longer has the machines that you were shown, so nothing was done; look again at what would happen")
+	}
 	if len(macs) > maxSelection {
 		return nil, fault.New(fault.Rejected, "%d machines are selected, and one request acts on at most %d; narrow the selection, by a label for example", len(macs), maxSelection)
 	}

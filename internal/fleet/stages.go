@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bty/internal/event"
+	"bty/internal/machine"
 	"bty/internal/wire"
 )
 
@@ -160,9 +161,9 @@ func workTitle(stage string) string {
 
 func progressText(p wire.Progress) string {
 	if p.Total <= 0 {
-		return fmt.Sprintf("%d bytes", p.Bytes)
+		return machine.DecimalSize(float64(p.Bytes))
 	}
-	return fmt.Sprintf("%d %% of %d bytes", min(100, int64(100*(float64(p.Bytes)/float64(p.Total)))), p.Total)
+	return fmt.Sprintf("%d %% of %s", min(100, int64(100*(float64(p.Bytes)/float64(p.Total)))), machine.DecimalSize(float64(p.Total)))
 }
 
 func (b *pastBoot) addEnd(s *stageList) {

@@ -108,7 +108,7 @@ func TestTimelineOfAFlash(t *testing.T) {
 	s.progress("write", 0)
 	s.progress("write", 250)
 	line := s.timeline("nbp script kernel initrd inventory plan open write end... next?")
-	if d := line.Stages[7].Detail; d != "25 % of 1000 bytes" {
+	if d := line.Stages[7].Detail; d != "25 % of 1 kB" {
 		t.Errorf("%q", d)
 	}
 	s.clock.Add(100) // it reports each second, and has gone silent

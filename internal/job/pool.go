@@ -54,13 +54,11 @@ func New[T any](c Config[T]) *Pool[T] {
 func (p *Pool[T]) Enqueue(key string, detail T) (state State[T], added bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch known := p.find(key); {
-	case p.stopped:
-		return state, false, fault.New(fault.Unavailable, "bty-web is stopping; try again in a moment")
-	case known != nil && !known.Status.Ended():
+	if known := p.find(key); known != nil && !known.Status.Ended() && !p.stopped {
 		return known.State, false, nil
-	case p.pending() >= maxPending:
-		return state, false, fault.New(fault.Unavailable, "%d jobs (%s) are waiting already; wait until some have ended, or cancel them", maxPending, p.Name)
+	}
+	if err := p.refusal(); err != nil {
+		return state, false, err
 	}
 	p.jobs = slices.DeleteFunc(p.jobs, func(e *entry[T]) bool { return e.Key == key })
 	e := &entry[T]{State: State[T]{Key: key, Status: Queued, QueuedAt: p.Now(), Detail: detail}, changed: make(chan struct{})}
@@ -70,6 +68,25 @@ func (p *Pool[T]) Enqueue(key string, detail T) (state State[T], added bool, err
 	default: // as many tokens as jobs may wait: some are of jobs that were cancelled
 	}
 	return e.State, true, nil
+}
+
+// Room reports why a new job would be refused now, nil if it would not: for what must be recorded
+// before the job, and not if there is none.
+func (p *Pool[T]) Room() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusal()
+}
+
+// refusal needs p.mu.
+func (p *Pool[T]) refusal() error {
+	switch {
+	case p.stopped:
+		return fault.New(fault.Unavailable, "bty-web is stopping; try again in a moment")
+	case p.pending() >= maxPending:
+		return fault.New(fault.Unavailable, "%d jobs (%s) are waiting already; wait until some have ended, or cancel them", maxPending, p.Name)
+	}
+	return nil
 }
 
 // Cancel ends a job that waits at once, and asks one that works to end. One that has ended stays

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -26,6 +27,17 @@ func ParseSize(s string) (bytes int64, ok bool) {
 		return 0, false
 	}
 	return int64(n), true
+}
+
+// DecimalSize is a number of bytes for people, in decimal units, as disks are sold.
+func DecimalSize(bytes float64) string {
+	for _, unit := range []string{"B", "kB", "MB", "GB"} {
+		if bytes < 1000 {
+			return fmt.Sprintf("%.3g %s", bytes, unit)
+		}
+		bytes /= 1000
+	}
+	return fmt.Sprintf("%.3g TB", bytes)
 }
 
 // Bytes is the size of the disk, as precise as it was reported; ok is false if it was not, or

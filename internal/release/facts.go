@@ -78,6 +78,9 @@ func (f *facts) read(ctx context.Context, id contentID) {
 	f.learn(id, Facts{SHA256: sum, Kernel: kernelOf(f.root, id.name)})
 }
 
+// maxKnown bounds how many files are remembered: names come and go, and a folder may hold many.
+const maxKnown = 4096
+
 // learn notes what is known of a content.
 func (f *facts) learn(id contentID, found Facts) {
 	f.mu.Lock()
@@ -86,6 +89,12 @@ func (f *facts) learn(id contentID, found Facts) {
 		if old.name == id.name {
 			delete(f.known, old)
 		}
+	}
+	for old := range f.known { // any: one that is asked for again is read again
+		if len(f.known) < maxKnown {
+			break
+		}
+		delete(f.known, old)
 	}
 	f.known[id] = found
 }

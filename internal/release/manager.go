@@ -70,6 +70,9 @@ func (m *Manager) Request(ctx context.Context, tag string, from netip.Addr, wait
 	if known, ok := m.pool.Get(tag); ok && !known.Status.Ended() {
 		return known, nil
 	}
+	if err := m.pool.Room(); err != nil {
+		return State{}, err
+	}
 	fetch := Fetch{By: event.System}
 	if waits {
 		fetch.By, fetch.From = event.Operator, from

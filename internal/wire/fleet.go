@@ -79,7 +79,10 @@ type Bulk struct {
 	Unchanged int          `json:"unchanged"`
 	Refused   int          `json:"refused"`
 	Machines  []BulkResult `json:"machines"`
-	Preview   *Preview     `json:"preview"` // null unless it was asked for
+	// Fingerprint stands for the machines; sent along with the same selection it has nothing done
+	// if that selects others by then.
+	Fingerprint string   `json:"fingerprint"`
+	Preview     *Preview `json:"preview"` // null unless it was asked for
 }
 
 // Verdict is what one rule came to for one machine.

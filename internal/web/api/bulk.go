@@ -16,22 +16,28 @@ import (
 )
 
 const (
-	maxBulkMACs  = 10_000
-	maxTypedMAC  = 32
-	maxBulkQuery = 2048
+	maxBulkMACs    = 10_000
+	maxTypedMAC    = 32
+	maxBulkQuery   = 2048
+	maxFingerprint = 64
 )
 
 // ReadBulk reads what is to be done with which machines: "macs" names them, "query" selects them as
 // the query of GET /api/v1/machines does, but strictly; an empty query is all of them.
+// "fingerprint" is that of a preview.
 func ReadBulk(v body.Value) (fleet.Selection, fleet.Action, error) {
 	o := v.Object()
 	action := fleet.Action{Kind: fleet.ActionKind(o.String("action", body.OneOf(words(fleet.ActionKinds)...))), Edit: readEdit(o)}
 	typed := o.Strings("macs", maxBulkMACs, body.Max(maxTypedMAC))
 	text := o.Nullable("query", body.Max(maxBulkQuery))
+	shown := o.Nullable("fingerprint", body.Max(maxFingerprint))
 	if err := o.Done(); err != nil {
 		return fleet.Selection{}, action, err
 	}
 	sel, err := readSelection(typed, text)
+	if shown != nil {
+		sel.Fingerprint = *shown
+	}
 	if err == nil && action.Kind == fleet.ActionSet && action.Edit.Disk != nil {
 		err = checkRange("target", action.Edit.Disk.Min, action.Edit.Disk.Max)
 	}
@@ -111,7 +117,8 @@ func (c Config) previewBulk(w http.ResponseWriter, _ *http.Request, v body.Value
 }
 
 func bulkReport(r fleet.BulkReport) wire.Bulk {
-	shown := wire.Bulk{Changed: r.Changed, Unchanged: r.Unchanged, Refused: r.Refused, Machines: make([]wire.BulkResult, len(r.Machines))}
+	shown := wire.Bulk{Changed: r.Changed, Unchanged: r.Unchanged, Refused: r.Refused, Machines: make([]wire.BulkResult, len(r.Machines)),
+		Fingerprint: fleet.Fingerprint(r.MACs())}
 	for i, d := range r.Machines {
 		shown.Machines[i] = wire.BulkResult{MAC: d.MAC, Result: d.Result(), Details: d.What}
 	}

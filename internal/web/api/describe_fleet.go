@@ -26,10 +26,10 @@ func aboutFleet() []openapi.Operation {
 		{Pattern: "POST /api/v1/machines/{mac}/preview", Tag: "machines", Summary: "What a PUT with this body would change about the next boot",
 			Request: openapi.JSON(func(v body.Value) { _, _ = readIntent(v) }), Answers: openapi.Answers(openapi.Encoded(200, wire.Preview{}))},
 		{Pattern: "POST /api/v1/bulk", Tag: "machines", Summary: "Act on many machines",
-			Details: "macs and query select, together or alone; an empty query is every machine. One machine that is refused keeps no other from being changed.",
-			Request: openapi.JSON(func(v body.Value) { _, _, _ = ReadBulk(v) }), Answers: openapi.Answers(openapi.Encoded(200, wire.Bulk{}))},
+			Details: "macs and query select, together or alone; an empty query is every machine. One machine that is refused keeps no other from being changed. With the fingerprint of a preview nothing is done if other machines are selected by now.",
+			Request: openapi.JSON(func(v body.Value) { _, _, _ = ReadBulk(v) }), Answers: openapi.Answers(openapi.Encoded(200, wire.Bulk{}), 409)},
 		{Pattern: "POST /api/v1/bulk/preview", Tag: "machines", Summary: "What the same body would do, without doing it",
-			Request: openapi.JSON(func(v body.Value) { _, _, _ = ReadBulk(v) }), Answers: openapi.Answers(openapi.Encoded(200, wire.Bulk{}))},
+			Request: openapi.JSON(func(v body.Value) { _, _, _ = ReadBulk(v) }), Answers: openapi.Answers(openapi.Encoded(200, wire.Bulk{}), 409)},
 	}...)
 }
 

@@ -168,7 +168,7 @@ func (s surface) previewBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	lines := linesOf(report)
-	form.Set(seenField, seen(report.MACs()))
+	form.Set(seenField, fleet.Fingerprint(report.MACs()))
 	page := previewPage{What: actionTitle(action.Kind, report), Differences: d, Report: &lines, Action: "/ui/bulk", Hidden: form,
 		Cancel: "/ui/bulk?" + form.Encode(), Back: "Edit again", Destroys: action.Kind == fleet.ActionDelete}
 	if report.Changed > 0 {
@@ -198,14 +198,11 @@ func (s surface) doBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sel, action, err := readAction(form)
-	if err == nil {
-		sel, err = s.asSeen(form, sel)
-	}
 	var report fleet.BulkReport
 	if err == nil {
-		report, err = s.Fleet.Bulk(r.Context(), sel, action, fleet.Who{From: s.Client(r)})
+		report, err = s.Fleet.Bulk(r.Context(), asSeen(form, sel), action, fleet.Who{From: s.Client(r)})
 	}
-	if fault.KindOf(err) == fault.Rejected {
+	if kind := fault.KindOf(err); kind == fault.Rejected || kind == fault.Conflict {
 		return s.askBulk(w, r, form, fault.Public(err))
 	}
 	if err != nil {

@@ -86,7 +86,7 @@ func since(d time.Duration) string {
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
-// size shows bytes in decimal units, as disks are sold.
+// size shows bytes in decimal units.
 func size(n any) string {
 	var bytes float64
 	switch n := n.(type) {
@@ -99,13 +99,7 @@ func size(n any) string {
 	case float64:
 		bytes = n
 	}
-	for _, unit := range []string{"B", "kB", "MB", "GB"} {
-		if bytes < 1000 {
-			return fmt.Sprintf("%.3g %s", bytes, unit)
-		}
-		bytes /= 1000
-	}
-	return fmt.Sprintf("%.3g TB", bytes)
+	return machine.DecimalSize(bytes)
 }
 
 func percent(done, total int64) int64 {
