@@ -79,12 +79,18 @@ func (a *appliance) diagnosis(ctx context.Context) (wire.Diagnosis, error) {
 		d.At = f.Clock.Now
 	}
 	own := doctor.ExamineHost(f, f.Clock.Now)
-	d.Findings = slices.DeleteFunc(d.Findings, func(known wire.Finding) bool {
-		return slices.ContainsFunc(own, func(f wire.Finding) bool { return f.ID == known.ID })
-	})
+	d.Findings = slices.DeleteFunc(d.Findings, func(known wire.Finding) bool { return isOld(known, own) })
 	d.Findings = append(d.Findings, own...)
 	doctor.Sort(d.Findings)
 	return d, nil
+}
+
+// isOld reports whether what was seen here says more than what bty-web found, or says otherwise: it
+// asked the TFTP server some seconds ago.
+func isOld(known wire.Finding, own []wire.Finding) bool {
+	return slices.ContainsFunc(own, func(f wire.Finding) bool {
+		return f.ID == known.ID || known.ID == "host.tftp" && strings.HasPrefix(f.Subject, "udp/") && doctor.IsBad(f.Severity)
+	})
 }
 
 // doctorTime is how long bty-web may take: it may be starting.

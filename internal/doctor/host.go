@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -178,7 +179,7 @@ func (e *examination) firewall() {
 	case w == nil:
 	case w.Blind != "":
 		e.onHost("host.firewall-unseen", wire.SeverityNote, title, "", "The firewall could not be looked at: "+w.Blind+".",
-			"It may drop requests of machines.", "Run bty-lab doctor as root on the appliance's host.")
+			"It may drop requests of machines.", cmp.Or(w.Next, "Run bty-lab doctor as root on the appliance's host."))
 	case len(w.Blocked) > 0:
 		e.onHost("host.firewall", wire.SeverityError, title, "", fmt.Sprintf("%s drops what comes to %s.", w.By, and(w.Blocked)),
 			"Machines' requests do not arrive.", w.Next)

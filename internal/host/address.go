@@ -14,13 +14,14 @@ import (
 )
 
 // Addresses are the IPv4 addresses of this host with their networks and links. They are read from
-// the kernel's tables as text: the sandbox of bty-web has no netlink sockets.
+// the kernel's tables as text: the sandbox of bty-web has no netlink sockets, and of /proc only the
+// folders of processes.
 func Addresses() ([]doctor.Address, error) {
-	trie, err := os.ReadFile("/proc/net/fib_trie")
+	trie, err := os.ReadFile("/proc/self/net/fib_trie")
 	if err != nil {
 		return nil, err
 	}
-	routes, err := os.ReadFile("/proc/net/route")
+	routes, err := os.ReadFile("/proc/self/net/route")
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func iptables(ctx context.Context, doors []Door) doctor.Firewall {
 func nftables(ctx context.Context, doors []Door) doctor.Firewall {
 	rules := run(ctx, "nft", "-j", "list", "ruleset")
 	if errors.Is(rules.err, exec.ErrNotFound) {
-		return doctor.Firewall{Blind: "neither firewall-cmd nor nft is there"}
+		return doctor.Firewall{Blind: "neither firewall-cmd nor nft is there", Next: "If this host has no packet filter, all is well. Else install nftables and ask again."}
 	}
 	if rules.err != nil {
 		return doctor.Firewall{Blind: rules.err.Error()}
