@@ -21,6 +21,11 @@ func TestPasswordAsCredential(t *testing.T) {
 		h.opens("bty-lab", false)
 		h.nowhere(secret)
 
+		// A hash of it, as docs/install.md makes one.
+		h.run("sh", "-c", "printf hashed-"+secret+" | bty-web hash-password | install -m 600 /dev/stdin /etc/credstore/bty.admin-password")
+		h.run("systemctl", "restart", "bty-web.service")
+		h.opens("hashed-"+secret, true)
+
 		// Encrypted for this host, with the drop-in that is shipped.
 		h.run("rm", "/etc/credstore/bty.admin-password")
 		h.run("sh", "-c", "mkdir -p /etc/credstore.encrypted && printf another-"+secret+" | systemd-creds encrypt --with-key=host --name=bty.admin-password - /etc/credstore.encrypted/bty.admin-password")

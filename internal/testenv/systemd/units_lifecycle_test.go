@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bty/internal/testenv/roots"
 )
 
 // A reload is over when the command is, however often it is given; the process stays. (What is not
@@ -147,13 +149,24 @@ func (h *host) fetchFrom(port int, name string) (content []byte, ports map[int]b
 func TestDropIns(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		h.run("sh", "-c", "cp -r /usr/share/doc/bty/dropins/*.d /etc/systemd/system/ && rm /etc/systemd/system/bty-web.service.d/encrypted-password.conf && systemctl daemon-reload")
-		h.write("/etc/bty/bty.toml", "[server]\nport = 80\n", 0o644)
+		h.write("/etc/bty/bty.toml", "[server]\nport = 80\n[admin]\npassword = '"+secret+"'\n", 0o640)
+		h.run("chgrp", "bty", "/etc/bty/bty.toml") // who is in the group reads it, nobody else
 		h.start()
 		if err := h.healthy(80); err != nil {
 			t.Errorf("the new port: %v", err)
 		}
 		if err := h.healthy(8080); err == nil {
 			t.Error("the old port answers still")
+		}
+		if h.Suite != roots.Bookworm {
+			for unit, want := range map[string]string{"bty-web.service": "RestartSteps=8", "bty-tftp.service": "RestartSteps=8", "bty-web.socket": "PollLimitBurst=200"} {
+				if name, value, _ := strings.Cut(want, "="); h.property(unit, name) != value {
+					t.Errorf("%s has not %s", unit, want)
+				}
+			}
+			if said := h.run("journalctl", "--no-pager", "--quiet", "--output=cat", "_PID=1"); strings.Contains(said, "Unknown key") {
+				t.Errorf("systemd does not know a key: %s", said)
+			}
 		}
 		for unit, properties := range map[string][]string{"bty-tftp.socket": {"IPAddressDeny"}, "bty-tftp.service": {"IPAddressAllow", "IPAddressDeny"}} {
 			for _, p := range properties {
