@@ -10,6 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"bty/internal/daemon"
+	"bty/internal/message"
 )
 
 // env is what a command gets from the outside.
@@ -29,8 +32,7 @@ func main() {
 	case errors.As(err, new(usageError)):
 		fmt.Fprintln(os.Stderr, "bty-lab:", err)
 		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "bty-lab:", err)
-		os.Exit(1)
+	default: // a unit may have run it
+		os.Exit(daemon.Exit("bty-lab", message.Mark(message.CommandFailed, err), os.Stderr))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"bty/internal/daemon"
+	"bty/internal/message"
 	"bty/internal/sniff"
 	"bty/internal/systemd"
 
@@ -18,7 +19,7 @@ import (
 const hostNetwork = "/proc/1/ns/net"
 
 func main() {
-	os.Exit(daemon.Exit("bty-sniff-open", run(os.Args[1:]), os.Stderr))
+	os.Exit(daemon.Exit("bty-sniff-open", message.Mark(message.CannotWatch, run(os.Args[1:])), os.Stderr))
 }
 
 func run(args []string) error {

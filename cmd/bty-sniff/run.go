@@ -46,7 +46,7 @@ func run(ctx context.Context, env environment) error {
 	}
 	socket, err := open(log, sockets)
 	if err != nil {
-		return err
+		return message.Mark(message.CannotWatch, err)
 	}
 	defer socket.Close()
 	daemon.ProveDropped(log, env.getenv, daemon.Network,

@@ -18,6 +18,7 @@ var (
 	Ended              = id("a86b84596560451eb36390b9061b48cd") // the daemon ended with an error of no other class
 	RightsDropped      = id("9dfacaacfbf14b4b922c4dfe0c2cfa69")
 	RightsLeft         = id("06307ceedf4c44288e8e1124fe016e9b") // a drop-in gives back what the unit takes away
+	CommandFailed      = id("9fec11a5a472409193ef985e5102c410") // of bty-lab, run by a unit
 	Defect             = id("17ef7a83853e4969a0b0614432c4ec32") // a panic that was caught
 	LiveBehind         = id("114939be89014c40a01b2527a38b6291") // the live streams
 
@@ -43,6 +44,7 @@ var (
 	SeedIncomplete      = id("4cc3ffef0a884edab317fa9dc04c3873")
 
 	// What DHCP shows.
+	CannotWatch    = id("cd5a5fa793f3419cba39dc087799be5c") // there is no packet socket
 	DHCPMalformed  = id("a1a23db2be52498d8043e7dfa48409b4") // packets that could not be read
 	SniffAlone     = id("1fa72bf009e043f9ae4877c3c65d3b88") // it was not given a socket and opened its own
 	TooManyNew     = id("aa831d5682e24d41b016a3cd165a73b2") // more new machines than are made known in a minute
