@@ -1,37 +1,57 @@
 package sniff
 
-import "time"
+import (
+	"hash/maphash"
+	"time"
+)
 
-// The same packet shows on a port and on its bridge, with its tag and without, from the client and
-// from the relay. What a machine sends again comes later.
 const (
+	// repeatWindow is for how long the same words of the same machine are not read again: a loop in the
+	// LAN brings one packet thousands of times. Firmware waits longer before it asks again.
+	repeatWindow = time.Second
+	// copyWindow is for how long a packet is one that was seen, with other words: from the client and
+	// from its relay.
 	copyWindow = 500 * time.Millisecond
 	maxCopies  = 16384
 )
 
-// copies recognises a packet that was seen a moment ago. Of two generations the older one is emptied
-// as a whole, so that forgetting costs little.
-type copies struct {
-	young, old map[identity]time.Time
+// copies recognises what was seen a moment ago. Of two generations the older one is emptied as a whole,
+// so that forgetting costs little.
+type copies[K comparable] struct {
+	window     time.Duration
+	young, old map[K]time.Time
 	since      time.Time
 }
 
-// seen reports whether a packet is a copy, and notes it.
-func (c *copies) seen(id identity, now time.Time) bool {
-	if c.young == nil {
-		c.young, c.old = map[identity]time.Time{}, map[identity]time.Time{}
-	}
-	if len(c.young) >= maxCopies || now.Sub(c.since) >= copyWindow {
+func newCopies[K comparable](window time.Duration) *copies[K] {
+	return &copies[K]{window: window, young: map[K]time.Time{}, old: map[K]time.Time{}}
+}
+
+// seen reports whether this is a copy, and notes it if not.
+func (c *copies[K]) seen(key K, now time.Time) bool {
+	if len(c.young) >= maxCopies || now.Sub(c.since) >= c.window {
 		c.young, c.old, c.since = c.old, c.young, now
 		clear(c.young)
 	}
-	at, known := c.young[id]
+	at, known := c.young[key]
 	if !known {
-		at, known = c.old[id]
+		at, known = c.old[key]
 	}
-	if age := now.Sub(at); known && age >= 0 && age < copyWindow {
+	if age := now.Sub(at); known && age >= 0 && age < c.window {
 		return true
 	}
-	c.young[id] = now
+	c.young[key] = now
 	return false
+}
+
+var seed = maphash.MakeSeed()
+
+// words is what a message says, whichever transaction it is of and however long its client has tried:
+// xid and secs change from one packet to the next, RFC 2131 section 2.
+func words(payload []byte) uint64 {
+	const xid, behindSecs = 4, 10
+	if len(payload) < behindSecs {
+		return maphash.Bytes(seed, payload)
+	}
+	return maphash.Bytes(seed, payload[:xid]) ^ 3*maphash.Bytes(seed, payload[behindSecs:])
 }

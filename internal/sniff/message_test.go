@@ -21,7 +21,16 @@ import (
 var here = place{time.Unix(1_800_000_000, 0).UTC(), "eth0"}
 
 func readBytes(frame []byte) (Seen, error) {
-	return read(captured{frame: frame, linkType: linkEther}, here)
+	return read(captured{frame: frame, linkType: linkEther})
+}
+
+// read takes a captured packet apart.
+func read(c captured) (Seen, error) {
+	d, err := readFrame(c.frame, c.linkType, c.vlan)
+	if err != nil {
+		return Seen{}, err
+	}
+	return readMessage(d, here)
 }
 
 // inShort is a message as a line.
@@ -154,7 +163,7 @@ func TestOtherPackets(t *testing.T) {
 // A link without header, as of a tunnel to a relay.
 func TestTunnel(t *testing.T) {
 	frame := packet.Of(packet.BIOS.Message(discover, mac(1))).Bytes()
-	seen, err := read(captured{frame: frame[14:], linkType: 65534, vlan: 7}, here)
+	seen, err := read(captured{frame: frame[14:], linkType: 65534, vlan: 7})
 	if err != nil || seen.Request.VLAN != 7 {
 		t.Errorf("%+v %v", seen, err)
 	}
@@ -190,7 +199,7 @@ func TestPatterns(t *testing.T) {
 
 // The table of copies is bounded, and what a machine sends again is no copy.
 func TestCopies(t *testing.T) {
-	var c copies
+	c := newCopies[identity](copyWindow)
 	now := here.at
 	id := func(n int) identity {
 		return identity{mac: machine.MAC{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}}
@@ -206,6 +215,26 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// The same words are the same in another transaction, and no others are.
+func TestWords(t *testing.T) {
+	first := packet.UEFI.Message(discover, mac(1))
+	again := packet.UEFI.Message(discover, mac(1), func(m *dhcpv4.DHCPv4) { m.TransactionID, m.NumSeconds = dhcpv4.TransactionID{9}, 7 })
+	if words(first.ToBytes()) != words(again.ToBytes()) {
+		t.Error("the same words in another transaction are others")
+	}
+	for name, other := range map[string]*dhcpv4.DHCPv4{
+		"another machine": packet.UEFI.Message(discover, mac(2)), "its iPXE": packet.IPXE.Message(discover, mac(1)),
+		"REQUEST": packet.UEFI.Message(dhcpv4.MessageTypeRequest, mac(1)), "an address": packet.UEFI.Message(discover, mac(1), dhcpv4.WithClientIP(net.IP{192, 0, 2, 7})),
+	} {
+		if words(first.ToBytes()) == words(other.ToBytes()) {
+			t.Errorf("%s says the same", name)
+		}
+	}
+	if words(nil) == words([]byte{1}) {
+		t.Error("nothing says the same as something")
+	}
+}
+
 // FuzzPacket reads any frame: no panic, and what comes out is fit for bty-web's report socket.
 func FuzzPacket(f *testing.F) {
 	for _, c := range []packet.Client{packet.BIOS, packet.UEFI, packet.HTTP, packet.IPXE} {
@@ -215,7 +244,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(packet.Answered(offer, server).Bytes(), uint16(linkEther))
 	f.Add(packet.Answered(offer, server).Bytes()[14:], uint16(65534))
 	f.Fuzz(func(t *testing.T, frame []byte, linkType uint16) {
-		seen, err := read(captured{frame: frame, linkType: linkType}, here)
+		seen, err := read(captured{frame: frame, linkType: linkType})
 		if err != nil {
 			if !errors.Is(err, errForeign) && !errors.Is(err, errMalformed) {
 				t.Fatal(err)

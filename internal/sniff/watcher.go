@@ -46,11 +46,11 @@ type counts struct {
 func (w *Watcher) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { w.wake() })
 	defer stop()
-	links := &links{patterns: w.Links, ask: w.Socket.link, byIndex: map[int]link{}}
-	copies := &copies{}
+	m := &memory{links: &links{patterns: w.Links, ask: w.Socket.link, byIndex: map[int]link{}},
+		repeats: newCopies[uint64](repeatWindow), copies: newCopies[identity](copyWindow)}
 	summary := summary{log: w.Log}
 	for ctx.Err() == nil {
-		n, err := w.Socket.read(most, func(c captured) { now := time.Now(); w.take(c, links.at(c.link, now), copies, now) })
+		n, err := w.Socket.read(most, func(c captured) { w.take(c, m, time.Now()) })
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			_ = w.Socket.file.SetReadDeadline(time.Time{}) // it took one before
 			w.beat.answer()
@@ -69,11 +69,27 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return nil
 }
 
-func (w *Watcher) take(c captured, on link, copies *copies, now time.Time) {
+// memory is what the loop remembers from packet to packet.
+type memory struct {
+	links   *links
+	repeats *copies[uint64]
+	copies  *copies[identity]
+}
+
+func (w *Watcher) take(c captured, m *memory, now time.Time) {
+	on := m.links.at(c.link, now)
 	if !on.chosen {
 		return
 	}
-	seen, err := read(c, place{now.UTC(), on.name})
+	d, err := readFrame(c.frame, c.linkType, c.vlan)
+	if err == nil && m.repeats.seen(words(d.payload), now) {
+		w.counts.copies.Add(1)
+		return
+	}
+	var seen Seen
+	if err == nil {
+		seen, err = readMessage(d, place{now.UTC(), on.name})
+	}
 	switch {
 	case errors.Is(err, errMalformed):
 		w.counts.malformed.Add(1)
@@ -81,7 +97,7 @@ func (w *Watcher) take(c captured, on link, copies *copies, now time.Time) {
 		w.counts.foreign.Add(1)
 	case c.outgoing && seen.Request != nil && on.mac.String() == seen.Request.MAC: // this host's own client
 		w.counts.foreign.Add(1)
-	case copies.seen(seen.id, now):
+	case m.copies.seen(seen.id, now):
 		w.counts.copies.Add(1)
 	default:
 		if seen.Request != nil {
@@ -91,15 +107,6 @@ func (w *Watcher) take(c captured, on link, copies *copies, now time.Time) {
 		}
 		w.Saw(seen)
 	}
-}
-
-// read takes a captured packet apart.
-func read(c captured, p place) (Seen, error) {
-	d, err := readFrame(c.frame, c.linkType, c.vlan)
-	if err != nil {
-		return Seen{}, err
-	}
-	return readMessage(d, p)
 }
 
 // count asks the kernel what it threw away.
