@@ -41,7 +41,7 @@ type told struct {
 
 // NewBatch returns an empty one.
 func NewBatch() *Batch {
-	return &Batch{requests: map[waiting]wire.Sighting{}, answers: map[answer]wire.DHCPAnswer{}, told: newRecent[machine.MAC, told](maxWaiting)}
+	return &Batch{requests: map[waiting]wire.Sighting{}, answers: map[answer]wire.DHCPAnswer{}, told: newRecent[machine.MAC, told](maxSeen)}
 }
 
 // Request takes one in. It reports whether somebody waits for it: a machine begins to boot, or its

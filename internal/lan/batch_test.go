@@ -88,7 +88,7 @@ func TestBatchIsBounded(t *testing.T) {
 		b.Request(wire.Sighting{At: start, MAC: mac, Class: "PXEClient", Count: 1})
 		b.Answer(wire.DHCPAnswer{At: start, MAC: mac, Message: "OFFER", Address: fmt.Sprintf("10.0.%d.%d", i>>8&255, i&255)})
 	}
-	if len(b.requests) != maxWaiting || len(b.answers) != maxWaiting || len(b.told.rows) > maxWaiting || b.Lost() != 200 {
+	if len(b.requests) != maxWaiting || len(b.answers) != maxWaiting || len(b.told.rows) > maxSeen || b.Lost() != 200 {
 		t.Errorf("%d requests, %d answers, %d machines, %d lost", len(b.requests), len(b.answers), len(b.told.rows), b.Lost())
 	}
 	if o := b.Take(500); len(o.Sightings) != 500 || len(o.Answers) != 500 || len(b.requests) != maxWaiting-500 {

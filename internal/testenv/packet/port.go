@@ -61,9 +61,12 @@ func (p *Port) Received(silence time.Duration) (frames [][]byte, err error) {
 	for {
 		b := make([]byte, 1<<16)
 		n, from, err := unix.Recvfrom(p.fd, b, 0)
-		if err == unix.EAGAIN {
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
 			return frames, nil
-		} else if err != nil {
+		case err != nil:
 			return frames, err
 		}
 		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype != unix.PACKET_OUTGOING {
