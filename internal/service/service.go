@@ -69,24 +69,28 @@ type State struct {
 func (s State) Listens() bool { return s.Known && s.Socket.Active == "active" }
 
 const (
-	lookTime = 3 * time.Second
-	fresh    = 700 * time.Millisecond // how long a look counts, for all readers together
+	lookTime = 2 * time.Second
+	// How long a look counts, for all readers together: one that came to nothing is not soon repeated,
+	// for each page would wait for it.
+	fresh  = 700 * time.Millisecond
+	futile = 5 * time.Second
 )
 
 // State looks at the units.
 func (t *TFTP) State(ctx context.Context) State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.looked.IsZero() && t.Now().Sub(t.looked) < fresh {
+	counts := fresh
+	if !t.last.Known {
+		counts = futile
+	}
+	if !t.looked.IsZero() && t.Now().Sub(t.looked) < counts {
 		return t.last
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime) // others wait for it, too
 	defer cancel()
-	s := t.look(ctx)
-	if ctx.Err() == nil { // else it is the reader who is gone
-		t.last, t.looked = s, t.Now()
-	}
-	return s
+	t.last, t.looked = t.look(ctx), t.Now()
+	return t.last
 }
 
 func (t *TFTP) look(ctx context.Context) State {

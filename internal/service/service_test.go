@@ -21,6 +21,7 @@ type host struct {
 	report manager.Report
 	fails  error
 	takes  time.Duration
+	silent bool
 	did    []string
 }
 
@@ -29,8 +30,12 @@ func newHost() *host {
 		{Name: Socket, Load: "loaded", Active: "active", Sub: "listening"}, {Name: Service, Load: "loaded", Active: "inactive", Sub: "dead"}}}}
 }
 
-func (h *host) Look(context.Context, ...string) (manager.Report, error) {
+func (h *host) Look(ctx context.Context, _ ...string) (manager.Report, error) {
 	h.did = append(h.did, "look")
+	if h.silent {
+		<-ctx.Done()
+		return manager.Report{}, ctx.Err()
+	}
 	return h.report, nil
 }
 
@@ -183,8 +188,20 @@ func TestLooksAreShared(t *testing.T) {
 		if len(h.did) != 2 {
 			t.Errorf("%d looks", len(h.did))
 		}
-		daemon.Apart = "Alone."
+		h.silent = true
 		time.Sleep(fresh)
+		begun := time.Now()
+		for range 10 { // one of them waits
+			if s := daemon.State(t.Context()); s.Known || s.Refused == "" {
+				t.Errorf("%+v", s)
+			}
+		}
+		if took := time.Since(begun); took != lookTime {
+			t.Errorf("a systemd that says nothing holds ten readers up for %v", took)
+		}
+		h.silent, h.did = false, h.did[:2]
+		time.Sleep(futile)
+		daemon.Apart = "Alone."
 		if s := daemon.State(t.Context()); s.Known || s.Reason != "Alone." || len(h.did) != 2 {
 			t.Errorf("%+v, %d looks", s, len(h.did))
 		}
