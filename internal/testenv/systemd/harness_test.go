@@ -20,10 +20,13 @@ import (
 // suites are what a test that costs little runs in: systemd 252 and 257.
 var suites = []string{roots.Bookworm, roots.Trixie}
 
-// each runs a test once per suite.
+// each runs a test once per suite, both at the same time: most of them wait most of the time.
 func each(t *testing.T, test func(t *testing.T, h *host)) {
 	for _, suite := range suites {
-		t.Run(suite, func(t *testing.T) { test(t, boot(t, suite)) })
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			test(t, boot(t, suite))
+		})
 	}
 }
 

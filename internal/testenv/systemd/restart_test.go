@@ -65,17 +65,20 @@ func TestKillsRefuseNobody(t *testing.T) {
 // Twenty machines are in the middle of a file when bty-tftp is restarted: all of them get the whole file.
 func TestTransfersFinishAcrossRestart(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
-		content := h.bootFile("ipxe.efi", 1<<20)
+		content := h.bootFile("ipxe.efi", 600_000) // two seconds of each machine's time; on a busy one some more
 		h.enable()
 		ctx, cancel := context.WithTimeout(h.ctx, 2*time.Minute)
 		defer cancel()
 		var begun, finished atomic.Int64
 		var all sync.WaitGroup
+		var machines []string // one may not have so many transfers
 		for n := range 20 {
-			from := fmt.Sprintf("10.77.0.%d", 200+n) // one machine may not have so many transfers
-			if err := h.LAN.Addresses(ctx, "replace "+from+"/24 dev lan"); err != nil {
+			machines = append(machines, fmt.Sprintf("10.77.0.%d", 200+n))
+			if err := h.LAN.Addresses(ctx, "replace "+machines[n]+"/24 dev lan"); err != nil {
 				t.Fatal(err)
 			}
+		}
+		for _, from := range machines {
 			all.Go(func() {
 				got, err := h.read(ctx, request{from: from, to: IP, name: "ipxe.efi", options: []string{"tsize", "0", "blksize", "1468"},
 					pace: 4 * time.Millisecond, started: func() { begun.Add(1) }})
