@@ -372,3 +372,26 @@ func TestNothingIsSent(t *testing.T) {
 		t.Errorf("%d frames, %v: %x", len(frames), err, frames)
 	}
 }
+
+// What came faster than it was read is said: in the status, and once in the log.
+func TestLossIsTold(t *testing.T) {
+	alone(t)
+	port := cable(t, "lan0", "far0")
+	s := watch(t, "!far*")
+	s.mu.Lock() // the first packet blocks the loop
+	frame := packet.Of(packet.BIOS.Message(discover, mac(1))).Bytes()
+	for range receiveBuffer / 300 { // more than the buffer holds, whatever the kernel counts for each
+		if err := port.Send(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mu.Unlock()
+	for begun := time.Now(); !strings.Contains(s.log.String(), "lost packets"); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatalf("no word of the loss: %s, %s", s.log, s.Status())
+		}
+	}
+	if lines := strings.Count(s.log.String(), "\n"); lines != 1 || !strings.Contains(s.Status(), "lost by the kernel") {
+		t.Errorf("%d lines: %s; %s", lines, s.log, s.Status())
+	}
+}
