@@ -21,7 +21,8 @@ const newer = "1.3.0"
 var services = []string{"bty-web.service", "bty-tftp.service", "bty-sniff.service"}
 
 // The life of the Debian package on one host: installed without starting anything, enabled, upgraded
-// under load, removed, installed again, purged without a trace, and installed once more.
+// under load, removed, installed again, purged without a trace, and installed once more, with apt and
+// without D-Bus.
 func TestDebianPackage(t *testing.T) {
 	old, err := packages()
 	if err != nil {
@@ -56,7 +57,11 @@ func TestDebianPackage(t *testing.T) {
 			h.dpkg("--purge", "bty")
 			h.checkStopped()
 			h.checkNothingStays(before)
-			h.dpkg("-i", "/root/old.deb")
+
+			h.run("systemctl", "stop", "dbus.socket", "dbus.service")
+			if out, err := h.try("apt-get", "install", "--yes", "--no-install-recommends", "/root/old.deb"); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
 			h.checkInstalled()
 			h.enable()
 			h.checkServes()
