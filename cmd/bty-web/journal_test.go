@@ -70,6 +70,8 @@ var neverTold = map[event.Kind]string{
 	event.TFTPStarted:    "D-Bus: internal/testenv/systemd",
 	event.TFTPStopped:    "D-Bus: internal/testenv/systemd",
 	event.TFTPRestarted:  "D-Bus: internal/testenv/systemd",
+	event.DoctorFound:    "half a minute of patience: internal/checkup",
+	event.DoctorGone:     "minutes of patience: internal/checkup",
 }
 
 // untold are the kinds that should have been told in a run of all tests and were not.

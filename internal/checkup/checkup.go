@@ -51,6 +51,8 @@ const (
 	fresh = time.Second // how long a diagnosis counts for whoever asks
 	// soon is when news is looked at: what comes with it, and more that comes meanwhile, is one look.
 	soon = 2 * time.Second
+	// restFactor bounds what looking costs while news never ends, as in a flood of DHCP.
+	restFactor = 50
 )
 
 // Checkup is the doctor's regular look. It is safe for concurrent use.
@@ -60,6 +62,7 @@ type Checkup struct {
 	kept  programs
 	seed  maphash.Seed
 	news  chan struct{}
+	rest  time.Duration // of Run, after its last look
 
 	mu     sync.Mutex // one look at a time
 	last   wire.Diagnosis
@@ -123,29 +126,42 @@ func (c *Checkup) digestOf(d wire.Diagnosis) string {
 	return strconv.FormatUint(maphash.Bytes(c.seed, raw), 16)
 }
 
-// Run looks regularly until ctx ends.
+// Run looks regularly until ctx ends, and soon after there was news. The first look is not at the
+// start, when machines and people wait.
 func (c *Checkup) Run(ctx context.Context) error {
-	w := newWatch(c.open())
+	var w *watch
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
-		for _, e := range w.compare(c.look(fresh).Findings, c.Now()) {
+	for c.wait(ctx, tick.C) {
+		if w == nil {
+			w = newWatch(c.open())
+		}
+		began := time.Now()
+		findings := c.look(fresh).Findings
+		c.rest = restFactor * time.Since(began)
+		for _, e := range w.compare(findings, c.Now()) {
 			if err := c.Book.Record(ctx, e); err != nil && ctx.Err() == nil {
 				c.Log.Warn("what the doctor found could not be recorded", message.Unrecorded, "finding", e.SubjectID, "err", err)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			continue
-		case <-c.news:
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(soon):
-		}
+	}
+	return nil
+}
+
+// wait returns when it is time to look again; false when ctx has ended.
+func (c *Checkup) wait(ctx context.Context, tick <-chan time.Time) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-tick:
+		return true
+	case <-c.news:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(max(soon, c.rest)):
+		return true
 	}
 }
 

@@ -16,6 +16,13 @@ func bad(subject string) wire.Finding {
 	return wire.Finding{ID: "dhcp.no-bootfile", Severity: wire.SeverityError, Subject: subject, What: "It is bad."}
 }
 
+func findingsOf(subjects []string) (list []wire.Finding) {
+	for _, s := range subjects {
+		list = append(list, bad(s))
+	}
+	return list
+}
+
 // rounds looks every ten seconds for a while and counts what is recorded.
 func rounds(w *watch, now *time.Time, d time.Duration, findings ...wire.Finding) (found, gone int) {
 	for end := now.Add(d); now.Before(end); *now = now.Add(every) {

@@ -65,9 +65,22 @@ func TestInspect(t *testing.T) {
 		"a header":    {append([]byte("MZ"), bytes.Repeat([]byte{0xff}, 0x60)...), Content{}},
 		"processor ?": {pe(0x1234, ""), Content{Firmware: UEFI}},
 		"empty":       {nil, Content{}},
+		"large":       {pe(0x8664, strings.Repeat("\x01", 2*windowSize)+"iPXE\x00autoexec.ipxe\x00\x001.21.1+x\x00"), Content{X64, "1.21.1+x", true, true}},
 	} {
 		if got, err := Inspect(bytes.NewReader(test.data)); err != nil || got != test.want {
 			t.Errorf("%s: %+v %v, want %+v", name, got, err, test.want)
+		}
+	}
+}
+
+// What lies across the edge of two pieces is found.
+func TestInspectAtEdges(t *testing.T) {
+	for before := windowSize - 60; before < windowSize+10; before++ {
+		data := pe(0x8664, "")
+		data = append(append(data, make([]byte, before-len(data))...), "iPXE\x00autoexec.ipxe\x00\x001.21.1+x\x00"...)
+		data = append(data, make([]byte, windowSize)...)
+		if got, err := Inspect(bytes.NewReader(data)); err != nil || got != (Content{X64, "1.21.1+x", true, true}) {
+			t.Fatalf("after %d bytes: %+v %v", before, got, err)
 		}
 	}
 }

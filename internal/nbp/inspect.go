@@ -3,6 +3,7 @@ package nbp
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -24,17 +25,38 @@ var version = regexp.MustCompile(`\x00(\d+\.\d+\.\d+[0-9A-Za-z+~.:()_ -]{0,60})\
 
 // Inspect reads a boot program's file.
 func Inspect(r io.Reader) (Content, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxProgram))
-	if err != nil {
-		return Content{}, fmt.Errorf("read a boot program: %w", err)
+	var c Content
+	var says bool // that it is iPXE
+	r = io.LimitReader(r, maxProgram)
+	window := make([]byte, 0, windowSize)
+	for first := true; ; first = false {
+		n, err := io.ReadFull(r, window[len(window):windowSize])
+		window = window[:len(window)+n]
+		if first {
+			c.Firmware = peFirmware(window)
+		}
+		c.Autoexec = c.Autoexec || bytes.Contains(window, []byte(AutoexecName))
+		says = says || bytes.Contains(window, []byte("iPXE"))
+		if m := version.FindSubmatch(window); m != nil && c.Version == "" {
+			c.Version = string(m[1])
+		}
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			c.Readable = c.Firmware != "" && says
+			return c, nil
+		case err != nil:
+			return Content{}, fmt.Errorf("read a boot program: %w", err)
+		}
+		window = window[:copy(window, window[windowSize-longestText:])]
 	}
-	c := Content{Firmware: peFirmware(data), Autoexec: bytes.Contains(data, []byte(AutoexecName))}
-	if m := version.FindSubmatch(data); m != nil {
-		c.Version = string(m[1])
-	}
-	c.Readable = c.Firmware != "" && bytes.Contains(data, []byte("iPXE"))
-	return c, nil
 }
+
+// A program is looked at piece by piece, so that a small daemon stays small: the pieces overlap by
+// what may lie across their edge.
+const (
+	windowSize  = 64 << 10
+	longestText = 128
+)
 
 // peFirmware reads the processor from the header of a PE file (PE Format, COFF File Header).
 func peFirmware(data []byte) Firmware {
