@@ -50,8 +50,8 @@ func (h *host) hasProven(daemon, want string) {
 	}
 }
 
-// A program that is not ours to begin with, in the place of each service's own, tries what an attacker
-// would; it can do what the service is for and nothing else.
+// A foreign program, in the place of each service's own, tries what an attacker would; it can do what
+// the service is for and nothing else.
 func TestSandboxes(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "probe")
 	build := exec.Command("go", "build", "-o", bin, "./probe")
