@@ -113,6 +113,7 @@ func overDamage(t *testing.T, raw []byte) bool {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	settled := false
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		select {
 		case err := <-ended:
@@ -135,6 +136,11 @@ func overDamage(t *testing.T, raw []byte) bool {
 		if r, err := a.http.Get(a.url + "/readyz"); err == nil {
 			r.Body.Close()
 			if r.StatusCode == http.StatusOK {
+				if !settled { // events are read beside the first requests, and a damaged one ends it then
+					settled = true
+					time.Sleep(500 * time.Millisecond)
+					continue
+				}
 				livesOn(t, a)
 				_ = cmd.Process.Kill()
 				<-ended
