@@ -163,7 +163,7 @@ var words = map[wire.Severity]string{wire.SeverityOK: "ok", wire.SeverityNote: "
 // printDiagnosis writes it for people.
 func (a *appliance) printDiagnosis(d wire.Diagnosis) error {
 	for _, f := range d.Findings {
-		fmt.Fprintf(a.stdout, "%-8s %s\n", words[f.Severity], f.What)
+		fmt.Fprintf(a.stdout, "%-8s %s: %s\n", words[f.Severity], f.Title, f.What)
 		if f.Severity == wire.SeverityOK {
 			continue
 		}

@@ -73,7 +73,7 @@ func TestDoctorAsksServer(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, `{"at":"2026-01-02T03:04:05Z","findings":[{"id":"dhcp.servers-disagree","severity":"`+severity+`","subject":"x","what":"Two servers say this and that.","why":"Luck.","next":"Switch one off.",
+		_, _ = io.WriteString(w, `{"at":"2026-01-02T03:04:05Z","findings":[{"id":"dhcp.servers-disagree","severity":"`+severity+`","subject":"x","title":"Servers disagree","what":"Two servers say this and that.","why":"Luck.","next":"Switch one off.",
 			"machines":["52:54:00:00:00:01"],"snippets":["kea-arch"]},{"id":"host.clock","severity":"error","subject":"host","what":"It is 1970.","why":"","next":""}],
 			"servers":[{"server":"192.0.2.254","link":"eth0","vlan":30,"offers":[{"client":"iPXE","bootfile":"ipxe.efi"}]}]}`)
 	})}
@@ -84,7 +84,7 @@ func TestDoctorAsksServer(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"WARNING  Two servers say this and that.", "-> Switch one off.", "Seen: 52:54:00:00:00:01", "kea-arch", "192.0.2.254  eth0 VLAN 30  iPXE", "Nobody listens on UDP port 1."} {
+	for _, want := range []string{"WARNING  Servers disagree: Two servers say this and that.", "-> Switch one off.", "Seen: 52:54:00:00:00:01", "kea-arch", "192.0.2.254  eth0 VLAN 30  iPXE", "Nobody listens on UDP port 1."} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}

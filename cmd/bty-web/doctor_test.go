@@ -28,9 +28,14 @@ func ownAddress(t *testing.T) netip.Addr {
 // saw tells bty-web what bty-sniff saw: a machine that asked, and what it was told.
 func (a *appliance) saw(mac, class string, arch int, answer string) {
 	a.Helper()
-	at := time.Now().UTC().Format(time.RFC3339Nano)
+	a.sawAt(time.Now(), mac, class, arch, "192.0.2.50", answer)
+}
+
+func (a *appliance) sawAt(when time.Time, mac, class string, arch int, address, answer string) {
+	a.Helper()
+	at := when.UTC().Format(time.RFC3339Nano)
 	a.local("report.sock", "POST", "/sightings", jsonText(fmt.Sprintf(`{"sightings":[{"at":%q,"mac":%q,"message":"DISCOVER","class":%q,"arch_code":%d,"link":"eth0"}],
-		"answers":[{"at":%q,"mac":%q,"message":"ACK","from":"192.0.2.254","server":"192.0.2.254","address":"192.0.2.50","link":"eth0",%s}]}`, at, mac, class, arch, at, mac, answer))).is(a, 204)
+		"answers":[{"at":%q,"mac":%q,"message":"ACK","from":"192.0.2.254","server":"192.0.2.254","address":%q,"link":"eth0",%s}]}`, at, mac, class, arch, at, mac, address, answer))).is(a, 204)
 }
 
 // findings are what GET /api/v1/doctor has, by ID.
@@ -85,6 +90,32 @@ func (a *appliance) within(d time.Duration, id string) map[string]any {
 	}
 	a.Fatalf("no finding %s in %v", id, a.findings())
 	return nil
+}
+
+// A machine that has an address and a bootfile and asks for nothing is a finding, until it asks.
+func TestDoctorSilentMachine(t *testing.T) {
+	for name, asks := range map[string]func(*appliance){
+		"HTTP":   func(a *appliance) { a.anonymous("GET", "/boot/ipxe.efi", nil).is(t, 200) },
+		"script": func(a *appliance) { a.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200) },
+		"TFTP": func(a *appliance) {
+			a.local("report.sock", "POST", "/transfers", jsonText(`{"client":"127.0.0.1","file":"ipxe.efi","bytes":2}`)).is(t, 204)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := start(t, nil)
+			a.file("ipxe.efi", []byte("MZ"))
+			a.sawAt(time.Now().Add(-3*time.Minute), mac1, "PXEClient:Arch:00007:UNDI:003016", 7, "127.0.0.1", `"bootfile":"ipxe.efi","next_server":"`+ownAddress(t).String()+`"`)
+			if f := a.within(5*time.Second, "machine.silent"); f["subject"] != mac1 || f["severity"] != "warning" {
+				t.Errorf("%v", f)
+			}
+			asks(a)
+			for end := time.Now().Add(5 * time.Second); a.findings()["machine.silent"] != nil; time.Sleep(100 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("it has asked, and is still silent")
+				}
+			}
+		})
+	}
 }
 
 // The address that is set stands in the texts, and one that is not this host's is a finding.

@@ -46,7 +46,7 @@ func doctorOf(d wire.Diagnosis) doctorPart {
 	p := doctorPart{Diagnosis: d}
 	for _, f := range d.Findings {
 		if f.Severity == wire.SeverityOK {
-			p.Well = append(p.Well, strings.TrimSuffix(f.What, "."))
+			p.Well = append(p.Well, f.Title+": "+strings.TrimSuffix(f.What, "."))
 			continue
 		}
 		shown := doctorFinding{Finding: f, Tone: "bad", Icon: "x-octagon"}
