@@ -59,8 +59,10 @@ func TestLintian(t *testing.T) {
 	if err != nil {
 		t.Errorf("lintian (apt-get install lintian): %v", err)
 	}
+	// It depends on systemd. An override would be an error for Debian 13's lintian, which has no such tag.
+	const noInit = "I: bty: package-supports-alternative-init-but-no-init.d-script "
 	for line := range strings.Lines(string(out)) {
-		if !strings.HasPrefix(line, "N: ") {
+		if !strings.HasPrefix(line, "N: ") && !strings.HasPrefix(line, noInit) {
 			t.Error(strings.TrimSpace(line))
 		}
 	}
