@@ -37,13 +37,13 @@ func TestReload(t *testing.T) {
 func TestWatchdog(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		for _, d := range daemons {
-			h.dropIn(d+".service", "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=2s")
+			h.dropIn(d+".service", "[Service]\nWatchdogSec=4s\nTimeoutAbortSec=4s")
 		}
 		pids := make(map[string]string)
 		for _, d := range h.start() {
 			pids[d] = h.property(d+".service", "MainPID")
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(5 * time.Second)
 		for d, pid := range pids {
 			if got := h.property(d+".service", "MainPID"); got != pid {
 				t.Fatalf("%s did not feed its watchdog", d)
@@ -70,7 +70,7 @@ func TestWatchdog(t *testing.T) {
 // awaitSuccessor waits for another main process than pid.
 func (h *host) awaitSuccessor(unit, pid string) {
 	h.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		if got := h.property(unit, "MainPID"); got != pid && got != "0" && h.property(unit, "ActiveState") == "active" {
 			return
 		}
@@ -85,7 +85,7 @@ func TestSinglePort(t *testing.T) {
 	content := bytes.Repeat([]byte("boot"), 5000)
 	each(t, func(t *testing.T, h *host) {
 		h.useDropIn("bty-tftp.service.d/single-port.conf")
-		h.dropIn("bty-tftp.service", "[Service]\nWatchdogSec=2s")
+		h.dropIn("bty-tftp.service", "[Service]\nWatchdogSec=4s")
 		h.enable()
 		h.write("/var/lib/bty/boot/vmlinuz", string(content), 0o644)
 		for range 2 { // cold and warm
@@ -99,7 +99,7 @@ func TestSinglePort(t *testing.T) {
 		if links := h.run("nsenter", "--net", "--target", pid, "ip", "-o", "link"); strings.Contains(links, NIC) {
 			t.Errorf("it has a network: %s", links)
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(5 * time.Second)
 		if got := h.property("bty-tftp.service", "MainPID"); got != pid {
 			t.Error("the watchdog takes it for dead")
 		}

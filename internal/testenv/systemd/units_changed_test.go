@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -51,6 +52,27 @@ func TestTwoPorts(t *testing.T) {
 			if got, _ := h.fetchFrom(port, "vmlinuz"); string(got) != "kernel" {
 				t.Errorf("TFTP on port %d serves %q", port, got)
 			}
+		}
+	})
+}
+
+// Boot files and backups in a folder of the operator's, as docs/systemd.md says.
+func TestOtherFolders(t *testing.T) {
+	each(t, func(t *testing.T, h *host) {
+		h.run("install", "-d", "-o", "bty", "-g", "bty", "-m", "750", "/srv/bty")
+		h.write("/etc/bty/bty.toml", "[paths]\nboot_dir = '/srv/bty/boot'\nbackup_dir = '/srv/bty/backups'\n", 0o644)
+		h.dropIn("bty-web.service", "[Service]\nReadWritePaths=/srv/bty")
+		h.start()
+		h.run("bty-lab", "backup")
+		if made := strings.Fields(h.run("ls", "/srv/bty/backups")); len(made) != 1 {
+			t.Errorf("backups: %v", made)
+		}
+		h.write("/srv/bty/boot/vmlinuz", "kernel", 0o644)
+		if got, _ := h.fetch("vmlinuz"); string(got) != "kernel" {
+			t.Errorf("TFTP serves %q", got)
+		}
+		if got := h.run("curl", "--fail", "--silent", "http://localhost:8080/boot/vmlinuz"); got != "kernel" {
+			t.Errorf("HTTP serves %q", got)
 		}
 	})
 }
