@@ -2,9 +2,12 @@ package host
 
 import (
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"bty/internal/doctor"
 )
@@ -75,6 +78,27 @@ func TestNftables(t *testing.T) {
 	}
 }
 
+// nft is asked in this very network namespace, and what it says is told.
+func TestNftablesIsAsked(t *testing.T) {
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("%v; run as root", err)
+	}
+	load := exec.CommandContext(t.Context(), "nft", "-f", "-")
+	load.Stdin = strings.NewReader("table inet f { chain i { type filter hook input priority 0; policy drop; tcp dport 8080 accept\n}\n}\n")
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	w := nftables(t.Context(), []Door{webDoor, tftpDoor})
+	if w.By != "nftables" || w.Blind != "" || !slices.Equal(w.Blocked, []string{"UDP port 69"}) || w.Unsure != nil || w.Next == "" {
+		t.Errorf("%+v", w)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if w := nftables(t.Context(), nil); !strings.Contains(w.Blind, "nft is there") {
+		t.Errorf("%+v", w)
+	}
+}
+
 func TestNftablesNonsense(t *testing.T) {
 	if _, err := readNftables([]byte("{")); err == nil {
 		t.Error("half an object is a ruleset")
@@ -107,6 +131,31 @@ func TestIPTables(t *testing.T) {
 	} {
 		if got := judge(readIPTables(test.rules)); got != test.want {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+// The kernel's own tables, as iptables writes them.
+func TestIPTablesOfTheKernel(t *testing.T) {
+	for name, test := range map[string]struct {
+		commands []string
+		want     judged
+	}{
+		"drop":      {[]string{"-P INPUT DROP", "-A INPUT -i lo -j ACCEPT", "-A INPUT -p tcp --dport 8080 -j ACCEPT"}, judged{"blocked", "open"}},
+		"multiport": {[]string{"-P INPUT DROP", "-A INPUT -p udp -m multiport --dports 67,69 -j ACCEPT", "-A INPUT -s 10.0.0.0/8 -p tcp --dport 8000:9000 -j ACCEPT"}, judged{"open", "unsure"}},
+		"chain":     {[]string{"-N own", "-A INPUT -j own", "-A own ! -p tcp -j RETURN", "-A own -p tcp ! --dport 8080 -j ACCEPT", "-A own -j REJECT"}, judged{"open", "blocked"}},
+	} {
+		script := "set -e\n"
+		for _, c := range test.commands {
+			script += "iptables-legacy " + c + "\n"
+		}
+		cmd := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-c", script+"iptables-legacy -S")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v: %s; as root, with the package iptables", name, err, out)
+		}
+		if got := judge(readIPTables(string(out))); got != test.want {
+			t.Errorf("%s: %+v, want %+v\n%s", name, got, test.want, out)
 		}
 	}
 }
