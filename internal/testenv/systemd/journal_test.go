@@ -27,6 +27,7 @@ func TestJournal(t *testing.T) {
 		h.enable()
 		t.Run("a machine's life", func(t *testing.T) { machineLife(t, h) })
 		t.Run("a configuration that cannot be used", func(t *testing.T) { badConfiguration(t, h) })
+		t.Run("a database that cannot be used", func(t *testing.T) { badDatabase(t, h) })
 		t.Run("flood", func(t *testing.T) { bogusRequests(t, h) })
 	})
 }
@@ -165,6 +166,26 @@ func badConfiguration(t *testing.T, h *host) {
 	if found := h.journal("MESSAGE_ID="+message.ConfigReloaded.Value.String(), "--lines=1"); len(found) != 1 {
 		t.Errorf("%d lines say that the configuration was reloaded", len(found))
 	}
+}
+
+// badDatabase: the daemon refuses it, and journalctl -x names the command that helps.
+func badDatabase(t *testing.T, h *host) {
+	h.run("systemctl", "stop", "bty-web.service")
+	h.run("sh", "-c", "cd /var/lib/bty && cp -p bty.db whole.db && dd if=/dev/urandom of=bty.db bs=4096 count=4 conv=notrunc status=none")
+	if _, err := h.try("systemctl", "start", "bty-web.service"); err == nil {
+		t.Error("bty-web starts with it")
+	}
+	class := "MESSAGE_ID=" + message.DatabaseRefused.Value.String()
+	if found := h.journal(class, "--lines=1"); len(found) != 1 || found[0].field("_SYSTEMD_UNIT") != "bty-web.service" || found[0].field("PRIORITY") != "3" ||
+		!strings.Contains(found[0].field("MESSAGE"), "bty-lab restore") {
+		t.Errorf("the journal has %v", found)
+	}
+	said := h.run("journalctl", "--no-pager", "--quiet", "--catalog", "--lines=1", class)
+	if !strings.Contains(said, "-- Subject: The database was refused\n") || !strings.Contains(said, "Damaged: restore the newest backup") {
+		t.Errorf("journalctl -x says:\n%s", said)
+	}
+	h.run("mv", "/var/lib/bty/whole.db", "/var/lib/bty/bty.db")
+	h.run("systemctl", "restart", "bty-web.service")
 }
 
 // bogusRequests sends 100,000 requests for files that there are not and as many packets that are no
