@@ -57,6 +57,7 @@ var packages = sync.OnceValues(func() (deb string, err error) {
 	if err != nil {
 		return "", err
 	}
+	sweep(build)
 	if scratch, err = os.MkdirTemp(build, "systemd."); err != nil {
 		return "", err
 	}
@@ -66,6 +67,16 @@ var packages = sync.OnceValues(func() (deb string, err error) {
 	}
 	return deb, Unpack(ctx, deb, contents())
 })
+
+// sweep removes what killed runs have left. No run takes half a day.
+func sweep(build string) {
+	left, _ := filepath.Glob(filepath.Join(build, "systemd.*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 12*time.Hour {
+			os.RemoveAll(dir)
+		}
+	}
+}
 
 func contents() string { return filepath.Join(scratch, "contents") }
 
