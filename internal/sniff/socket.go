@@ -7,8 +7,6 @@ import (
 	"math"
 	"net"
 	"os"
-	"syscall"
-	"time"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -86,58 +84,66 @@ func bigEndian(n uint16) uint16 {
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-// Socket reads captured packets.
+// Socket reads captured packets. It stays out of Go's poller, which would be woken by each packet
+// while the loop rests to let them gather.
 type Socket struct {
-	file  *os.File
-	conn  syscall.RawConn
+	fd    int
+	bell  int // an eventfd that ends a wait
 	slots *slots
 }
 
-// Adopt takes a socket that Open made, here or in another process, and refuses any other.
+// Adopt takes over a socket that Open made, here or in another process, and refuses any other.
 func Adopt(f *os.File) (*Socket, error) {
+	defer f.Close()
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	s := &Socket{file: f, conn: conn, slots: newSlots()}
-	err = s.control(func(fd int) error {
-		locked, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER)
-		if err == nil && locked == 0 {
-			err = errors.New("its filter is not locked")
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the packet socket was not opened by bty-sniff-open: %w", err)
-	}
-	// A deadline proves that reads can be woken, which the watchdog's check relies on.
-	if err := f.SetReadDeadline(time.Time{}); err != nil {
-		return nil, fmt.Errorf("the packet socket blocks: %w", err)
+	s := &Socket{fd: -1, bell: -1, slots: newSlots()}
+	if controlErr := conn.Control(func(fd uintptr) { err = s.take(int(fd)) }); controlErr != nil || err != nil {
+		return nil, errors.Join(fmt.Errorf("the packet socket was not opened by bty-sniff-open: %w", errors.Join(controlErr, err)), s.Close())
 	}
 	return s, nil
 }
 
-// Close gives the socket up.
-func (s *Socket) Close() error { return s.file.Close() }
+func (s *Socket) take(fd int) error {
+	locked, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER)
+	if err == nil && locked == 0 {
+		err = errors.New("its filter is not locked")
+	}
+	if err != nil {
+		return err
+	}
+	if s.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		return err
+	}
+	s.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	return err
+}
+
+// Close gives the socket up. Nobody may be reading.
+func (s *Socket) Close() (err error) {
+	for _, fd := range []*int{&s.fd, &s.bell} {
+		if *fd >= 0 {
+			err = errors.Join(err, unix.Close(*fd))
+		}
+		*fd = -1
+	}
+	return err
+}
 
 // MaySend reports whether the kernel would let this process send. It tries with a link that cannot
 // exist, so that nothing is sent where it may.
 func (s *Socket) MaySend() bool {
-	return s.control(func(fd int) error {
-		err := unix.Sendto(fd, []byte{0}, unix.MSG_DONTWAIT, &unix.SockaddrLinklayer{Ifindex: math.MaxInt32})
-		if !errors.Is(err, unix.EPERM) {
-			return nil
-		}
-		return err
-	}) == nil
+	err := unix.Sendto(s.fd, []byte{0}, unix.MSG_DONTWAIT, &unix.SockaddrLinklayer{Ifindex: math.MaxInt32})
+	return !errors.Is(err, unix.EPERM)
 }
 
-func (s *Socket) control(f func(fd int) error) error {
-	var failed error
-	if err := s.conn.Control(func(fd uintptr) { failed = f(int(fd)) }); err != nil {
-		return err
-	}
-	return failed
+// ring ends a wait, this one or the next.
+func (s *Socket) ring() error {
+	one := binary.NativeEndian.AppendUint64(nil, 1)
+	_, err := unix.Write(s.bell, one)
+	return err
 }
 
 // captured is one packet, valid until the next is read.
@@ -149,25 +155,29 @@ type captured struct {
 	outgoing bool
 }
 
-// read waits for packets, hands those that are there to f, at most most, and says how many. A
-// deadline of the file ends the wait.
-func (s *Socket) read(most int, f func(captured)) (n int, err error) {
-	waitErr := s.conn.Read(func(fd uintptr) bool {
-		for n < most && err == nil {
-			var got int
-			if got, err = s.next(int(fd), most-n, f); got == 0 {
-				break
-			}
-			n += got
+// read waits for packets or the bell, hands those that are there to f, at most most, and says how many
+// they were and whether it rang.
+func (s *Socket) read(most int, f func(captured)) (n int, rang bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.bell), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		return 0, false, fmt.Errorf("wait for packets: %w", err)
+	}
+	if fds[1].Revents != 0 {
+		_, err := unix.Read(s.bell, make([]byte, 8))
+		rang = err == nil
+	}
+	for n < most {
+		got, err := s.next(most-n, f)
+		if n += got; got == 0 || err != nil {
+			return n, rang, err
 		}
-		return n > 0 || err != nil
-	})
-	return n, errors.Join(waitErr, err)
+	}
+	return n, rang, nil
 }
 
 // next reads as many packets as one call gives.
-func (s *Socket) next(fd, most int, f func(captured)) (int, error) {
-	n, err := s.slots.receive(fd, most)
+func (s *Socket) next(most int, f func(captured)) (int, error) {
+	n, err := s.slots.receive(s.fd, most)
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.ENETDOWN): // the other links are still heard
 		return 0, nil
@@ -206,31 +216,24 @@ func vlanOf(oob []byte) uint16 {
 
 // link is what the socket's own network namespace calls a link, which need not be ours.
 func (s *Socket) link(index int) (name string, mac net.HardwareAddr, err error) {
-	err = s.control(func(fd int) error {
-		var byIndex ifreq
-		binary.NativeEndian.PutUint32(byIndex[unix.IFNAMSIZ:], uint32(index))
-		if err := byIndex.ioctl(fd, unix.SIOCGIFNAME); err != nil {
-			return err
-		}
-		name = unix.ByteSliceToString(byIndex[:unix.IFNAMSIZ])
-		if err := byIndex.ioctl(fd, unix.SIOCGIFHWADDR); err != nil {
-			return err
-		}
-		mac = net.HardwareAddr(byIndex[unix.IFNAMSIZ+2 : unix.IFNAMSIZ+2+6]) // behind sa_family
-		return nil
-	})
-	return name, mac, err
+	var r ifreq
+	binary.NativeEndian.PutUint32(r[unix.IFNAMSIZ:], uint32(index))
+	if err := r.ioctl(s.fd, unix.SIOCGIFNAME); err != nil {
+		return "", nil, err
+	}
+	name = unix.ByteSliceToString(r[:unix.IFNAMSIZ])
+	if err := r.ioctl(s.fd, unix.SIOCGIFHWADDR); err != nil {
+		return name, nil, err
+	}
+	return name, net.HardwareAddr(r[unix.IFNAMSIZ+2 : unix.IFNAMSIZ+2+6]), nil // behind sa_family
 }
 
 // drops is how many packets the kernel threw away since it was asked last, because nobody read
 // them in time.
-func (s *Socket) drops() (n uint32, err error) {
-	err = s.control(func(fd int) error {
-		stats, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
-		if err == nil {
-			n = stats.Drops
-		}
-		return err
-	})
-	return n, err
+func (s *Socket) drops() (uint32, error) {
+	stats, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return 0, err
+	}
+	return stats.Drops, nil
 }

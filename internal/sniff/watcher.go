@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,12 +49,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 		repeats: newCopies[uint64](repeatWindow), copies: newCopies[identity](copyWindow)}
 	summary := summary{log: w.Log}
 	for ctx.Err() == nil {
-		n, err := w.Socket.read(most, func(c captured) { w.take(c, m, time.Now()) })
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			_ = w.Socket.file.SetReadDeadline(time.Time{}) // it took one before
-			w.beat.answer()
-		} else if err != nil {
+		n, rang, err := w.Socket.read(most, func(c captured) { w.take(c, m, time.Now()) })
+		if err != nil {
 			return err
+		}
+		if rang {
+			w.beat.answer()
 		}
 		w.count()
 		summary.write(&w.counts, time.Now())
@@ -144,7 +143,7 @@ func (w *Watcher) Check(ctx context.Context) error {
 }
 
 func (w *Watcher) wake() {
-	_ = w.Socket.file.SetReadDeadline(time.Unix(1, 0)) // Adopt saw that it takes deadlines
+	_ = w.Socket.ring() // a bell that cannot be rung fails the watchdog's check
 }
 
 // heartbeat is a question that a loop answers.
