@@ -1,6 +1,8 @@
 package host
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -78,18 +80,41 @@ func TestNftables(t *testing.T) {
 	}
 }
 
-// nft is asked in this very network namespace, and what it says is told.
+// elsewhere runs fn in a network namespace of its own, on a thread that ends with it. It is never the
+// main thread: the rest of the process would see that namespace as /proc/self/net.
+func elsewhere(fn func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			defer runtime.UnlockOSThread()
+			result <- elsewhere(fn)
+			return
+		}
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			result <- fmt.Errorf("%w; run as root", err)
+			return
+		}
+		result <- fn()
+	}()
+	return <-result
+}
+
+// nft is asked in the network namespace that the doctor is in, and what it says is told.
 func TestNftablesIsAsked(t *testing.T) {
-	runtime.LockOSThread() // never unlocked: the thread ends with the test
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatalf("%v; run as root", err)
+	var w doctor.Firewall
+	err := elsewhere(func() error {
+		load := exec.CommandContext(t.Context(), "nft", "-f", "-")
+		load.Stdin = strings.NewReader("table inet f { chain i { type filter hook input priority 0; policy drop; tcp dport 8080 accept\n}\n}\n")
+		if out, err := load.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		w = nftables(t.Context(), []Door{webDoor, tftpDoor})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	load := exec.CommandContext(t.Context(), "nft", "-f", "-")
-	load.Stdin = strings.NewReader("table inet f { chain i { type filter hook input priority 0; policy drop; tcp dport 8080 accept\n}\n}\n")
-	if out, err := load.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	w := nftables(t.Context(), []Door{webDoor, tftpDoor})
 	if w.By != "nftables" || w.Blind != "" || !slices.Equal(w.Blocked, []string{"UDP port 69"}) || w.Unsure != nil || w.Next == "" {
 		t.Errorf("%+v", w)
 	}

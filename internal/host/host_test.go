@@ -94,7 +94,7 @@ func TestPorts(t *testing.T) {
 	found := Ports(t.Context(), doctor.Port{Network: "udp", Number: udpPort}, doctor.Port{Network: "tcp", Number: tcpPort}, doctor.Port{Network: "tcp", Number: 1})
 	for _, p := range found[:2] {
 		if len(p.Holders) != 1 || p.Holders[0].PID != os.Getpid() || p.Holders[0].Name == "" || p.Hidden {
-			t.Errorf("%+v", p)
+			t.Fatalf("%+v", p)
 		}
 	}
 	if len(found[2].Holders) != 0 || found[2].Hidden {
