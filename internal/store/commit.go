@@ -139,7 +139,18 @@ func (s *Store) commit(batch []*request) {
 			s.events.apply(changes)
 		}
 		s.finish(batch, err)
+		if err == nil {
+			s.fillAhead()
+		}
 		return
+	}
+}
+
+// fillAhead makes the next commits quicker. Those of this one have their answer.
+func (s *Store) fillAhead() {
+	var used int64
+	if err := s.db.View(func(tx *bolt.Tx) error { used = tx.Size(); return nil }); err == nil {
+		s.ahead.keep(used)
 	}
 }
 

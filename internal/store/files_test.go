@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
-
-	"bty/internal/fault"
 )
 
 // sum is the digest of a file.
@@ -276,34 +274,21 @@ func TestUnknownValueVersion(t *testing.T) {
 	}
 }
 
-// A start looks at the many values only as far as it costs little; a copy that may become the state
-// is read in full.
 func TestDamagedEvent(t *testing.T) {
-	for _, test := range []struct {
-		value string
-		opens bool
-	}{{"", false}, {"\x01", false}, {"\x09{}", false}, {"\x01[]", false}, {"\x01{\"id\":7", false}, {"\x01{\"id\"7}", true}} {
+	for _, value := range []string{"", "\x01", "\x09{}", "\x01[]", "\x01{\"id\":7", "\x01{\"id\"7}"} {
 		path := filled(t)
 		raw, err := bolt.Open(path, 0o600, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = raw.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketEvents).Put(eventKey(1), []byte(test.value)) })
+		err = raw.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketEvents).Put(eventKey(1), []byte(value)) })
 		if err := errors.Join(err, raw.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := OpenCopy(path, func() {}); err == nil {
-			t.Errorf("%q: a copy with it is taken", test.value)
+			t.Errorf("%q: a copy with it is taken", value)
 		}
-		if !test.opens {
-			refused(t, path)
-			continue
-		}
-		s := open(t, path)
-		err = s.View(func(tx *Tx) error { _, _, err := tx.Event(1); return err })
-		if err == nil || !strings.Contains(err.Error(), "events/") || !strings.Contains(fault.Public(err), "bty-lab restore") {
-			t.Errorf("%q: read as %v", test.value, err)
-		}
+		refused(t, path)
 	}
 }
 

@@ -12,9 +12,8 @@ import (
 
 // inspect looks at a file from end to end without writing to it, before bbolt does: what bbolt
 // finds wrong when it opens a file for writing may end the process in a goroutine of its own, and
-// a file that was cut short ends it with a bus error. Each value must pass the check. It calls breathe
-// between two keys.
-func inspect(path string, check func(bucket, key, raw []byte) error, breathe func()) (err error) {
+// a file that was cut short ends it with a bus error. It calls breathe between two keys.
+func inspect(path string, breathe func()) (err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -51,7 +50,7 @@ func inspect(path string, check func(bucket, key, raw []byte) error, breathe fun
 			}
 		}
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
-			each := func(key, value []byte) error { breathe(); return check(name, key, value) }
+			each := func(key, value []byte) error { breathe(); return legible(name, key, value) }
 			if !isCurrent { // a migration reads what it changes
 				each = func(_, _ []byte) error { breathe(); return nil }
 			}

@@ -27,7 +27,7 @@ type Copy struct{ store *Store }
 // damaged, or has a newer schema, is refused with the reason. It never writes to the file. While
 // it looks it calls breathe, so that it can be made to leave the machine to others.
 func OpenCopy(path string, breathe func()) (*Copy, error) {
-	if err := inspect(path, legible, breathe); err != nil {
+	if err := inspect(path, breathe); err != nil {
 		return nil, err
 	}
 	db, err := openFile(path, true)

@@ -56,6 +56,7 @@ type Store struct {
 	done  chan struct{}
 	once  sync.Once
 
+	ahead    ahead
 	commits  atomic.Int64
 	machines memo[machine.MAC, machine.Machine]
 	hardware memo[machine.MAC, machine.Hardware]
@@ -71,7 +72,7 @@ func Open(path, version string) (*Store, error) {
 	if err := create(path, version); err != nil {
 		return nil, err
 	}
-	if err := inspect(path, plausible, func() {}); err != nil {
+	if err := inspect(path, func() {}); err != nil {
 		return nil, err
 	}
 	db, err := openFile(path, false)
@@ -82,7 +83,11 @@ func Open(path, version string) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("migrate %s: %w", path, err)
 	}
-	s := &Store{db: db, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}
 	err = s.View(func(tx *Tx) error { s.events = newIndex(tx.NewestEvent()); return nil })
 	return s, err
 }
@@ -91,11 +96,11 @@ func Open(path, version string) (*Store, error) {
 func (s *Store) Close() error {
 	s.once.Do(func() { close(s.stop) })
 	<-s.done
-	return s.db.Close()
+	return s.Abandon()
 }
 
 // Abandon closes a Store whose Run was never started.
-func (s *Store) Abandon() error { return s.db.Close() }
+func (s *Store) Abandon() error { return errors.Join(s.ahead.file.Close(), s.db.Close()) }
 
 // Commits is how many transactions were written since the file was opened.
 func (s *Store) Commits() int64 { return s.commits.Load() }

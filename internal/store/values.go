@@ -53,19 +53,6 @@ var typed = map[string]func(key []byte) any{
 	},
 }
 
-// plausible is legible for a start, which machines wait for: of what there is much of it looks at
-// both ends only. The rest is read soon, beside the first requests, and named if it is damaged.
-func plausible(bucket, key, raw []byte) error {
-	isObject := string(bucket) == string(bucketEvents) || string(bucket) == string(bucketHardware)
-	if !isObject && string(bucket) != string(bucketTrees) {
-		return legible(bucket, key, raw)
-	}
-	if len(raw) < 2 || raw[0] != valueVersion || isObject && (raw[1] != '{' || raw[len(raw)-1] != '}') {
-		return &ValueError{string(bucket), bytes.Clone(key), errors.New("it is no JSON")}
-	}
-	return nil
-}
-
 // legible reports a value that this release could not read later. Events and trees, of which there
 // are many bytes, are only looked at as JSON.
 func legible(bucket, key, raw []byte) error {
@@ -80,12 +67,12 @@ func legible(bucket, key, raw []byte) error {
 		}
 		return decode(bucket, key, raw, into)
 	}
-	if string(bucket) != string(bucketEvents) && string(bucket) != string(bucketTrees) {
+	isEvent := string(bucket) == string(bucketEvents)
+	if !isEvent && string(bucket) != string(bucketTrees) {
 		return nil
 	}
-	err := plausible(bucket, key, raw)
-	if err == nil && !json.Valid(raw[1:]) {
-		err = &ValueError{string(bucket), bytes.Clone(key), errors.New("it is no JSON")}
+	if len(raw) < 2 || raw[0] != valueVersion || isEvent && raw[1] != '{' || !json.Valid(raw[1:]) {
+		return &ValueError{string(bucket), bytes.Clone(key), errors.New("it is no JSON")}
 	}
-	return err
+	return nil
 }
