@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,7 +42,9 @@ func TestCrashLoop(t *testing.T) {
 		defer cancel()
 		begun, before := time.Now(), h.cpu()
 		waiting := make(chan error, 1)
-		go func() { waiting <- h.get("/pxe/52:54:00:00:00:01") }()
+		patient := h.client(false)
+		patient.Timeout = crashing + time.Minute
+		go func() { waiting <- send(ctx, patient, http.MethodGet, "/pxe/52:54:00:00:00:01", nil) }()
 		for time.Since(begun) < crashing {
 			if err := h.requestFile("ipxe.efi"); err != nil { // nobody answers
 				t.Fatal(err)

@@ -34,6 +34,7 @@ func TestDebianPackage(t *testing.T) {
 	}
 	for _, suite := range suites {
 		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
 			h := bootWith(t, suite, "")
 			h.give(old, "/root/old.deb")
 			h.give(next, "/root/new.deb")

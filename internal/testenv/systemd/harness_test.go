@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -41,6 +42,10 @@ type host struct {
 var scratch string
 
 func TestMain(m *testing.M) {
+	if flag.Parse(); testing.Short() {
+		fmt.Println("skipped: these tests boot containers, which takes minutes; run without -short")
+		os.Exit(0)
+	}
 	code := m.Run()
 	if scratch != "" {
 		os.RemoveAll(scratch)
@@ -86,9 +91,6 @@ const repo = "../../.."
 // installed before it was switched on, and nothing is enabled.
 func boot(t testing.TB, suite string) *host {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("containers take minutes; run without -short")
-	}
 	if _, err := packages(); err != nil {
 		t.Fatal(err)
 	}
