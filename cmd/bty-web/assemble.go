@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"bty/internal/build"
 	"bty/internal/checkup"
 	"bty/internal/config"
-	"bty/internal/daemon"
 	"bty/internal/fleet"
 	"bty/internal/lan"
 	"bty/internal/ledger"
@@ -89,13 +87,14 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		return nil, err
 	}
 	a.doctor = newDoctor(cfg, log, folder, chosen, seen, machines, book, operator)
+	ready := &readiness{check: state.Check, restoring: restores.comesBack}
 	adapter := serve.Adapter{Log: log, Strangers: books.Strangers(), Client: client, Large: make(chan struct{}, 4)}
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
 			Files: folder.programs, Boot: folder.root, Shelf: folder.files, Asked: a.doctor.Asked},
 		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
-			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: a.ready, Doctor: a.doctor.Diagnosis},
+			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: ready.Ready, Doctor: a.doctor.Diagnosis},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
@@ -126,16 +125,6 @@ func (a *app) sight(ctx context.Context, seen []fleet.Sighted) (refused int, err
 // client is the address that a request comes from, by the proxy that is trusted now.
 func (a *app) client(r *http.Request) netip.Addr {
 	return serve.Client(r, a.settings.Proxy())
-}
-
-// ready reports whether new work is welcome: the state answers and the process is not stopping.
-func (a *app) ready(ctx context.Context) error {
-	select {
-	case <-daemon.Draining(ctx):
-		return errors.New("bty-web is stopping")
-	default:
-		return a.state.Check(ctx)
-	}
 }
 
 // status is the line for people that `systemctl status` shows.

@@ -68,7 +68,7 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	defer end()
 	var wanted atomic.Pointer[backup.Switch]
 	comeBack := func(s backup.Switch) { wanted.Store(&s); end() }
-	app, err := assemble(r.config, r.log, state, legacyNotice(r.config, r.log), recovery{comeBack, r.last}, r.env.getenv)
+	app, err := assemble(r.config, r.log, state, legacyNotice(r.config, r.log), recovery{comeBack, func() bool { return wanted.Load() != nil }, r.last}, r.env.getenv)
 	if err != nil {
 		return nil, openError{errors.Join(err, state.Abandon())}
 	}
@@ -93,8 +93,9 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 
 // recovery is what a round knows of restores.
 type recovery struct {
-	comeBack func(backup.Switch)
-	last     *backup.Outcome
+	comeBack  func(backup.Switch)
+	comesBack func() bool // the round ends for another state
+	last      *backup.Outcome
 }
 
 // carry exchanges the databases; the next round opens whichever is there then.
