@@ -45,15 +45,15 @@ func (r *recent[K, V]) put(key K, value V, at time.Time) {
 
 // shrink drops the oldest quarter, so that a full table is not searched for each newcomer.
 func (r *recent[K, V]) shrink() {
-	times := make([]time.Time, 0, len(r.rows))
+	times := make([]int64, 0, len(r.rows))
 	for _, one := range r.rows {
-		times = append(times, one.at)
+		times = append(times, one.at.UnixNano())
 	}
-	slices.SortFunc(times, time.Time.Compare)
+	slices.Sort(times)
 	drop := max(1, len(times)/4)
 	last := times[drop-1]
 	for key, one := range r.rows { // many may be of the same moment
-		if drop > 0 && !one.at.After(last) {
+		if drop > 0 && one.at.UnixNano() <= last {
 			delete(r.rows, key)
 			drop--
 		}

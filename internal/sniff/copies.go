@@ -16,28 +16,31 @@ const (
 )
 
 // copies recognises what was seen a moment ago. Of two generations the older one is emptied as a whole,
-// so that forgetting costs little.
+// so that forgetting costs little. Times are since the first, in numbers that the collector of garbage
+// has not to look at.
 type copies[K comparable] struct {
 	window     time.Duration
-	young, old map[K]time.Time
-	since      time.Time
+	first      time.Time
+	young, old map[K]time.Duration
+	since      time.Duration
 }
 
 func newCopies[K comparable](window time.Duration) *copies[K] {
-	return &copies[K]{window: window, young: map[K]time.Time{}, old: map[K]time.Time{}}
+	return &copies[K]{window: window, first: time.Now(), young: map[K]time.Duration{}, old: map[K]time.Duration{}}
 }
 
 // seen reports whether this is a copy, and notes it if not.
-func (c *copies[K]) seen(key K, now time.Time) bool {
-	if len(c.young) >= maxCopies || now.Sub(c.since) >= c.window {
+func (c *copies[K]) seen(key K, at time.Time) bool {
+	now := at.Sub(c.first)
+	if len(c.young) >= maxCopies || now-c.since >= c.window {
 		c.young, c.old, c.since = c.old, c.young, now
 		clear(c.young)
 	}
-	at, known := c.young[key]
+	before, known := c.young[key]
 	if !known {
-		at, known = c.old[key]
+		before, known = c.old[key]
 	}
-	if age := now.Sub(at); known && age >= 0 && age < c.window {
+	if age := now - before; known && age >= 0 && age < c.window {
 		return true
 	}
 	c.young[key] = now
