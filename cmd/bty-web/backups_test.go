@@ -345,3 +345,18 @@ func TestBackupSaysWhatWillFlash(t *testing.T) {
 	id := a.do("GET", "/api/v1/backups", nil).object(t)["backups"].([]any)[0].(map[string]any)["backup_id"].(string)
 	a.do("GET", "/ui/backups/"+id+"/restore", nil).is(t, 200, "1 machine waited to be flashed")
 }
+
+// A backup that waits for its turn is cancelled at once, and those before it are made.
+func TestBackupCancelled(t *testing.T) {
+	a := start(t, nil)
+	var ids []string
+	for range 12 {
+		ids = append(ids, a.do("POST", "/workers/backups", jsonText(`{}`)).is(t, 202).object(t)["backup_id"].(string))
+	}
+	last := ids[len(ids)-1]
+	a.do("DELETE", "/workers/backups/"+last, nil).is(t, 200, `"cancelled"`)
+	if got := strings.Join(a.kinds(last), " "); got != "backup.create.requested backup.create.cancelled" {
+		t.Errorf("events %s", got)
+	}
+	a.ended(ids[0], "completed")
+}
