@@ -69,7 +69,7 @@ func askTree(t *testing.T, program string, words ...string) string {
 
 // subcommands are the words of a list of commands: two spaces, a word, a summary.
 func subcommands(said string) (words []string) {
-	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) {2,}\S`).FindAllStringSubmatch(said, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z][a-z-]*) {2,}\S`).FindAllStringSubmatch(said, -1) {
 		words = append(words, m[1])
 	}
 	return words

@@ -41,13 +41,20 @@ func (a *appliance) read(flags *flag.FlagSet, operands int) error {
 }
 
 func (a *appliance) parse(flags *flag.FlagSet, operands int) error {
+	if err := a.parseFlags(flags); err != nil {
+		return err
+	}
+	if flags.NArg() != operands {
+		return usageError{fmt.Errorf("%s takes %d arguments, and %d were given; see %s --help", flags.Name(), operands, flags.NArg(), flags.Name())}
+	}
+	return nil
+}
+
+func (a *appliance) parseFlags(flags *flag.FlagSet) error {
 	if err := flags.Parse(a.args); errors.Is(err, flag.ErrHelp) {
 		return err
 	} else if err != nil {
 		return usageError{err}
-	}
-	if flags.NArg() != operands {
-		return usageError{fmt.Errorf("%s takes %d arguments, and %d were given; see %s --help", flags.Name(), operands, flags.NArg(), flags.Name())}
 	}
 	return nil
 }
@@ -165,11 +172,16 @@ func listBackups(ctx context.Context, e env) error {
 	if err := a.read(a.flagSet("backups", "backups\n\nLists the backups, newest first, also while bty-web does not run."), 0); err != nil {
 		return err
 	}
+	return a.printBackups(ctx, client.IsAbsent)
+}
+
+// printBackups asks bty-web, and looks at the files after an error that without takes.
+func (a *appliance) printBackups(ctx context.Context, without func(error) bool) error {
 	server := a.server()
 	defer server.Close()
 	var list wire.Backups
 	err := server.Call(ctx, http.MethodGet, "/api/v1/backups", nil, &list)
-	if client.IsAbsent(err) {
+	if err != nil && without(err) {
 		return a.listFiles(err)
 	}
 	if err != nil {

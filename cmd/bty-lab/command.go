@@ -33,6 +33,7 @@ func tree() command {
 			{name: "export", summary: "write the hardware of all machines to a folder", run: exportBundle},
 			{name: "import", summary: "take the machines of such a folder in", run: importBundle},
 			{name: "doctor", summary: "say what is wrong with netboot and with this host, and what to do", run: diagnose},
+			{name: "support-bundle", summary: "put what is known of the appliance in a file, for somebody who is to help", run: supportBundle},
 			{name: "reload", summary: "have the running appliance read its configuration again", run: reload},
 			{name: "version", summary: "print the version", run: version},
 		},
@@ -71,7 +72,7 @@ func (c command) dispatch(ctx context.Context, parents string, e env) error {
 func (c command) help(w io.Writer, path string) {
 	fmt.Fprintf(w, "%s: %s\n\nUsage: %s COMMAND\n\n", path, c.summary, path)
 	for _, s := range c.sub {
-		fmt.Fprintf(w, "  %-12s %s\n", s.name, s.summary)
+		fmt.Fprintf(w, "  %-14s %s\n", s.name, s.summary)
 	}
 	fmt.Fprintf(w, "\n%s COMMAND --help describes a command.\n", path)
 }

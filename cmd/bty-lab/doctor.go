@@ -31,7 +31,7 @@ func diagnose(ctx context.Context, e env) error {
 	if err := a.read(flags, 0); err != nil {
 		return err
 	}
-	d, err := a.diagnosis(ctx)
+	d, err := a.diagnosis(ctx, doctorTime)
 	if err != nil {
 		return err
 	}
@@ -59,12 +59,13 @@ func errorsOf(d wire.Diagnosis) (n int) {
 	return n
 }
 
-// diagnosis is bty-web's, with what was seen here in place of what it could see less of.
-func (a *appliance) diagnosis(ctx context.Context) (wire.Diagnosis, error) {
+// diagnosis is bty-web's, which may take patience, with what was seen here in place of what it could
+// see less of.
+func (a *appliance) diagnosis(ctx context.Context, patience time.Duration) (wire.Diagnosis, error) {
 	d := wire.Diagnosis{Findings: []wire.Finding{}, Servers: []wire.DHCPServer{}, Snippets: []wire.DoctorSnippet{}}
 	server := a.server()
 	defer server.Close()
-	asking, cancel := context.WithTimeout(ctx, doctorTime)
+	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := server.Call(asking, "GET", "/api/v1/doctor", nil, &d)
 	if ctx.Err() != nil {

@@ -8,6 +8,7 @@ complete -c bty-lab -n __fish_use_subcommand -a restore -d 'Put a backup in the 
 complete -c bty-lab -n __fish_use_subcommand -a export -d 'Write the hardware of all machines to a folder'
 complete -c bty-lab -n __fish_use_subcommand -a import -d 'Take the machines of such a folder in'
 complete -c bty-lab -n __fish_use_subcommand -a doctor -d 'Say what is wrong with netboot and with this host'
+complete -c bty-lab -n __fish_use_subcommand -a support-bundle -d 'Put what is known of the appliance in a file'
 complete -c bty-lab -n __fish_use_subcommand -a reload -d 'Have the appliance read its configuration again'
 complete -c bty-lab -n __fish_use_subcommand -a version -d 'Print the version'
 complete -c bty-lab -n __fish_use_subcommand -a help -d 'List the commands'
@@ -24,7 +25,7 @@ complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l out -x -a '(__fi
 complete -c bty-lab -n '__fish_seen_subcommand_from backup' -l if-due -d 'Only if it is due'
 complete -c bty-lab -n '__fish_seen_subcommand_from import' -l replace -d 'Reset the machines that are known'
 complete -c bty-lab -n '__fish_seen_subcommand_from restore' -l yes -d 'Also when machines would be flashed'
-complete -c bty-lab -n '__fish_seen_subcommand_from liveenv backup backups restore export import doctor reload' -l socket -r -F -d 'The control socket of bty-web'
-complete -c bty-lab -n '__fish_seen_subcommand_from restore' -F
+complete -c bty-lab -n '__fish_seen_subcommand_from liveenv backup backups restore export import doctor support-bundle reload' -l socket -r -F -d 'The control socket of bty-web'
+complete -c bty-lab -n '__fish_seen_subcommand_from restore support-bundle' -F
 complete -c bty-lab -n '__fish_seen_subcommand_from export import' -x -a '(__fish_complete_directories)'
 complete -c bty-lab -n '__fish_seen_subcommand_from doctor' -l json -d 'Print it as JSON'
