@@ -27,6 +27,7 @@ type Memory struct {
 	now func() time.Time
 
 	mu       sync.Mutex
+	last     time.Time // of an Add, by the clock on the wall
 	requests recent[request, wire.Sighting]
 	answers  recent[answer, wire.DHCPAnswer]
 	askers   recent[machine.MAC, asker]
@@ -39,9 +40,15 @@ type asker struct{ isIPXE bool }
 
 // New returns an empty memory.
 func New(now func() time.Time) *Memory {
-	return &Memory{now: now, requests: newRecent[request, wire.Sighting](maxSeen), answers: newRecent[answer, wire.DHCPAnswer](maxSeen),
-		askers: newRecent[machine.MAC, asker](maxSeen), holders: newRecent[netip.Addr, machine.MAC](maxSeen),
-		programs: newRecent[machine.MAC, []wire.Sighting](maxSeen)}
+	l := &Memory{now: now}
+	l.forget()
+	return l
+}
+
+func (l *Memory) forget() {
+	l.requests, l.answers = newRecent[request, wire.Sighting](maxSeen), newRecent[answer, wire.DHCPAnswer](maxSeen)
+	l.askers, l.holders = newRecent[machine.MAC, asker](maxSeen), newRecent[netip.Addr, machine.MAC](maxSeen)
+	l.programs = newRecent[machine.MAC, []wire.Sighting](maxSeen)
 }
 
 // Add takes in what was seen. What names no machine is left out, and what claims to be of the
@@ -49,6 +56,7 @@ func New(now func() time.Time) *Memory {
 func (l *Memory) Add(now time.Time, o wire.Observations) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.turn(now.Round(0))
 	for _, s := range o.Sightings {
 		s.At = past(s.At, now)
 		l.sighting(s)
@@ -57,6 +65,15 @@ func (l *Memory) Add(now time.Time, o wire.Observations) {
 		a.At = past(a.At, now)
 		l.answer(a)
 	}
+}
+
+// turn forgets what was seen by a clock that has been set back since: what is seen from now on would
+// be older, and count for nothing until the clock comes by that time again.
+func (l *Memory) turn(now time.Time) {
+	if now.Before(l.last.Add(-time.Second)) { // two reports at one time may come in either order
+		l.forget()
+	}
+	l.last = now
 }
 
 func past(at, now time.Time) time.Time {

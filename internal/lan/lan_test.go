@@ -102,6 +102,22 @@ func TestOrderIsByTime(t *testing.T) {
 	}
 }
 
+// A clock that was wrong at first, as without a battery, and is set back: the firmware that asks then
+// is the firmware, not the iPXE of a time to come.
+func TestClockSetBack(t *testing.T) {
+	s := newSite(t)
+	s.asks(box, "iPXE", "192.0.2.7")
+	s.wait(-time.Millisecond)
+	s.asks(other, "", "192.0.2.8") // beside the first, not before it
+	s.is(box, true)
+	s.wait(-time.Hour)
+	s.asks(box, "", "192.0.2.7")
+	s.is(box, false)
+	if o := s.Recent(); len(o.Sightings) != 1 || o.Sightings[0].At.After(s.clock) {
+		t.Errorf("%+v", o.Sightings)
+	}
+}
+
 func TestRecentCoalesces(t *testing.T) {
 	s := newSite(t)
 	for range 3 {

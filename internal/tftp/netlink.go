@@ -38,16 +38,23 @@ func RefuseNetlink() error {
 	if err != nil {
 		return fmt.Errorf("assembling the filter: %w", err)
 	}
-	filter := kernelFilter(program)
 	runtime.LockOSThread() // the first call is this thread's; the second takes all others along
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up new privileges: %w", err)
 	}
+	return setFilter(program, unix.SECCOMP_FILTER_FLAG_TSYNC)
+}
+
+func setFilter(program []bpf.RawInstruction, flags uintptr) error {
+	filter := kernelFilter(program)
 	fprog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&fprog)))
-	if errno != 0 {
+	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&fprog)))
+	switch {
+	case errno != 0:
 		return fmt.Errorf("setting the filter: %w", errno)
+	case thread != 0: // seccomp(2): no error number, and no filter either
+		return fmt.Errorf("setting the filter: thread %d has one of its own", thread)
 	}
 	return nil
 }
