@@ -96,11 +96,12 @@ func (r *reporter) gather(ctx context.Context) bool {
 	return true
 }
 
-// flush sends all there is, and waits for bty-web as long as that takes.
+// flush sends all there is, and waits for bty-web as long as that takes. A body that is too large,
+// which anybody can bring about who sends long options, is sent in parts: machines are in it, too.
 func (r *reporter) flush(ctx context.Context) {
-	pause := retryFirst
+	pause, most := retryFirst, perBody
 	for ctx.Err() == nil {
-		o := r.batch.Take(perBody)
+		o := r.batch.Take(most)
 		if len(o.Sightings)+len(o.Answers) == 0 {
 			return
 		}
@@ -111,6 +112,9 @@ func (r *reporter) flush(ctx context.Context) {
 				r.log.Info("bty-web takes reports again", message.ReportsBack)
 			}
 			pause = retryFirst
+		case errors.Is(err, errTooLarge) && most > 1:
+			r.batch.Return(o)
+			most = (most + 1) / 2
 		case errors.As(err, new(refusal)):
 			r.log.Error("bty-web refused what was seen; it is dropped", message.ReportsRefused, "sightings", len(o.Sightings), "answers", len(o.Answers), "err", err)
 		default:
@@ -134,6 +138,10 @@ func wait(ctx context.Context, d time.Duration) {
 // refusal is an answer that another try would not change.
 type refusal struct{ error }
 
+func (r refusal) Unwrap() error { return r.error }
+
+var errTooLarge = errors.New("too much at one time")
+
 func (r *reporter) send(ctx context.Context, o wire.Observations) error {
 	body, err := json.Marshal(o)
 	if err != nil {
@@ -154,6 +162,9 @@ func (r *reporter) send(ctx context.Context, o wire.Observations) error {
 		return nil
 	}
 	err = fmt.Errorf("POST /sightings: %s: %s", res.Status, bytes.TrimSpace(why))
+	if res.StatusCode == http.StatusRequestEntityTooLarge {
+		err = fmt.Errorf("%w: %w", errTooLarge, err)
+	}
 	if res.StatusCode/100 == 4 {
 		return refusal{err}
 	}
