@@ -84,8 +84,11 @@ func TestBounds(t *testing.T) {
 			for n := range each {
 				log.Warn(netip.AddrFrom4([4]byte{10, byte(m), byte(n >> 8), byte(n)}), "refused")
 			}
-			if len(log.kinds) > MaxKinds {
-				t.Fatalf("%d kinds are kept", len(log.kinds))
+			log.mu.Lock()
+			kept := len(log.kinds)
+			log.mu.Unlock()
+			if kept > MaxKinds {
+				t.Fatalf("%d kinds are kept", kept)
 			}
 			time.Sleep(Every)
 		}

@@ -134,10 +134,3 @@ func (s structure) long(offset int) uint32 {
 	}
 	return binary.LittleEndian.Uint32(s.data[offset:])
 }
-
-func (s structure) quad(offset int) uint64 {
-	if offset+8 > len(s.data) {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(s.data[offset:])
-}

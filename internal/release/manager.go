@@ -146,16 +146,6 @@ func (m *Manager) List() []State {
 	return states
 }
 
-// Active reports whether a fetch waits or works.
-func (m *Manager) Active() bool {
-	for _, s := range m.pool.List() {
-		if !s.Status.Ended() {
-			return true
-		}
-	}
-	return false
-}
-
 func (m *Manager) find(tag string) (State, bool) {
 	if s, ok := m.pool.Get(tag); ok {
 		return s, true

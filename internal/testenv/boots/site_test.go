@@ -128,12 +128,6 @@ func (s *site) wait(ctx context.Context, mac string, timeout time.Duration, want
 	return m
 }
 
-// waitEvents waits until the machine has n events of a kind.
-func (s *site) waitEvents(ctx context.Context, mac string, timeout time.Duration, kind string, n int) {
-	s.t.Helper()
-	s.wait(ctx, mac, timeout, func(appliance.Machine) bool { return len(s.events(ctx, mac, kind)) >= n })
-}
-
 // events are the summaries of a machine's events of one kind, oldest first.
 func (s *site) events(ctx context.Context, mac, kind string) []string {
 	s.t.Helper()
