@@ -9,8 +9,8 @@ import (
 	"unicode"
 )
 
-// maxText is the longest text that is taken from an option, in characters; none that firmware
-// sends is nearly as long.
+// maxText is the longest text that is taken from an option, in bytes: as much as one option holds. Several
+// of one code may hold more, which no firmware sends, and which would take memory a thousand times over.
 const maxText = 255
 
 // text is what an option says, fit to be shown: some end it with NUL, and anybody may send anything.
@@ -25,10 +25,7 @@ func text(b []byte) string {
 		}
 		return r
 	}, strings.ToValidUTF8(string(b), "?"))
-	if runes := []rune(s); len(runes) > maxText {
-		s = string(runes[:maxText])
-	}
-	return s
+	return strings.ToValidUTF8(s[:min(len(s), maxText)], "")
 }
 
 func isPlain(b []byte) bool {
