@@ -250,6 +250,41 @@ func TestJournalSocketAnew(t *testing.T) {
 	}
 }
 
+// Those who find the new socket at the same time do not take each other's away.
+func TestJournalSocketAnewForMany(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	listen := func() *net.UnixConn {
+		conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, conn)
+		return conn
+	}
+	socket := listen()
+	h, err := DialJournal(path, slog.LevelInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3000 {
+		socket.Close()
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		socket = listen()
+		var all sync.WaitGroup
+		for range 64 {
+			all.Go(func() {
+				if err := h.Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelInfo, "line", 0)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	socket.Close()
+}
+
 func TestJournalLargeEntry(t *testing.T) {
 	path, next := journald(t)
 	h, err := DialJournal(path, slog.LevelInfo)

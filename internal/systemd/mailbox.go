@@ -27,6 +27,8 @@ type mailbox struct {
 	path string
 	conn atomic.Pointer[net.UnixConn]
 
+	dialing sync.Mutex
+
 	mu    sync.Mutex
 	lost  int       // entries that were not taken
 	until time.Time // when those who wait give up
@@ -35,10 +37,16 @@ type mailbox struct {
 
 func openMailbox(path string) (*mailbox, error) {
 	m := &mailbox{path: path}
-	return m, m.connect()
+	return m, m.connect(nil)
 }
 
-func (m *mailbox) connect() error {
+// connect replaces a connection of no use, unless somebody else has already.
+func (m *mailbox) connect(failed *net.UnixConn) error {
+	m.dialing.Lock()
+	defer m.dialing.Unlock()
+	if m.conn.Load() != failed {
+		return nil
+	}
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.path, Net: "unixgram"})
 	if err != nil {
 		return err
@@ -51,10 +59,11 @@ func (m *mailbox) connect() error {
 
 // send hands over one entry. lost is how many were not taken before this one.
 func (m *mailbox) send(entry []byte) (lost int, err error) {
-	err = m.try(entry)
-	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.ENOTCONN) {
-		if err = m.connect(); err == nil {
-			err = m.try(entry)
+	conn := m.conn.Load()
+	err = try(conn, entry)
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.ENOTCONN) || errors.Is(err, net.ErrClosed) {
+		if err = m.connect(conn); err == nil {
+			err = try(m.conn.Load(), entry)
 		}
 	}
 	if errors.Is(err, unix.EAGAIN) && !m.isStuck() {
@@ -70,8 +79,8 @@ func (m *mailbox) send(entry []byte) (lost int, err error) {
 }
 
 // try sends without waiting.
-func (m *mailbox) try(entry []byte) error {
-	raw, err := m.conn.Load().SyscallConn()
+func try(conn *net.UnixConn, entry []byte) error {
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
 	}
