@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -395,6 +396,40 @@ func TestReportSocket(t *testing.T) {
 		t.Errorf("%+v", tr)
 	}
 	p.Stop()
+}
+
+// A client that fetches a file in a loop does not fill the log of events; all are served.
+func TestReportsOfAClientAreBounded(t *testing.T) {
+	h := newHost(t)
+	var done, failed atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /clients/{address}", func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(wire.Client{IPXE: true})
+	})
+	mux.HandleFunc("POST /transfers", func(w http.ResponseWriter, r *http.Request) {
+		var tr wire.Transfer
+		if err := json.NewDecoder(r.Body).Decode(&tr); err != nil {
+			t.Error(err)
+		}
+		if tr.Error != "" {
+			failed.Add(1)
+		} else {
+			done.Add(1)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	h.web(mux)
+	p := h.start()
+	for range doneEach + 4 {
+		if got, err := h.curl("127.0.0.1", "ipxe.efi"); err != nil || !bytes.HasPrefix(got, []byte("#!ipxe")) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+	}
+	h.curl("127.0.0.1", "none")
+	p.Stop()
+	if done.Load() != doneEach || failed.Load() != 1 {
+		t.Errorf("%d transfers and %d failures were reported, want %d and 1", done.Load(), failed.Load(), doneEach)
+	}
 }
 
 // A bty-web that hangs costs a machine a moment, once.

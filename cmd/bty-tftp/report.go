@@ -24,6 +24,9 @@ const (
 	// askPause is how long bty-web is not asked after it did not answer.
 	askPause    = 5 * time.Second
 	reportQueue = 256
+	// Transfers that are reported in a minute: of a client, which boots twice in it at most, and clients.
+	doneEach    = 16
+	doneClients = 4096
 )
 
 // reporter talks to bty-web's report socket, best effort: TFTP works without it.
@@ -31,7 +34,9 @@ type reporter struct {
 	log   *slog.Logger
 	http  *http.Client
 	queue chan tftp.Transfer
-	gate  flood.Gate // of failures: anybody can cause one, with any address, and each would be an event
+	// Anybody can cause transfers, and each that is reported becomes an event.
+	failures flood.Gate // of a client and a file; from any address, so only a few kinds
+	done     flood.Gate // of a client; its address is true, or it could not have acknowledged
 
 	mu    sync.Mutex
 	until time.Time // ask nobody before
@@ -42,15 +47,15 @@ func newReporter(socket string, log *slog.Logger) *reporter {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}
 	return &reporter{
-		log: log, queue: make(chan tftp.Transfer, reportQueue),
+		log: log, queue: make(chan tftp.Transfer, reportQueue), done: flood.Gate{Each: doneEach, Kinds: doneClients},
 		http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 8, MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second}},
 	}
 }
 
-// add queues a transfer for reporting; when the queue is full it is dropped. Of failures
-// only the first in a minute of a client and a file is reported: the journal counts the rest.
+// add queues a transfer for reporting; when the queue is full it is dropped. What the gates hold back
+// is in the journal, in full or counted.
 func (r *reporter) add(t tftp.Transfer) {
-	if t.Err != nil && !r.gate.Pass(time.Now(), t.Client, t.File) {
+	if !r.passes(t) {
 		return
 	}
 	select {
@@ -58,6 +63,13 @@ func (r *reporter) add(t tftp.Transfer) {
 	default:
 		r.log.Debug("a transfer was not reported: bty-web is slow", "remote", t.Client)
 	}
+}
+
+func (r *reporter) passes(t tftp.Transfer) bool {
+	if t.Err != nil {
+		return r.failures.Pass(time.Now(), t.Client, t.File)
+	}
+	return r.done.Pass(time.Now(), t.Client, "")
 }
 
 // Run sends what is queued until ctx is done, then what is left.

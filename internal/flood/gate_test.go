@@ -31,3 +31,22 @@ func TestGate(t *testing.T) {
 		t.Errorf("%d passed, %d are kept", passed, len(g.kinds))
 	}
 }
+
+func TestGateForSeveral(t *testing.T) {
+	g := Gate{Each: 2, Kinds: 3}
+	now := time.Unix(1e9, 0)
+	for _, tt := range []struct {
+		from string
+		want bool
+	}{
+		{"192.0.2.1", true}, {"192.0.2.1", true}, {"192.0.2.1", false},
+		{"192.0.2.2", true}, {"192.0.2.3", true}, {"192.0.2.4", false}, {"192.0.2.2", true},
+	} {
+		if got := g.Pass(now, at(tt.from), ""); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+	if !g.Pass(now.Add(-time.Hour), at("192.0.2.1"), "") {
+		t.Error("a clock that was set back closes the gate")
+	}
+}
