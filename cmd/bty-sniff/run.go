@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"bty/internal/build"
 	"bty/internal/config"
@@ -96,14 +95,9 @@ func watch(ctx context.Context, env environment, cfg *config.Config, log *slog.L
 }
 
 type options struct {
-	config paths
+	config config.Paths
 	done   bool // nothing more to do: the version or the help was asked for
 }
-
-type paths []string
-
-func (p *paths) String() string     { return strings.Join(*p, " ") }
-func (p *paths) Set(s string) error { *p = append(*p, s); return nil }
 
 func parse(env environment) (options, error) {
 	var o options
@@ -116,10 +110,10 @@ func parse(env environment) (options, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{done: true}, nil
 		}
-		return o, usageError{err}
+		return o, daemon.UsageError{Err: err}
 	}
 	if flags.NArg() > 0 {
-		return o, usageError{fmt.Errorf("unexpected argument %q; bty-sniff --help lists the flags", flags.Arg(0))}
+		return o, daemon.UsageError{Err: fmt.Errorf("unexpected argument %q; bty-sniff --help lists the flags", flags.Arg(0))}
 	}
 	if version {
 		fmt.Fprintf(env.stdout, "bty-sniff %s\n", build.Version)
@@ -127,8 +121,3 @@ func parse(env environment) (options, error) {
 	}
 	return o, nil
 }
-
-// usageError exits with 2.
-type usageError struct{ error }
-
-func (usageError) ExitCode() int { return 2 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 
 	"bty/internal/build"
 	"bty/internal/config"
@@ -48,16 +47,11 @@ func listen(cfg *config.Config, log *slog.Logger, sockets []systemd.Socket, addr
 }
 
 type options struct {
-	config  paths
+	config  config.Paths
 	listen  string
 	bootDir string
 	done    bool // nothing more to do: the version or the help was asked for
 }
-
-type paths []string
-
-func (p *paths) String() string     { return strings.Join(*p, " ") }
-func (p *paths) Set(s string) error { *p = append(*p, s); return nil }
 
 func parse(env environment) (options, error) {
 	var o options
@@ -72,10 +66,10 @@ func parse(env environment) (options, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{done: true}, nil
 		}
-		return o, usageError{err}
+		return o, daemon.UsageError{Err: err}
 	}
 	if flags.NArg() > 0 {
-		return o, usageError{fmt.Errorf("unexpected argument %q; bty-tftp --help lists the flags", flags.Arg(0))}
+		return o, daemon.UsageError{Err: fmt.Errorf("unexpected argument %q; bty-tftp --help lists the flags", flags.Arg(0))}
 	}
 	if version {
 		fmt.Fprintf(env.stdout, "bty-tftp %s\n", build.Version)
@@ -83,8 +77,3 @@ func parse(env environment) (options, error) {
 	}
 	return o, nil
 }
-
-// usageError exits with 2.
-type usageError struct{ error }
-
-func (usageError) ExitCode() int { return 2 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bty/internal/backup"
+	"bty/internal/daemon"
 )
 
 // backUp makes a backup and returns its ID once it is completed.
@@ -290,7 +291,7 @@ func TestBundleCommands(t *testing.T) {
 		t.Fatalf("%s, %v", out, err)
 	}
 	for _, args := range [][]string{{"export"}, {"import", "a", "b"}, {"nonsense"}, {"export", "--replace", dir}} {
-		if _, err := command(args...); !errors.As(err, new(usageError)) {
+		if _, err := command(args...); !errors.As(err, new(daemon.UsageError)) {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"bty/internal/build"
 	"bty/internal/config"
@@ -114,17 +113,12 @@ func legacyNotice(cfg *config.Config, log *slog.Logger) []string {
 }
 
 type options struct {
-	config  paths
+	config  config.Paths
 	version bool
 	verb    string // export or import; "" serves
 	dir     string // of the verb
 	replace bool   // import: reset the machines that are known
 }
-
-type paths []string
-
-func (p *paths) String() string     { return strings.Join(*p, " ") }
-func (p *paths) Set(s string) error { *p = append(*p, s); return nil }
 
 func parse(env environment) (options, error) {
 	var o options
@@ -142,10 +136,10 @@ func parse(env environment) (options, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			return options{version: true}, nil
 		}
-		return o, usageError{err}
+		return o, daemon.UsageError{Err: err}
 	}
 	if err := o.verbs(flags.Args(), env); err != nil {
-		return o, usageError{err}
+		return o, daemon.UsageError{Err: err}
 	}
 	if o.version {
 		fmt.Fprintf(env.stdout, "bty-web %s\n", build.Version)
@@ -176,8 +170,3 @@ func (o *options) verbs(args []string, env environment) error {
 	o.dir = flags.Arg(0)
 	return nil
 }
-
-// usageError exits with 2.
-type usageError struct{ error }
-
-func (usageError) ExitCode() int { return 2 }
