@@ -32,6 +32,10 @@ type Reader struct {
 	dec     decoder
 	format  catalog.Format
 	atLeast int64
+
+	off    int64 // bytes of the disk given so far
+	given  Piece // found by Next while it filled a buffer
+	failed error // of Next, io.EOF too
 }
 
 // decoder is what a codec makes of a source.
@@ -80,6 +84,7 @@ func (r *Reader) AtLeast() int64 { return r.atLeast }
 // Read gives bytes of the disk; io.EOF only after a complete and sound image.
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.dec.Read(p)
+	r.off += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.explain(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -26,11 +27,13 @@ type zstdReader struct {
 	workers int
 
 	jobs   []*zstdJob // in order; jobs[0] is the one being read
-	ahead  int64
 	next   *zstdFrame // its beginning was looked at; nil: look for it
 	end    error      // why there is no next
 	inBufs [][]byte
-	out    [][]byte
+
+	mu    sync.Mutex
+	ahead int64    // what the frames in memory decode to at most, those given away too
+	out   [][]byte // free
 }
 
 // zstdJob is one frame: in memory, or (large) still in the source.
@@ -92,7 +95,7 @@ func (z *zstdReader) Read(p []byte) (int, error) {
 
 // fill starts decoding frames until all workers have one and one waits for each.
 func (z *zstdReader) fill() {
-	for len(z.jobs) < 2*z.workers && (z.ahead < zstdAhead || len(z.jobs) == 0) {
+	for len(z.jobs) < 2*z.workers && (len(z.jobs) == 0 || z.room()) {
 		if z.look() != nil {
 			return
 		}
@@ -116,11 +119,7 @@ func (z *zstdReader) fill() {
 func (z *zstdReader) startWhole(in []byte) {
 	j := &zstdJob{in: in, bound: z.next.decodedSize(), done: make(chan struct{})}
 	z.next = nil
-	out := pop(&z.out)
-	if int64(cap(out)) < j.bound {
-		out = make([]byte, 0, j.bound)
-	}
-	z.ahead += j.bound
+	out := z.buffer(j.bound)
 	z.jobs = append(z.jobs, j)
 	go func() {
 		defer close(j.done)
@@ -172,15 +171,60 @@ func (z *zstdReader) openStream(r io.Reader) (err error) {
 	return err
 }
 
+// give hands out a frame that is decoded already, if nothing of it was read.
+func (z *zstdReader) give() (zeros int64, data []byte, done func(), err error) {
+	if len(z.jobs) == 0 || !z.jobs[0].large {
+		z.fill()
+	}
+	if len(z.jobs) == 0 || z.jobs[0].large || z.jobs[0].pos > 0 {
+		return 0, nil, nil, nil
+	}
+	j := z.jobs[0]
+	<-j.done
+	if j.err != nil || len(j.out) == 0 || len(j.out)%Grain != 0 {
+		return 0, nil, nil, j.err
+	}
+	z.drop(j)
+	return 0, j.out, func() { z.free(j) }, nil
+}
+
 // retire drops the job that was read to its end and keeps its buffers.
 func (z *zstdReader) retire() {
 	j := z.jobs[0]
+	z.drop(j)
+	z.free(j)
+}
+
+func (z *zstdReader) drop(j *zstdJob) {
 	z.jobs = z.jobs[1:]
-	z.ahead -= j.bound
 	if j.in != nil {
 		z.inBufs = append(z.inBufs, j.in[:0])
 	}
-	if j.out != nil {
+}
+
+func (z *zstdReader) room() bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.ahead < zstdAhead
+}
+
+// buffer returns memory for a frame, a free one where there is one.
+func (z *zstdReader) buffer(bound int64) []byte {
+	z.mu.Lock()
+	out := pop(&z.out)
+	z.ahead += bound
+	z.mu.Unlock()
+	if int64(cap(out)) < bound {
+		out = aligned(int(bound))
+	}
+	return out[:0]
+}
+
+func (z *zstdReader) free(j *zstdJob) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.ahead -= j.bound
+	if cap(j.out) > 0 {
 		z.out = append(z.out, j.out[:0])
 	}
 }
