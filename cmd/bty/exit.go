@@ -123,5 +123,6 @@ var causes = []struct {
 	{flash.ErrImage, codeImage},
 	{flash.ErrTooLarge, codeWrite},
 	{flash.ErrWrite, codeWrite},
+	{flash.ErrVerify, codeWrite},
 	{context.Canceled, codeCancelled},
 }

@@ -31,6 +31,7 @@ func parseOrder(args []string) (order, error) {
 	f.StringVar(&o.disk, "disk", "", "")
 	f.BoolVar(&o.yes, "yes", false, "")
 	f.BoolVar(&o.json, "json", false, "")
+	f.BoolVar(&o.req.Verify, "verify", false, "")
 	digest := f.String("sha256", "", "")
 	format := f.String("format", "", "")
 	if err := f.parse(args); err != nil {

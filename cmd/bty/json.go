@@ -33,8 +33,9 @@ type flashResult struct {
 	BytesWritten int64    `json:"bytes_written"` // of the disk that the image covers
 	BytesZero    int64    `json:"bytes_zero"`    // of these, zeros that the disk had or made by itself
 	SHA256       string   `json:"sha256,omitempty"`
-	Verified     bool     `json:"verified"` // the digest was declared and is that one
-	Retries      int      `json:"retries"`  // connections that broke and were taken up again
+	Verified     bool     `json:"verified"`  // the digest was declared and is that one
+	ReadBack     bool     `json:"read_back"` // the disk was read back and holds what was written
+	Retries      int      `json:"retries"`   // connections that broke and were taken up again
 	Bottleneck   string   `json:"bottleneck,omitempty"`
 	Notes        []string `json:"notes"`
 	Seconds      float64  `json:"seconds"`
@@ -43,7 +44,7 @@ type flashResult struct {
 // fill takes what the engine did.
 func (r *flashResult) fill(d flash.Result) {
 	r.Format, r.BytesRead, r.BytesWritten, r.BytesZero = string(d.Format), d.Transferred, d.Written, d.Zeros
-	r.Verified, r.Retries, r.Bottleneck = d.Verified, d.Retries, d.Bottleneck
+	r.Verified, r.ReadBack, r.Retries, r.Bottleneck = d.Verified, d.ReadBack, d.Retries, d.Bottleneck
 	r.Notes = append([]string{}, d.Notes...)
 	if !d.Digest.IsZero() {
 		r.SHA256 = d.Digest.String()

@@ -215,13 +215,13 @@ func TestFlashByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStage(target)
-	if err := s.run(t.Context(), "flash", "--image", path, "--disk", target.Path, "--sha256", hexSum(published), "--yes", "--json"); err != nil {
+	if err := s.run(t.Context(), "flash", "--image", path, "--disk", target.Path, "--sha256", hexSum(published), "--verify", "--yes", "--json"); err != nil {
 		t.Fatal(err)
 	}
 	wantOnDisk(t, file, data)
 	r := resultOf(t, s)
 	if !r.OK || r.Status != 0 || r.Name != "done" || r.Partial || r.Format != "img.gz" || r.BytesRead != int64(len(published)) ||
-		r.BytesWritten != 3*mib || r.SHA256 != hexSum(published) || !r.Verified || r.Disk.Path != target.Path {
+		r.BytesWritten != 3*mib || r.SHA256 != hexSum(published) || !r.Verified || !r.ReadBack || r.Disk.Path != target.Path {
 		t.Fatalf("%+v", r)
 	}
 	if s.reboots != 0 {

@@ -126,7 +126,13 @@ func (t *Target) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // ReadAt reads whole blocks.
-func (t *Target) ReadAt(p []byte, off int64) (int, error) { return t.f.ReadAt(p, off) }
+func (t *Target) ReadAt(p []byte, off int64) (int, error) {
+	n, err := t.f.ReadAt(p, off)
+	if err != nil {
+		err = fmt.Errorf("read %s at byte %d: %w", t.Path, off+int64(n), pathless(err))
+	}
+	return n, err
+}
 
 // Sync returns when all that was written is on the medium.
 func (t *Target) Sync() error {

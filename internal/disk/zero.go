@@ -81,7 +81,7 @@ func (t *Target) ProveZeroing(ctx context.Context, off, n int64) error {
 			return err
 		}
 		if _, err := t.ReadAt(buf, off); err != nil {
-			return fmt.Errorf("read %s at byte %d: %w", t.Path, off, pathless(err))
+			return err
 		}
 		switch {
 		case len(bytes.Trim(buf, "\x00")) == 0:

@@ -17,6 +17,7 @@ var (
 	ErrTooLarge  = errors.New("the image is larger than the disk")
 	ErrDigest    = errors.New("the image is not the declared one")
 	ErrWrite     = errors.New("the disk could not be written")
+	ErrVerify    = errors.New("the disk could not be verified")
 	ErrCancelled = errors.New("the flash was cancelled")
 )
 

@@ -36,6 +36,8 @@ type Request struct {
 	// be that one. The zero value: nobody was shown any.
 	Shown disk.Device
 
+	Verify bool // read back what was written before the disk is made bootable
+
 	Host *disk.Host   // default: this machine
 	Log  *slog.Logger // default: discarded
 }
@@ -49,6 +51,7 @@ type Result struct {
 	Transferred int64
 	Digest      catalog.Digest // of the bytes as transferred
 	Verified    bool           // the digest was declared, and is that one
+	ReadBack    bool           // the disk was read back and holds what was written
 	Retries     int            // connections that were broken and taken up again
 	Duration    time.Duration
 	Bottleneck  string   // what the rest waited for: network, digest, decode or write
@@ -65,6 +68,7 @@ type job struct {
 	image  *diskimage.Reader
 	meter  *meter
 	edges  *edges
+	memo   *memo // nil: nobody asked to read the disk back
 	res    Result
 
 	cancel  context.CancelCauseFunc
@@ -75,6 +79,9 @@ type job struct {
 func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
 	began := time.Now()
 	j := &job{req: req, log: req.Log, meter: newMeter(report)}
+	if req.Verify {
+		j.memo = newMemo()
+	}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}

@@ -8,17 +8,18 @@ import (
 
 // Stages of a flash, in their order.
 const (
-	StageOpen  = "open"
-	StageWrite = "write"
-	StageSync  = "sync"
-	StageTable = "table"
+	StageOpen   = "open"
+	StageWrite  = "write"
+	StageSync   = "sync"
+	StageVerify = "verify" // only if it was asked for
+	StageTable  = "table"
 )
 
 // Progress is reported at each change of stage and about once a second between.
 type Progress struct {
 	Stage string
-	Bytes int64   // transferred so far
-	Total int64   // to be transferred; 0 = not known
+	Bytes int64   // transferred so far; in StageVerify and after it, read back
+	Total int64   // to be transferred or read back; 0 = not known
 	Rate  float64 // bytes per second over the last seconds
 }
 
@@ -56,6 +57,16 @@ func (m *meter) stage(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now.Stage = name
+	m.send()
+}
+
+// restart begins a stage that counts anew.
+func (m *meter) restart(name string, total int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes.Store(0)
+	m.samples = []sample{{at: time.Now()}}
+	m.now.Stage, m.now.Total, m.now.Rate = name, total, 0
 	m.send()
 }
 

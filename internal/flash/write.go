@@ -181,6 +181,9 @@ func (j *job) pad(buf []byte, n int) int {
 
 // writeChunk writes what is not zero and zeroes the rest; it returns how much it zeroed.
 func (j *job) writeChunk(ctx context.Context, c *chunk) (zeroed int64, err error) {
+	if j.memo != nil {
+		j.memo.note(c.buf[:c.n], c.off)
+	}
 	for at := 0; at < c.n; {
 		if err := context.Cause(ctx); err != nil {
 			return zeroed, err
@@ -257,10 +260,13 @@ func (j *job) finish(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return kind(ErrCancelled, err)
 	}
+	if err := j.readBack(ctx); err != nil {
+		return err
+	}
 	if err := j.writeEdges(); err != nil {
 		return kind(ErrWrite, fmt.Errorf("write the boot record: %w", err))
 	}
-	return nil
+	return j.readEdges()
 }
 
 func (j *job) writeEdges() error {

@@ -25,6 +25,8 @@ type Plan struct {
 	DiskImageSHA     string `json:"disk_image_sha,omitempty"` // bare hex SHA-256 of the bytes as transferred
 	Format           string `json:"format,omitempty"`
 	SizeBytes        int64  `json:"size_bytes,omitempty"` // length of the bytes as transferred
+	Verify           bool   `json:"verify,omitempty"`     // read the disk back before it is called done
+	Grow             bool   `json:"grow,omitempty"`       // make the last partition as large as the disk allows
 	Catalog          string `json:"catalog,omitempty"`
 	Reason           string `json:"reason,omitempty"` // for people: why this is an exit
 }
@@ -53,8 +55,8 @@ type Status struct {
 // Progress is the body of POST /pxe/{mac}/progress, sent about once a second while a live
 // environment works and at each change of stage. Answered 204.
 type Progress struct {
-	Stage string  `json:"stage"` // lower-case word: open, write, sync, table
-	Bytes int64   `json:"bytes"` // of the transferred image
+	Stage string  `json:"stage"` // lower-case word: open, write, sync, verify, table
+	Bytes int64   `json:"bytes"` // of the transferred image; in verify and after it, of the disk that is read back
 	Total int64   `json:"total"` // 0 while not known
 	Rate  float64 `json:"rate"`  // bytes per second over the last seconds
 }

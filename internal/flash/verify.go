@@ -1,0 +1,142 @@
+package flash
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"bty/internal/disk"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// cellSize is how exactly damage between the edges is told: a sum is kept for each cell, 8 bytes
+// for a MiB of the image.
+const cellSize = 1 << 20
+
+// readers is how many reads are in flight while the disk is read back.
+const readers = 3
+
+// memo remembers what was handed to the disk between its edges. The sums never leave the process
+// and are compared with nobody else's: a keyed 64-bit hash, which costs next to nothing, tells a
+// lost write and a flipped bit as well as a long one.
+type memo struct {
+	seed maphash.Seed
+
+	mu    sync.Mutex
+	cells []uint64 // of the disk from headSize on
+	end   int64    // of what was noted
+}
+
+func newMemo() *memo { return &memo{seed: maphash.MakeSeed()} }
+
+// note takes down p, which is about to be written at off, a multiple of cellSize. Only the last
+// piece of an image may end within a cell.
+func (m *memo) note(p []byte, off int64) {
+	for at := 0; at < len(p); at += cellSize {
+		cell := p[at:min(at+cellSize, len(p))]
+		m.set(off+int64(at), int64(len(cell)), maphash.Bytes(m.seed, cell))
+	}
+}
+
+func (m *memo) set(off, n int64, sum uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := cellAt(off)
+	for len(m.cells) <= i {
+		m.cells = append(m.cells, 0)
+	}
+	m.cells[i], m.end = sum, max(m.end, off+n)
+}
+
+func cellAt(off int64) int { return int((off - headSize) / cellSize) }
+
+// same compares what was read at off with what was written there.
+func (m *memo) same(p []byte, off int64) error {
+	for at := 0; at < len(p); at += cellSize {
+		cell := p[at:min(at+cellSize, len(p))]
+		from := off + int64(at)
+		if maphash.Bytes(m.seed, cell) != m.cells[cellAt(from)] {
+			return fmt.Errorf("what is between the bytes %d and %d is not what was written there", from, from+int64(len(cell)))
+		}
+	}
+	return nil
+}
+
+// readBack compares the disk between its edges with what was written, past every cache of the
+// kernel.
+func (j *job) readBack(ctx context.Context) error {
+	if j.memo == nil {
+		return nil
+	}
+	j.meter.restart(StageVerify, max(j.memo.end-headSize, 0))
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	next.Store(headSize)
+	for range readers {
+		g.Go(func() error {
+			buf := disk.Aligned(chunkSize)
+			for {
+				off := next.Add(chunkSize) - chunkSize
+				if off >= j.memo.end {
+					return nil
+				}
+				if err := j.compare(ctx, buf[:min(chunkSize, j.memo.end-off)], off); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
+
+func (j *job) compare(ctx context.Context, buf []byte, off int64) error {
+	if err := context.Cause(ctx); err != nil {
+		return kind(ErrCancelled, err)
+	}
+	if _, err := j.disk.ReadAt(buf, off); err != nil {
+		return kind(ErrVerify, err)
+	}
+	if err := j.memo.same(buf, off); err != nil {
+		return j.differs(err)
+	}
+	j.meter.add(len(buf))
+	return nil
+}
+
+// readEdges compares the disk's beginning and end, which are written last.
+func (j *job) readEdges() error {
+	if j.memo == nil {
+		return nil
+	}
+	for _, e := range []struct {
+		want []byte
+		off  int64
+	}{{j.edges.head, 0}, {j.edges.tail, j.edges.tailAt}} {
+		got := disk.Aligned(len(e.want))
+		if _, err := j.disk.ReadAt(got, e.off); err != nil {
+			return kind(ErrVerify, err)
+		}
+		if !bytes.Equal(got, e.want) {
+			return j.differs(fmt.Errorf("byte %d is not what was written there", e.off+int64(firstDifference(got, e.want))))
+		}
+	}
+	j.res.ReadBack = true
+	return nil
+}
+
+func (j *job) differs(err error) error {
+	return kind(ErrVerify, fmt.Errorf("%s took every write and does not hold them: %w; it, its cable or its controller is failing", j.disk.Path, err))
+}
+
+func firstDifference(a, b []byte) int {
+	for i := range a {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return len(a)
+}
