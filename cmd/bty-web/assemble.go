@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"bty/internal/lan"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/machinelog"
 	"bty/internal/settings"
 	"bty/internal/store"
 	"bty/internal/web"
@@ -42,6 +44,7 @@ type app struct {
 	state    *store.Store
 	book     ledger.Book
 	boot     *bootFolder
+	logs     *machinelog.Logs
 	doctor   *checkup.Checkup
 	live     *live.Live
 	web      web.Config
@@ -63,17 +66,21 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	cache := &withcache.Cache{Base: chosen.WithcacheURL, HTTP: &http.Client{}, Now: time.Now}
 	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
 	folder := newBootFolder(cfg, log, shelf, chosen, book, books, state.Searchable())
+	logs, err := machinelog.Open(filepath.Join(cfg.Paths.StateDir, "logs"), time.Now)
+	if err != nil {
+		return nil, err
+	}
 	seen := lan.New(time.Now)
 	tftp := newTFTP(getenv, folder.tftp, book, log)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt, Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
-		Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
+		Forgotten: forgetLogs(logs, log), Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err
 	}
 	images := newLibrary(cfg, state, books, chosen, cache)
-	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder}
+	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder, logs: logs}
 	a.backups = backup.New(backup.Config{
 		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,
 		Parallel: cfg.Tuning.BackupMaxParallel, Largest: int64(cfg.Tuning.MaxUploadBytes), Schedule: chosen.Backup, Ran: chosen.Refresh, Switch: restores.comeBack, Last: restores.last,
@@ -92,10 +99,10 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	a.web = web.Config{
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
-			Files: folder.programs, Boot: folder.root, Shelf: folder.files, Asked: a.doctor.Asked},
-		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
+			Files: folder.programs, Boot: folder.root, Shelf: folder.files, Logs: logs, Asked: a.doctor.Asked},
+		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Logs: logs, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
 			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: ready.Ready, Doctor: a.doctor.Diagnosis},
-		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
+		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Logs: logs, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: a.sight, MachineAt: machines.At, Asked: a.doctor.Asked},

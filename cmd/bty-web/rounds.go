@@ -88,7 +88,7 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 		return nil, errors.Join(err, state.Abandon())
 	}
 	err = app.serve(ctx, r.env, r.log, doors, func() bool { return wanted.Load() != nil })
-	return wanted.Load(), errors.Join(err, state.Close())
+	return wanted.Load(), errors.Join(err, state.Close(), app.logs.Close())
 }
 
 // recovery is what a round knows of restores.

@@ -106,6 +106,7 @@ var open = map[string]string{
 	"POST /pxe/{mac}/inventory": "a live environment knows no password",
 	"POST /pxe/{mac}/status":    "a live environment knows no password",
 	"POST /pxe/{mac}/progress":  "a live environment knows no password",
+	"POST /pxe/{mac}/log":       "a live environment knows no password",
 	"POST /pxe/{mac}/done":      "a live environment knows no password",
 	"GET /images":               "the wizard and the sticks read it",
 	"GET /catalog.toml":         "the wizard and the sticks read it",

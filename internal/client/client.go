@@ -27,6 +27,7 @@ const (
 	InventoryTimeout = 10 * time.Second
 	StatusTimeout    = 10 * time.Second
 	ProgressTimeout  = 3 * time.Second
+	LogTimeout       = 5 * time.Second
 )
 
 // maxAnswer bounds what is read of an answer; a plan has some hundred bytes.
@@ -97,6 +98,17 @@ func (c *Client) Progress(ctx context.Context, p wire.Progress) error {
 	return c.post(ctx, "progress", p, "", ProgressTimeout)
 }
 
+// Picked reports what somebody chose at the machine's console.
+func (c *Client) Picked(ctx context.Context, p wire.Pick) error {
+	return c.post(ctx, "progress", wire.Picked{Stage: wire.StagePicked, Pick: fitPick(p)}, "", ProgressTimeout)
+}
+
+// Log sends the next piece of what the live environment logs, of at most wire.MaxLog bytes.
+func (c *Client) Log(ctx context.Context, piece []byte) error {
+	_, err := c.send(ctx, call{method: http.MethodPost, route: "log", body: piece, kind: "text/plain; charset=utf-8", limit: LogTimeout})
+	return err
+}
+
 func (c *Client) post(ctx context.Context, route string, body any, attempt string, limit time.Duration) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -111,16 +123,30 @@ func (c *Client) url(route string) string {
 }
 
 func (c *Client) do(ctx context.Context, method, route string, data []byte, attempt string, limit time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &StallError{URL: c.url(route), Limit: limit})
+	// Any other type is refused with 422 (wire contract, conventions).
+	return c.send(ctx, call{method: method, route: route, body: data, kind: "application/json", attempt: attempt, limit: limit})
+}
+
+// call is one request.
+type call struct {
+	method, route string
+	body          []byte
+	kind          string // of the body
+	attempt       string // names the report that this is a try of, "" for one that is sent once
+	limit         time.Duration
+}
+
+func (c *Client) send(ctx context.Context, one call) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, one.limit, &StallError{URL: c.url(one.route), Limit: one.limit})
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, c.url(route), bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, one.method, c.url(one.route), bytes.NewReader(one.body))
 	if err != nil {
 		return nil, err
 	}
-	c.header(req, attempt)
+	c.header(req, one)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.failed(ctx, route, err)
+		return nil, c.failed(ctx, one.route, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -128,22 +154,21 @@ func (c *Client) do(ctx context.Context, method, route string, data []byte, atte
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return nil, newStatusError(req, resp.StatusCode, body)
 	case err != nil:
-		return nil, c.failed(ctx, route, err)
+		return nil, c.failed(ctx, one.route, err)
 	case len(body) > maxAnswer:
-		return nil, &BadAnswerError{URL: c.url(route), Cause: errors.New("longer than 1 MiB")}
+		return nil, &BadAnswerError{URL: c.url(one.route), Cause: errors.New("longer than 1 MiB")}
 	}
 	return body, nil
 }
 
-func (c *Client) header(req *http.Request, attempt string) {
+func (c *Client) header(req *http.Request, one call) {
 	req.Header.Set("User-Agent", c.agent)
 	req.Header.Set("Accept", "application/json")
 	if req.Method == http.MethodPost {
-		// Any other type is refused with 422 (wire contract, conventions).
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", one.kind)
 	}
-	if attempt != "" {
-		req.Header.Set("Idempotency-Key", attempt)
+	if one.attempt != "" {
+		req.Header.Set("Idempotency-Key", one.attempt)
 	}
 }
 

@@ -45,6 +45,11 @@ func FitReason(reason string) string {
 	return strings.TrimSpace(cut(strings.TrimSpace(reason), wire.MaxReason))
 }
 
+// fitPick cuts a pick to what the server accepts.
+func fitPick(p wire.Pick) wire.Pick {
+	return wire.Pick{Image: cut(p.Image, wire.MaxPicked), Ref: p.Ref, Serial: cut(p.Serial, maxSerial), Disk: cut(p.Disk, maxPath)}
+}
+
 func fitDisk(d machine.Disk) machine.Disk {
 	d.Path = cut(d.Path, maxPath)
 	d.Size = fitText(d.Size, maxSize)

@@ -47,6 +47,7 @@ const (
 	MachineArmed       Kind = "machine.armed"
 	MachineInventory   Kind = "machine.inventory"
 	MachineStage       Kind = "machine.stage"
+	MachinePicked      Kind = "machine.picked" // by hand, at its console
 	MachineFlashed     Kind = "machine.flashed"
 	MachineFlashFailed Kind = "machine.flash_failed"
 	MachineStuck       Kind = "machine.stuck"
@@ -115,7 +116,7 @@ const (
 // Kinds are all of them, in the order of what they are about.
 var Kinds = []Kind{
 	MachineSighted, MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
-	MachineStage, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
+	MachineStage, MachinePicked, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
 	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, DoctorFound, DoctorGone, TFTPStarted, TFTPStopped, TFTPRestarted, TFTPControlFailed, FetchRequested, FetchStarted,
 	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,
 	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, BackupRequested, BackupStarted, BackupCreated,

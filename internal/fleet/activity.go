@@ -29,8 +29,9 @@ const (
 type Activity struct {
 	SeenAt   time.Time
 	SeenFrom netip.Addr
-	Progress *Progress // nil unless the live environment is at work
-	Fetches  []Fetch   // of files of the live environment since the last script, oldest first
+	Progress *Progress  // nil unless the live environment is at work
+	Pick     *wire.Pick // what was picked at its console since the last script
+	Fetches  []Fetch    // of files of the live environment since the last script, oldest first
 
 	sightedFirmware, sightedIPXE time.Time // when its DHCP requests were recorded last
 }
@@ -76,7 +77,7 @@ func (a *activity) contact(mac machine.MAC, from netip.Addr, at time.Time, isFir
 	now := a.byMAC[mac]
 	now.SeenAt, now.SeenFrom = at, from
 	if isFirmware {
-		now.Progress = nil
+		now.Progress, now.Pick = nil, nil
 	}
 	a.byMAC[mac] = now
 }
@@ -130,6 +131,28 @@ func (a *activity) advance(mac machine.MAC, from netip.Addr, p wire.Progress, at
 	now.SeenAt, now.SeenFrom, now.Progress = at, from, &next
 	a.byMAC[mac] = now
 	return begins
+}
+
+// picks records what was picked, and reports whether it is another than before.
+func (a *activity) picks(mac machine.MAC, p wire.Pick) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.byMAC[mac]
+	if now.Pick != nil && *now.Pick == p {
+		return false
+	}
+	now.Pick = &p
+	a.byMAC[mac] = now
+	return true
+}
+
+// unpick forgets what could not be stored.
+func (a *activity) unpick(mac machine.MAC) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.byMAC[mac]
+	now.Pick = nil
+	a.byMAC[mac] = now
 }
 
 // retract makes a stage unknown again whose beginning could not be stored, so that the next

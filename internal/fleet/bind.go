@@ -160,10 +160,18 @@ func (f *Fleet) Delete(ctx context.Context, mac machine.MAC, who Who) error {
 		return []event.Event{machineEvent(event.MachineDeleted, mac, event.Operator, who.From, f.Now(), fmt.Sprintf("%s deleted", mac), nil)}, tx.DeleteMachine(mac)
 	})
 	if err == nil {
-		f.machines.Add(-1)
-		f.activity.forget(mac)
+		f.forget(mac)
 	}
 	return err
+}
+
+// forget drops what is kept of a machine outside the database.
+func (f *Fleet) forget(mac machine.MAC) {
+	f.machines.Add(-1)
+	f.activity.forget(mac)
+	if f.Forgotten != nil {
+		f.Forgotten(mac)
+	}
 }
 
 // Machine returns one machine with all that is known of it.

@@ -22,7 +22,7 @@ type pastBoot struct {
 	launch    *event.Event
 	inventory *event.Event
 	plan      *event.Event
-	work      []event.Event // beginnings of stages, oldest first
+	work      []event.Event // picks at the console and beginnings of stages, oldest first
 	end       *event.Event
 	next      *event.Event
 	fetches   []Fetch
@@ -126,7 +126,7 @@ func (b *pastBoot) take(e *event.Event) {
 		first(&b.inventory)
 	case event.PXEPlan:
 		b.plan = e
-	case event.MachineStage:
+	case event.MachineStage, event.MachinePicked:
 		b.work = append(b.work, *e)
 	case event.MachineFlashed, event.MachineFlashFailed:
 		b.end = e

@@ -222,8 +222,7 @@ func (f *Fleet) bulkBatch(ctx context.Context, macs []machine.MAC, a Action, who
 		return nil, err
 	}
 	for _, mac := range gone {
-		f.machines.Add(-1)
-		f.activity.forget(mac)
+		f.forget(mac)
 	}
 	return report, nil
 }

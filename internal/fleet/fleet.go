@@ -65,6 +65,8 @@ type Config struct {
 	Sighted func(netip.Addr) (machine.MAC, bool)
 	// Registration is whose DHCP request makes a machine known now; nil is nobody's.
 	Registration func() Registration
+	// Forgotten is told of a machine that is no longer known; nil if nobody keeps anything of it.
+	Forgotten func(machine.MAC)
 	// HasCache reports whether there is a cache of images, and Cached asks it for a source; nil if
 	// there never is one.
 	HasCache func() bool

@@ -200,3 +200,44 @@ func (f *Fleet) Progress(ctx context.Context, mac machine.MAC, from netip.Addr, 
 	}
 	return err
 }
+
+// Heard records that a machine said something that only its own live environment can say.
+func (f *Fleet) Heard(mac machine.MAC, from netip.Addr) error {
+	if _, found, err := f.lookup(mac); err != nil {
+		return err
+	} else if !found {
+		return unknownMachine(mac)
+	}
+	f.activity.contact(mac, from, f.Now(), false)
+	return nil
+}
+
+// Picked records what somebody chose at a machine's console. The same again is no news.
+func (f *Fleet) Picked(ctx context.Context, mac machine.MAC, from netip.Addr, p wire.Pick) error {
+	if err := f.Heard(mac, from); err != nil || !f.activity.picks(mac, p) {
+		return err
+	}
+	now := f.Now()
+	err := f.commit(context.WithoutCancel(ctx), func(Tx) ([]event.Event, error) {
+		about := append(imageAttrs(p.Image, p.Ref), slog.String("disk", p.Disk), slog.String("serial", p.Serial))
+		return []event.Event{machineEvent(event.MachinePicked, mac, event.Client, from, now, fmt.Sprintf("%s: %s", mac, picked(p)), p).With(about...)}, nil
+	})
+	if err != nil {
+		f.activity.unpick(mac)
+	}
+	return err
+}
+
+// picked says what somebody chose at the console.
+func picked(p wire.Pick) string {
+	text := fmt.Sprintf("%s was picked by hand at the console", p.Image)
+	switch {
+	case p.Disk != "" && p.Serial != "":
+		return fmt.Sprintf("%s for %s (serial %s)", text, p.Disk, p.Serial)
+	case p.Disk != "":
+		return fmt.Sprintf("%s for %s, a disk without a serial", text, p.Disk)
+	case p.Serial != "":
+		return fmt.Sprintf("%s for the disk with the serial %s", text, p.Serial)
+	}
+	return text
+}

@@ -129,6 +129,10 @@ func (b *pastBoot) addFile(s *stageList, name StageName, title string, parts ...
 func (b *pastBoot) addWork(s *stageList) {
 	seen := map[string]bool{}
 	for i, e := range b.work {
+		if e.Kind == event.MachinePicked {
+			s.reach(StageWork, "Image picked", e.At, told(&e))
+			continue
+		}
 		var p wire.Progress
 		_ = json.Unmarshal(e.Details, &p)
 		if seen[p.Stage] || p.Stage == "" {

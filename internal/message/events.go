@@ -18,6 +18,7 @@ var ofKind = map[event.Kind]slog.Attr{
 	event.MachineArmed:         id("3c47a600e8d94dae878a9138525b95b3"),
 	event.MachineInventory:     id("8ea5efc6c81842859ee53f492b35af74"),
 	event.MachineStage:         id("5f5c8241179e43f58c8653bc0505fbc6"),
+	event.MachinePicked:        id("d2744b0005f841358e85d6aefc2f90aa"),
 	event.MachineFlashed:       id("c1e97575ec8e428bbcbc97a33c06da65"),
 	event.MachineFlashFailed:   id("98058266f10c4bfa86e69c2dcfe25d33"),
 	event.MachineStuck:         id("150fca7534e14014813b2308254f5bd1"),

@@ -60,3 +60,28 @@ type Progress struct {
 	Total int64   `json:"total"` // 0 while not known
 	Rate  float64 `json:"rate"`  // bytes per second over the last seconds
 }
+
+// StagePicked is the stage of a Picked.
+const StagePicked = "picked"
+
+// Picked is the body of POST /pxe/{mac}/progress when somebody chose at a machine's console what
+// is written now. Servers that do not know it refuse it; that changes nothing for the machine.
+type Picked struct {
+	Stage string `json:"stage"`
+	Pick  Pick   `json:"pick"`
+}
+
+// Pick is what somebody chose.
+type Pick struct {
+	Image  string `json:"image"`         // its name in the catalog, or its URL
+	Ref    string `json:"ref,omitempty"` // its bty_image_ref, "" for one that is in no catalog
+	Serial string `json:"serial"`        // of the disk, "" if it has none
+	Disk   string `json:"disk"`          // its path on the machine
+}
+
+// MaxPicked is the longest name of an image in a Pick, in characters.
+const MaxPicked = 500
+
+// MaxLog is the most that one POST /pxe/{mac}/log takes, in bytes. The body is text/plain: the
+// next piece of what the live environment logs. Answered 204; 503 if it comes too fast.
+const MaxLog = 64 << 10

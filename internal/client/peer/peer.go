@@ -39,7 +39,7 @@ type Web struct {
 	Plan     any                             // answer to GET plan; a string is sent as it stands
 	Fault    func(route string, n int) Fault // for the n-th request of a route, from 1; may be nil
 	Known    bool                            // the machine is registered before it asks for its plan
-	Old      bool                            // a server without the route progress
+	Old      bool                            // a server without the routes progress and log
 	Server   *httptest.Server
 	mu       sync.Mutex
 	requests []Request
@@ -146,12 +146,12 @@ func (w *Web) answer(rw http.ResponseWriter, req *http.Request, mac, route strin
 	}
 	check, ok := checks[route]
 	switch {
-	case !ok || (route == "progress" && w.Old):
+	case !ok || w.Old && (route == "progress" || route == "log"):
 		refuse(rw, http.StatusNotFound, "Not Found")
 	case req.Method != http.MethodPost:
 		rw.Header().Set("Allow", "POST")
 		refuse(rw, http.StatusMethodNotAllowed, "Method Not Allowed")
-	case req.Header.Get("Content-Type") != "application/json":
+	case req.Header.Get("Content-Type") != mediaOf(route):
 		refuse(rw, http.StatusUnprocessableEntity, "model_attributes_type")
 	case check(body) != "":
 		refuse(rw, http.StatusUnprocessableEntity, check(body))
@@ -160,6 +160,13 @@ func (w *Web) answer(rw http.ResponseWriter, req *http.Request, mac, route strin
 	default:
 		rw.WriteHeader(http.StatusNoContent)
 	}
+}
+
+func mediaOf(route string) string {
+	if route == "log" {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/json"
 }
 
 func (w *Web) known() bool {
@@ -188,7 +195,14 @@ func refuse(rw http.ResponseWriter, code int, detail string) {
 
 // checks are the models of the contract: the reason for a 422, "" if the body is right.
 var checks = map[string]func([]byte) string{
-	"inventory": checkInventory, "status": checkStatus, "progress": checkProgress,
+	"inventory": checkInventory, "status": checkStatus, "progress": checkProgress, "log": checkLog,
+}
+
+func checkLog(piece []byte) string {
+	if len(piece) > wire.MaxLog {
+		return "too large"
+	}
+	return ""
 }
 
 func checkInventory(body []byte) string {
@@ -248,7 +262,7 @@ func checkProgress(body []byte) string {
 	if json.Unmarshal(body, &top) != nil || json.Unmarshal(body, &p) != nil || p.Stage == "" {
 		return "json_invalid"
 	}
-	return extra(top, "stage", "bytes", "total", "rate")
+	return extra(top, "stage", "bytes", "total", "rate", "pick")
 }
 
 func extra(top map[string]json.RawMessage, allowed ...string) string {

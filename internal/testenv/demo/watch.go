@@ -22,6 +22,7 @@ var labels = map[string]string{
 	"netboot.pxe.plan":         "plan",
 	"machine.inventory":        "inventory",
 	"machine.stage":            "flash",
+	"machine.picked":           "picked",
 	"machine.flashed":          "done",
 	"machine.flash_failed":     "FAILED",
 	"machine.stuck":            "STUCK",

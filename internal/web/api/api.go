@@ -12,6 +12,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/machinelog"
 	"bty/internal/release"
 	"bty/internal/service"
 	"bty/internal/tftp/probe"
@@ -33,6 +34,7 @@ type Config struct {
 	Backups *backup.Manager
 	Ledger  *ledger.Ledger
 	Events  Events
+	Logs    *machinelog.Logs
 	Boot    *release.Files
 	Fetches *release.Manager
 	TFTP    *service.TFTP
@@ -75,6 +77,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("GET /machines/{mac}/lshw.json", own(c.lshw))
 	mux.Handle("GET /machines/{mac}/disks.json", own(c.disks))
 	mux.Handle("POST /api/v1/machines/{mac}/arm", own(c.arm))
+	mux.Handle("GET /api/v1/machines/{mac}/log", own(c.machineLog))
 	c.registerBoot(mux, own, ownBody)
 	c.registerTFTP(mux, own)
 	c.registerFleet(mux, own, ownBody)

@@ -20,6 +20,8 @@ func aboutFleet() []openapi.Operation {
 			Answers: openapi.Answers(openapi.Encoded(200, wire.Explanation{}), 422)},
 		{Pattern: "GET /api/v1/machines/{mac}/timeline", Tag: "machines", Summary: "The last boot of a machine, step by step",
 			Details: "A step that is overdue says what usually causes that.", Answers: openapi.Answers(openapi.Encoded(200, wire.Timeline{}), 404)},
+		{Pattern: "GET /api/v1/machines/{mac}/log", Tag: "machines", Summary: "What the live environment on a machine logged last",
+			Details: "The newest 256 KiB, without what a terminal would take for a command.", Answers: openapi.Answers(openapi.Plain("text/plain; charset=utf-8"), 404)},
 		{Pattern: "POST /api/v1/machines/{mac}/release", Tag: "machines", Summary: "Let rules decide what a machine is for",
 			Details: "Mode, image and disk that were set for the machine itself are forgotten; labels and drive stay.",
 			Answers: openapi.Answers(openapi.Encoded(200, wire.Machine{}), 404)},

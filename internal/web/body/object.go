@@ -165,6 +165,31 @@ func (o *Object) Strings(key string, limit int, rules ...Rule) []string {
 	return texts
 }
 
+// Nested reads an object that may be absent or null, and reports whether it is there. It is as
+// strict as the one that it stands in.
+func (o *Object) Nested(key string, read func(*Object)) bool {
+	if o.shape != nil {
+		inner := newSchema(o.lenient)
+		read(&Object{lenient: o.lenient, shape: inner})
+		shape := inner.asMap()
+		shape["type"] = []string{"object", "null"}
+		return o.shape.note(key, optional, shape)
+	}
+	v, _ := o.take(key)
+	if v == nil {
+		return false
+	}
+	fields, ok := v.(map[string]any)
+	if !ok {
+		o.add(o.at(key), "model_attributes_type", "Input should be a valid dictionary or object to extract fields from", v, nil)
+		return false
+	}
+	inner := &Object{fields: fields, read: map[string]bool{}, loc: o.at(key), problems: o.problems, lenient: o.lenient}
+	read(inner)
+	inner.finish()
+	return true
+}
+
 // Objects reads a list of at most limit objects; absent is empty. Unknown fields in them are
 // dropped in silence.
 func (o *Object) Objects(key string, limit int, each func(*Object)) {

@@ -69,6 +69,11 @@ func Bytes() Request {
 	return Request{Media: "application/octet-stream", Schema: map[string]any{}, Needed: true}
 }
 
+// Text is a body of plain text.
+func Text() Request {
+	return Request{Media: "text/plain", Schema: map[string]any{"type": "string"}, Needed: true}
+}
+
 // Field is one field of a form.
 type Field struct {
 	Name, Text string

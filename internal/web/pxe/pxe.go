@@ -14,6 +14,7 @@ import (
 	"bty/internal/fleet"
 	"bty/internal/ipxe"
 	"bty/internal/machine"
+	"bty/internal/machinelog"
 	"bty/internal/nbp"
 	"bty/internal/release"
 	"bty/internal/web/serve"
@@ -30,6 +31,8 @@ type Config struct {
 	Boot  *os.Root       // the boot folder among them
 	Shelf *release.Files // where they are put
 
+	Logs *machinelog.Logs
+
 	Asked func(netip.Addr) // is told who asked for a script or a file
 }
 
@@ -42,6 +45,7 @@ func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /pxe/{mac}/inventory", c.Serve.WithBody(maxInventory, serve.Open, c.inventory))
 	mux.Handle("POST /pxe/{mac}/status", c.Serve.WithBody(maxReport, serve.Open, c.status))
 	mux.Handle("POST /pxe/{mac}/progress", c.Serve.WithBody(maxReport, serve.Open, c.progress))
+	mux.Handle("POST /pxe/{mac}/log", do(c.log))
 	mux.Handle("POST /pxe/{mac}/done", do(c.done))
 	mux.Handle("GET /boot/{name}", do(c.noting(c.getBoot)))
 	mux.Handle("PUT /boot/{name}", c.Serve.Do(c.Guard, c.putBoot))

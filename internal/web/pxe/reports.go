@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"bty/internal/fault"
 	"bty/internal/machine"
 	"bty/internal/web/body"
 	"bty/internal/web/serve"
@@ -89,7 +90,7 @@ func (c Config) end(w http.ResponseWriter, r *http.Request, status wire.Status) 
 var stageName = regexp.MustCompile(`^[a-z][a-z-]{0,31}$`)
 
 func (c Config) progress(w http.ResponseWriter, r *http.Request, v body.Value) error {
-	p, err := readProgress(v)
+	p, pick, err := readProgress(v)
 	if err != nil {
 		return err
 	}
@@ -97,17 +98,43 @@ func (c Config) progress(w http.ResponseWriter, r *http.Request, v body.Value) e
 	if err != nil {
 		return err
 	}
-	if err := c.Fleet.Progress(r.Context(), mac, c.Client(r), p); err != nil {
+	if pick != nil {
+		err = c.Fleet.Picked(r.Context(), mac, c.Client(r), *pick)
+	} else {
+		err = c.Fleet.Progress(r.Context(), mac, c.Client(r), p)
+	}
+	if err != nil {
 		return err
 	}
 	return serve.NoContent(w)
 }
 
-func readProgress(v body.Value) (wire.Progress, error) {
+// readProgress reads how far the work is, or what was picked before it.
+func readProgress(v body.Value) (wire.Progress, *wire.Pick, error) {
 	o := v.Object()
 	p := wire.Progress{
 		Stage: o.String("stage", body.Match(stageName)),
 		Bytes: int64(o.Number("bytes")), Total: int64(o.Number("total")), Rate: o.Number("rate"),
 	}
-	return p, o.Done()
+	var pick wire.Pick
+	isPick := o.Nested("pick", func(o *body.Object) { pick = readPick(o) })
+	if err := o.Done(); err != nil {
+		return p, nil, err
+	}
+	switch {
+	case isPick != (p.Stage == wire.StagePicked):
+		return p, nil, fault.New(fault.Rejected, "the stage %q and a pick come together or not at all", wire.StagePicked)
+	case isPick:
+		return p, &pick, nil
+	}
+	return p, nil, nil
+}
+
+var refOrNone = regexp.MustCompile(`^(?:[0-9a-f]{64})?$`)
+
+func readPick(o *body.Object) wire.Pick {
+	return wire.Pick{
+		Image: o.String("image", body.Min(1), body.Max(wire.MaxPicked)), Ref: o.StringOr("ref", "", body.Match(refOrNone)),
+		Serial: o.StringOr("serial", "", body.Max(128)), Disk: o.StringOr("disk", "", body.Max(255)),
+	}
 }

@@ -36,6 +36,7 @@ type machinePage struct {
 
 	Explain  *explained
 	Timeline fleet.Timeline
+	Log      machineLog
 }
 
 // machineSaved is what the forms on the page of a machine come to.
@@ -69,6 +70,9 @@ func (s surface) machine(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if page.Timeline, err = s.Fleet.Timeline(one.MAC); err != nil {
+		return err
+	}
+	if page.Log, err = s.logOf(one.MAC); err != nil {
 		return err
 	}
 	return s.show(w, r, view{Page: "machine", Title: one.MAC.String(), Section: "machines", Data: page, Saved: machineSaved})

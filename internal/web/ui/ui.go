@@ -13,6 +13,7 @@ import (
 	"bty/internal/health"
 	"bty/internal/ledger"
 	"bty/internal/library"
+	"bty/internal/machinelog"
 	"bty/internal/service"
 	"bty/internal/settings"
 	"bty/internal/web/auth"
@@ -28,6 +29,7 @@ type Config struct {
 	Library  *library.Library
 	Backups  *backup.Manager
 	Book     ledger.Book
+	Logs     *machinelog.Logs
 	Auth     *auth.Auth
 	Tokens   *access.Tokens
 	Settings *settings.Settings
