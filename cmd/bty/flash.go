@@ -32,6 +32,7 @@ func parseOrder(args []string) (order, error) {
 	f.BoolVar(&o.yes, "yes", false, "")
 	f.BoolVar(&o.json, "json", false, "")
 	f.BoolVar(&o.req.Verify, "verify", false, "")
+	f.BoolVar(&o.req.Grow, "grow", false, "")
 	digest := f.String("sha256", "", "")
 	format := f.String("format", "", "")
 	if err := f.parse(args); err != nil {

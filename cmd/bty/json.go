@@ -32,6 +32,7 @@ type flashResult struct {
 	BytesRead    int64    `json:"bytes_read"`    // of the image as transferred
 	BytesWritten int64    `json:"bytes_written"` // of the disk that the image covers
 	BytesZero    int64    `json:"bytes_zero"`    // of these, zeros that the disk had or made by itself
+	BytesGrown   int64    `json:"bytes_grown"`   // that the last partition became larger by
 	SHA256       string   `json:"sha256,omitempty"`
 	Verified     bool     `json:"verified"`  // the digest was declared and is that one
 	ReadBack     bool     `json:"read_back"` // the disk was read back and holds what was written
@@ -45,6 +46,7 @@ type flashResult struct {
 func (r *flashResult) fill(d flash.Result) {
 	r.Format, r.BytesRead, r.BytesWritten, r.BytesZero = string(d.Format), d.Transferred, d.Written, d.Zeros
 	r.Verified, r.ReadBack, r.Retries, r.Bottleneck = d.Verified, d.ReadBack, d.Retries, d.Bottleneck
+	r.BytesGrown = d.Grown
 	r.Notes = append([]string{}, d.Notes...)
 	if !d.Digest.IsZero() {
 		r.SHA256 = d.Digest.String()

@@ -84,7 +84,7 @@ func newBench(t *testing.T, web *peer.Web, disks ...disk.Device) *bench {
 
 var flashPlan = wire.Plan{
 	Mode: "flash", Image: "http://h/i.img.zst", TargetDiskSerial: " S1 ", Name: "an image", Format: "img.zst",
-	DiskImageSHA: strings.Repeat("ab", 32), SizeBytes: 1234, Verify: true,
+	DiskImageSHA: strings.Repeat("ab", 32), SizeBytes: 1234, Verify: true, Grow: true,
 }
 
 func (b *bench) wantConsole(t *testing.T, lines ...string) {
@@ -106,7 +106,7 @@ func TestFlash(t *testing.T) {
 		t.Fatalf("%d flashes", len(b.jobs))
 	}
 	job := b.jobs[0]
-	if job.Source != flashPlan.Image || job.Format != catalog.Zstd || job.Digest.String() != flashPlan.DiskImageSHA || job.Size != 1234 || !job.Verify {
+	if job.Source != flashPlan.Image || job.Format != catalog.Zstd || job.Digest.String() != flashPlan.DiskImageSHA || job.Size != 1234 || !job.Verify || !job.Grow {
 		t.Errorf("%+v", job)
 	}
 	b.wantConsole(t, "bty: auto-flash starting\n", "bty: write 25%\n", "bty: flash complete; rebooting\n")

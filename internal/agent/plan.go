@@ -66,7 +66,7 @@ func (e *PlanError) Error() string {
 // requestOf reads a flash plan strictly: a digest or a format that is not understood is an error,
 // never "not given".
 func requestOf(plan wire.Plan) (flash.Request, error) {
-	req := flash.Request{Source: plan.Image, Size: plan.SizeBytes, Verify: plan.Verify}
+	req := flash.Request{Source: plan.Image, Size: plan.SizeBytes, Verify: plan.Verify, Grow: plan.Grow}
 	switch {
 	case plan.Image == "":
 		return req, &PlanError{"it names no image"}

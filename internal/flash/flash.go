@@ -37,6 +37,7 @@ type Request struct {
 	Shown disk.Device
 
 	Verify bool // read back what was written before the disk is made bootable
+	Grow   bool // let the last partition end with the disk; its file system is left as it is
 
 	Host *disk.Host   // default: this machine
 	Log  *slog.Logger // default: discarded
@@ -52,6 +53,7 @@ type Result struct {
 	Digest      catalog.Digest // of the bytes as transferred
 	Verified    bool           // the digest was declared, and is that one
 	ReadBack    bool           // the disk was read back and holds what was written
+	Grown       int64          // bytes that the last partition became larger by
 	Retries     int            // connections that were broken and taken up again
 	Duration    time.Duration
 	Bottleneck  string   // what the rest waited for: network, digest, decode or write

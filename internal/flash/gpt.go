@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-
-	"bty/internal/disk"
 )
 
 // gpt is a GUID partition table, as UEFI 2.10 section 5.3 lays it out.
@@ -17,7 +15,9 @@ type gpt struct {
 	entries []byte
 
 	alternate, lastUsable uint64
-	lastUsed              uint64 // last block of any partition
+	first                 uint64 // block of the entries
+	lastUsed              uint64 // last block of any partition, whose entry is
+	lastEntry             []byte // part of entries; nil if there is no partition
 }
 
 // Offsets in the header, UEFI 2.10 table 5.5.
@@ -63,14 +63,17 @@ func parseGPT(head []byte, sector int64) (*gpt, error) {
 	if first < 2 || first > uint64(len(head)) || int64(first)*sector+count*each > int64(len(head)) {
 		return nil, fmt.Errorf("GPT whose entries are at block %d", first)
 	}
-	g := &gpt{sector: sector, header: h, alternate: le.Uint64(h[gptAlternate:]), lastUsable: le.Uint64(h[gptLastUsable:])}
+	g := &gpt{sector: sector, header: h, alternate: le.Uint64(h[gptAlternate:]), lastUsable: le.Uint64(h[gptLastUsable:]), first: first}
 	g.entries = bytes.Clone(head[int64(first)*sector:][:count*each])
 	if crc32.ChecksumIEEE(g.entries) != le.Uint32(h[gptEntriesCRC:]) {
 		return nil, fmt.Errorf("wrong checksum of the GPT entries")
 	}
 	for e := g.entries; len(e) > 0; e = e[each:] {
-		if !bytes.Equal(e[:16], make([]byte, 16)) { // a type of zeros: unused
-			g.lastUsed = max(g.lastUsed, le.Uint64(e[gptEntryLast:]))
+		if bytes.Equal(e[:16], make([]byte, 16)) { // a type of zeros: unused
+			continue
+		}
+		if last := le.Uint64(e[gptEntryLast:]); g.lastEntry == nil || last > g.lastUsed {
+			g.lastUsed, g.lastEntry = last, e[:each]
 		}
 	}
 	return g, nil
@@ -94,6 +97,20 @@ func (g *gpt) needs() int64 {
 	return int64(blocks) * g.sector
 }
 
+// grow lets the last partition end where the backup table of a disk of size bytes begins. It
+// returns by how many bytes.
+func (g *gpt) grow(size int64) int64 {
+	end := uint64(size/g.sector) - 1 - g.tableBlocks() - 1
+	if g.lastEntry == nil || end <= g.lastUsed {
+		return 0
+	}
+	by := int64(end-g.lastUsed) * g.sector
+	binary.LittleEndian.PutUint64(g.lastEntry[gptEntryLast:], end)
+	binary.LittleEndian.PutUint32(g.header[gptEntriesCRC:], crc32.ChecksumIEEE(g.entries))
+	g.lastUsed = end
+	return by
+}
+
 // move makes the table that of a disk of size bytes. It returns what to write where.
 func (g *gpt) move(size int64) []patch {
 	le := binary.LittleEndian
@@ -115,6 +132,7 @@ func (g *gpt) move(size int64) []patch {
 	copy(block, backup)
 	return []patch{
 		{g.sector, primary},
+		{int64(g.first) * g.sector, g.entries},
 		{int64(table) * g.sector, g.entries},
 		{int64(last) * g.sector, block},
 	}
@@ -123,63 +141,4 @@ func (g *gpt) move(size int64) []patch {
 type patch struct {
 	off   int64
 	bytes []byte
-}
-
-// protect sets the size of a protective MBR (UEFI 2.10 section 5.2.3). A hybrid one, which
-// describes partitions of its own, is left as it is.
-func protect(head []byte, size, sector int64) {
-	const table, entry, kind, sectors = 446, 16, 4, 12
-	if len(head) < 512 || head[510] != 0x55 || head[511] != 0xaa || head[table+kind] != 0xee {
-		return
-	}
-	if !bytes.Equal(head[table+entry:table+4*entry], make([]byte, 3*entry)) {
-		return
-	}
-	binary.LittleEndian.PutUint32(head[table+sectors:], uint32(min(size/sector-1, math.MaxUint32)))
-}
-
-// lookAtTable refuses an image whose partitions do not fit on the disk before the disk is
-// touched, whatever the length of the image.
-func (j *job) lookAtTable() error {
-	g, err := parseGPT(j.edges.head, int64(j.disk.Logical))
-	if err != nil {
-		return nil
-	}
-	if n := g.needs(); n > j.disk.Size {
-		return j.fits(n)
-	}
-	return nil
-}
-
-// moveTable puts the backup table at the end of the disk, where firmware and tools look for it
-// when the disk is larger than the image.
-func (j *job) moveTable() {
-	sector := int64(j.disk.Logical)
-	if other := 512 + 4096 - sector; !hasGPT(j.edges.head, sector) && hasGPT(j.edges.head, other) {
-		j.note("the image is made for disks with blocks of %d bytes, %s has blocks of %d; firmware will not find its partitions", other, j.disk.Path, sector)
-		return
-	}
-	if !hasGPT(j.edges.head, sector) {
-		return
-	}
-	g, err := parseGPT(j.edges.head, sector)
-	if err != nil {
-		j.note("the image's partition table is damaged and was left as it is: %v", err)
-		return
-	}
-	if g.alternate == uint64(j.disk.Size/sector)-1 {
-		return
-	}
-	moved := g.move(j.disk.Size)
-	for _, p := range moved {
-		if !j.edges.hold(p.off, int64(len(p.bytes))) {
-			j.note("the backup of the partition table, %s, was left where it was; it is too large to be moved to the end of the disk", disk.HumanSize(int64(len(g.entries))))
-			return
-		}
-	}
-	for _, p := range moved {
-		j.edges.keep(p.bytes, p.off)
-	}
-	protect(j.edges.head, j.disk.Size, sector)
-	j.note("the backup of the partition table was moved to the end of the disk")
 }

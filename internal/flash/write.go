@@ -253,7 +253,7 @@ func (j *job) finish(ctx context.Context) error {
 	if j.res.Written%int64(j.disk.Logical) != 0 {
 		j.note("the image's length is no multiple of %d bytes; the last block was filled up with zeros", j.disk.Logical)
 	}
-	j.moveTable()
+	j.fitTable()
 	if err := j.disk.Sync(); err != nil {
 		return kind(ErrWrite, err)
 	}
