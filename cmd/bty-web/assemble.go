@@ -79,7 +79,10 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	images := newLibrary(cfg, state, books, chosen, cache)
+	images, err := newLibrary(cfg, state, books, chosen, cache)
+	if err != nil {
+		return nil, err
+	}
 	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder, logs: logs}
 	a.backups = backup.New(backup.Config{
 		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -18,12 +19,16 @@ import (
 	"bty/internal/withcache"
 )
 
-func newLibrary(cfg *config.Config, state *store.Store, books *ledger.Ledger, chosen *settings.Settings, cache *withcache.Cache) *library.Library {
+func newLibrary(cfg *config.Config, state *store.Store, books *ledger.Ledger, chosen *settings.Settings, cache *withcache.Cache) (*library.Library, error) {
+	mirrors, err := oras.ParseMirrors(cfg.ORAS.Mirrors)
+	if err != nil {
+		return nil, fmt.Errorf("oras.mirrors: %w", err)
+	}
 	return &library.Library{
 		Store: libraryStore{state}, Ledger: books, Now: time.Now, HTTP: &http.Client{}, Cache: cache,
-		Registry:   &oras.Client{CredentialsFile: cfg.ORAS.CredentialsFile, PlainHTTP: oras.Hosts(cfg.ORAS.PlainHTTP), Agent: "bty-web/" + build.Version},
+		Registry:   &oras.Client{CredentialsFile: cfg.ORAS.CredentialsFile, PlainHTTP: oras.Hosts(cfg.ORAS.PlainHTTP), Mirrors: mirrors, Agent: "bty-web/" + build.Version},
 		CatalogURL: chosen.CatalogURL, File: cfg.Paths.CatalogFile,
-	}
+	}, nil
 }
 
 // catalogFile takes the catalog file over, before the first request is answered. A file that

@@ -75,6 +75,16 @@ func webURL(k Key, v string) error {
 	return fmt.Errorf("%s must be an http:// or https:// URL without a user name", k)
 }
 
+// pairs demands a list of a=b.
+func pairs(k Key, v string) error {
+	for _, pair := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
+		if name, value, ok := strings.Cut(pair, "="); !ok || name == "" || value == "" || strings.Contains(value, "=") {
+			return fmt.Errorf("%s has %.200q; want registry=host[:port][/prefix], with commas between several", k, pair)
+		}
+	}
+	return nil
+}
+
 // releaseFolder demands the URL of a folder that releases are fetched from.
 func releaseFolder(k Key, v string) error {
 	u, err := url.Parse(v)

@@ -32,6 +32,7 @@ type Config struct {
 	ORAS struct {
 		CredentialsFile string // path, "" for none
 		PlainHTTP       string // list of host:port
+		Mirrors         string // list of registry=mirror
 	}
 	Nbdmux struct {
 		URL string // "" means none

@@ -91,6 +91,8 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.ORAS.CredentialsFile }),
 		text("oras", "plain_http", "", "registries, as host:port with commas between, that are asked over http; empty: none",
 			func(c *Config) *string { return &c.ORAS.PlainHTTP }),
+		must(text("oras", "mirrors", "", "mirrors that are asked before registries: registry=host[:port][/prefix] with commas between; empty: none",
+			func(c *Config) *string { return &c.ORAS.Mirrors }), pairs),
 		later(must(text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
 			func(c *Config) *string { return &c.Nbdmux.URL }), webURL)),
 		text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",

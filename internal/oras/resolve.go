@@ -13,74 +13,85 @@ import (
 
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
-	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
 // Resolve finds the image behind a reference.
 func (c *Client) Resolve(ctx context.Context, src string) (Image, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTime)
-	defer cancel()
-	repo, done, err := c.open(src)
-	if err != nil {
-		return Image{}, err
-	}
-	defer done()
-	image, _, err := resolve(ctx, repo)
-	if err != nil {
-		return Image{}, explain(src, err)
-	}
-	return image, nil
+	var found Image
+	err := c.each(ctx, src, func(ctx context.Context, repo *remote.Repository) (err error) {
+		found, _, err = c.resolve(ctx, repo)
+		return err
+	})
+	return found, err
 }
 
 // Fetch returns the blob behind a reference, which must have at most limit bytes and the digest
 // that the registry named. It is for catalogs; images are left to those who write them.
 func (c *Client) Fetch(ctx context.Context, src string, limit int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTime)
-	defer cancel()
-	repo, done, err := c.open(src)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	_, layer, err := resolve(ctx, repo)
-	if err != nil {
-		return nil, explain(src, err)
-	}
-	if layer.Size > limit {
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that are read", src, layer.Size, limit)
-	}
-	blob, err := content.FetchAll(ctx, repo.Blobs(), layer)
-	if err != nil {
-		return nil, explain(src, err)
-	}
-	return blob, nil
+	var blob []byte
+	err := c.each(ctx, src, func(ctx context.Context, repo *remote.Repository) error {
+		_, layer, err := c.resolve(ctx, repo)
+		if err != nil {
+			return err
+		}
+		if layer.Size > limit {
+			return fmt.Errorf("it has %d bytes, more than the %d that are read", layer.Size, limit)
+		}
+		blob, err = content.FetchAll(ctx, repo.Blobs(), layer)
+		return err
+	})
+	return blob, err
 }
 
-func (c *Client) open(src string) (*remote.Repository, func(), error) {
+// each does what is to be done at the first place where it succeeds.
+func (c *Client) each(ctx context.Context, src string, do func(context.Context, *remote.Repository) error) error {
 	ref, err := parse(src)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	repo, done := c.repository(ref)
-	return repo, done, nil
+	ctx, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
+	s := c.session()
+	defer s.close()
+	places := c.places(ref)
+	var mirrors []string
+	for _, place := range places[:len(places)-1] {
+		if err := s.at(ctx, place, do); err == nil {
+			return nil
+		} else if ctx.Err() == nil {
+			mirrors = append(mirrors, mirrorSays(place.Registry, err))
+		}
+	}
+	if err := do(ctx, s.repository(ref)); err != nil {
+		return explain(src, ref.Registry, err, mirrors...)
+	}
+	return nil
 }
 
-func resolve(ctx context.Context, repo *remote.Repository) (Image, ocispec.Descriptor, error) {
+// at bounds what one mirror may take of the time.
+func (s *session) at(ctx context.Context, place registry.Reference, do func(context.Context, *remote.Repository) error) error {
+	ctx, cancel := context.WithTimeout(ctx, mirrorTime)
+	defer cancel()
+	return do(ctx, s.repository(place))
+}
+
+func (c *Client) resolve(ctx context.Context, repo *remote.Repository) (Image, ocispec.Descriptor, error) {
 	ref := repo.Reference
 	described, raw, err := fetchManifest(ctx, repo, ref.Reference)
 	pinned, notDigest := ref.Digest()
 	if notDigest == nil && isNoManifest(err) {
 		// Existing catalogs pin the blob itself, where others pin a manifest.
 		layer, err := repo.Blobs().Resolve(ctx, pinned.String())
-		return image(repo, ocispec.Descriptor{}, layer), layer, err
+		return c.image(repo, ocispec.Descriptor{}, layer), layer, err
 	}
 	if err != nil {
 		return Image{}, ocispec.Descriptor{}, err
 	}
 	layer, err := pick(described.MediaType, raw)
-	return image(repo, described, layer), layer, err
+	return c.image(repo, described, layer), layer, err
 }
 
 // isNoManifest reports whether a registry may mean that a digest is not one of a manifest. Debian's
@@ -103,14 +114,10 @@ func fetchManifest(ctx context.Context, repo *remote.Repository, reference strin
 	return described, raw, err
 }
 
-func image(repo *remote.Repository, manifest, layer ocispec.Descriptor) Image {
-	scheme := "https"
-	if repo.PlainHTTP {
-		scheme = "http"
-	}
+func (c *Client) image(repo *remote.Repository, manifest, layer ocispec.Descriptor) Image {
 	return Image{
 		Manifest: manifest.Digest.String(), Digest: layer.Digest.String(), Size: layer.Size, Title: title(layer), MediaType: layer.MediaType,
-		URL: fmt.Sprintf("%s://%s/v2/%s/blobs/%s", scheme, repo.Reference.Host(), repo.Reference.Repository, layer.Digest),
+		URL: c.blobURL(repo.Reference, layer.Digest.String()),
 	}
 }
 
@@ -141,19 +148,4 @@ func pick(mediaType string, raw []byte) (ocispec.Descriptor, error) {
 		return layer, fmt.Errorf("its image has %d bytes", layer.Size)
 	}
 	return layer, nil
-}
-
-// explain says what a registry's answer means for whoever gave the reference.
-func explain(src string, err error) error {
-	var answer *errcode.ErrorResponse
-	var credentials *credentialsError
-	switch {
-	case errors.Is(err, errdef.ErrNotFound):
-		return fmt.Errorf("%s is not in the registry", src)
-	case errors.As(err, &credentials):
-		return fmt.Errorf("%s: %w", src, credentials)
-	case errors.Is(err, auth.ErrBasicCredentialNotFound), errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
-		return fmt.Errorf("%s: the registry lets only those in who sign in; put its credentials into the file that [oras] credentials_file names", src)
-	}
-	return fmt.Errorf("%s: %w", src, err)
 }
