@@ -23,7 +23,7 @@ import (
 // Request says which image goes on which disk.
 type Request struct {
 	Source string         // what origin.Open takes
-	Origin origin.Options // how to get it; its Size and Proven follow from those below
+	Origin origin.Options // how to get it; its Size, Digest and Proven follow from those below
 	Format catalog.Format // declared format; the source's name and its content have their say, too
 	Digest catalog.Digest // of the bytes as transferred; zero = not known
 	Size   int64          // length of the bytes as transferred; 0 = not known
@@ -185,7 +185,7 @@ func (j *job) isMeant() error {
 // openSource begins the transfer and looks at the first bytes of the image.
 func (j *job) openSource(ctx context.Context) error {
 	opts := j.req.Origin
-	opts.Size, opts.Proven = j.req.Size, !j.req.Digest.IsZero()
+	opts.Size, opts.Digest, opts.Proven = j.req.Size, j.req.Digest, !j.req.Digest.IsZero()
 	if opts.Log == nil {
 		opts.Log = j.log
 	}
@@ -194,6 +194,9 @@ func (j *job) openSource(ctx context.Context) error {
 		return kind(ErrOrigin, err)
 	}
 	j.source = src
+	if j.req.Digest.IsZero() {
+		j.req.Digest = src.Digest() // that of a registry's manifest
+	}
 	j.meter.total(max(src.Size(), j.req.Size, 0))
 	j.pump = startPump(ctx, src, j.meter)
 	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size()})

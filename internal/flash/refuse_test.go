@@ -45,7 +45,7 @@ func TestNothingIsWritten(t *testing.T) {
 		"empty inside":      {Request{Source: serve(t, "a.img.gz", tool(t, nil, "gzip")), Target: path}, ErrImage, "no data"},
 		"damaged early":     {Request{Source: serve(t, "a.img.zst", tool(t, small, "zstd")[:5000]), Target: path}, ErrImage, "truncated"},
 		"other size":        {Request{Source: serve(t, "a.img", small), Size: 2*mib + 1, Target: path}, ErrOrigin, "2097153 were declared"},
-		"unknown scheme":    {Request{Source: "oras://ghcr.io/a/b:1", Target: path}, ErrOrigin, `scheme "oras"`},
+		"unknown scheme":    {Request{Source: "ftp://host/b:1", Target: path}, ErrOrigin, `scheme "ftp"`},
 		"nobody listens":    {Request{Source: "http://127.0.0.1:1/a.img", Target: path, Origin: patient()}, ErrOrigin, "refused"},
 		"no such file":      {Request{Source: "/no/such.img", Target: path}, ErrOrigin, "no such file"},
 		"image of 4 K disk": {Request{Source: serve(t, "a.img.gz", tool(t, table(t, 40*mib), "gzip", "-1")), Target: path}, ErrTooLarge, "8M"},

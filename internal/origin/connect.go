@@ -16,7 +16,7 @@ import (
 // connect asks for what is missing and sets body. io.EOF means that nothing is.
 func (s *stream) connect() error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	resp, err := s.ask(ctx)
+	resp, err := s.ask(ctx, cancel)
 	if err != nil {
 		cancel(nil)
 		return s.cause(err)
@@ -31,22 +31,15 @@ func (s *stream) connect() error {
 	return nil
 }
 
-func (s *stream) ask(ctx context.Context) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
-	if err != nil {
-		return nil, &finalError{fmt.Errorf("%w: %w", ErrSource, err)}
+// ask waits for the head of an answer, however many redirects and tokens are between.
+func (s *stream) ask(ctx context.Context, cancel context.CancelCauseFunc) (*http.Response, error) {
+	limit := time.AfterFunc(s.opts.Answer, func() { cancel(fmt.Errorf("%w for %s", errNoAnswer, s.opts.Answer)) })
+	defer limit.Stop()
+	resp, err := s.from.get(ctx, s.got, s.valid)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
 	}
-	for k, v := range s.opts.Header {
-		req.Header[k] = v
-	}
-	req.Header.Set("Accept-Encoding", "identity")
-	if s.got > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", s.got))
-		if v := s.valid.forIfRange(); v != "" {
-			req.Header.Set("If-Range", v) // RFC 9110 section 13.1.5
-		}
-	}
-	return s.opts.Client.Do(req)
+	return resp, err
 }
 
 // cause is why a request failed. A name that does not exist is a mistake, unless the image was
@@ -75,8 +68,19 @@ func (s *stream) accept(resp *http.Response, b *body) error {
 		s.after = retryAfter(resp.Header)
 		return fmt.Errorf("the server answered %s", resp.Status)
 	default:
-		return &finalError{fmt.Errorf("%w: it answered %s", ErrRefused, resp.Status)}
+		return s.refused(resp)
 	}
+}
+
+const maxDenied = 3 // in a row, without a byte between them
+
+// refused allows for what expires while an image is read: a token, a signed URL.
+func (s *stream) refused(resp *http.Response) error {
+	err := s.from.refused(resp, s.got > 0)
+	if s.denied++; s.denied >= maxDenied && !isFinal(err) {
+		return &finalError{err}
+	}
+	return err
 }
 
 func (s *stream) begin(resp *http.Response, b *body) error {
@@ -92,7 +96,7 @@ func (s *stream) begin(resp *http.Response, b *body) error {
 	if s.total < 0 && !b.delimited && !s.opts.Proven {
 		return errOpenEnd(0) // now, while the disk is what it was
 	}
-	s.valid = validatorsOf(resp.Header)
+	s.valid, s.contentType = validatorsOf(resp.Header), resp.Header.Get("Content-Type")
 	return nil
 }
 
@@ -172,7 +176,10 @@ type body struct {
 	timer  *time.Timer
 }
 
-var errStalled = errors.New("no byte came")
+var (
+	errStalled  = errors.New("no byte came")
+	errNoAnswer = errors.New("no answer came")
+)
 
 func (b *body) read(p []byte) (int, error) {
 	if b.timer == nil {

@@ -24,11 +24,11 @@ func TestFile(t *testing.T) {
 		}
 	}
 	for source, want := range map[string]string{
-		dir + "/nothing":         "no such file",
-		dir:                      "is a directory",
-		"ftp://host/disk.img":    `scheme "ftp"`,
-		"oras://ghcr.io/a/b:tag": "https://",
-		"http:///disk.img":       "not a URL with a host",
+		dir + "/nothing":      "no such file",
+		dir:                   "is a directory",
+		"ftp://host/disk.img": `scheme "ftp"`,
+		"oras://ghcr.io/a/b":  "no tag or digest",
+		"http:///disk.img":    "not a URL with a host",
 	} {
 		if _, _, err := read(t, source, quick()); !errors.Is(err, ErrSource) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", source, err, want)

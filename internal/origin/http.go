@@ -6,39 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"path"
 	"strings"
 	"sync/atomic"
 	"time"
 )
-
-const maxRedirects = 10
-
-// NewClient returns the HTTP client for images. It speaks HTTP/1.1 only: object stores reset
-// long HTTP/2 streams when a signed URL expires. It honours the proxy variables of the
-// environment and follows a bounded number of redirects, to http and https only.
-func NewClient() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	t.ForceAttemptHTTP2 = false
-	t.DisableCompression = true // the digest is of the bytes as published
-	t.ResponseHeaderTimeout = 30 * time.Second
-	t.ReadBufferSize = 64 << 10
-	return &http.Client{Transport: t, CheckRedirect: checkRedirect}
-}
-
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) >= maxRedirects {
-		return &finalError{fmt.Errorf("%w: more than %d redirects, the last one to %s", ErrRefused, maxRedirects, Redact(req.URL.String()))}
-	}
-	if s := req.URL.Scheme; s != "http" && s != "https" {
-		return &finalError{fmt.Errorf("%w: it redirects to scheme %q", ErrRefused, s)}
-	}
-	return nil
-}
 
 // finalError marks a failure that another attempt cannot mend.
 type finalError struct{ error }
@@ -70,24 +43,33 @@ func openHTTP(ctx context.Context, source string, opts Options) (*Reader, error)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("%w: %q is not a URL with a host", ErrSource, Redact(source))
 	}
+	s := newStream(ctx, source, opts)
+	s.from = newWeb(source, opts)
+	if err := s.first(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s.reader(path.Base(u.Path)), nil
+}
+
+func newStream(ctx context.Context, source string, opts Options) *stream {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &stream{ctx: ctx, cancel: cancel, url: source, shown: Redact(source), opts: opts, total: -1}
+	s := &stream{ctx: ctx, cancel: cancel, shown: Redact(source), opts: opts, total: -1}
 	if opts.Size > 0 {
 		s.total = opts.Size
 	}
-	if err := s.first(); err != nil {
-		cancel(nil)
-		return nil, err
-	}
-	name := path.Base(u.Path)
-	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, retries: s.retried}, nil
+	return s
+}
+
+func (s *stream) reader(name string) *Reader {
+	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, retries: s.retried}
 }
 
 // stream is one image over as many connections as it takes.
 type stream struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	url    string
+	from   source
 	shown  string
 	opts   Options
 
@@ -97,7 +79,10 @@ type stream struct {
 	sum   uint32 // CRC-32C of the bytes given so far, to recognise them when a server starts over
 	valid validators
 
+	contentType string
+
 	fails   int // in a row, without a byte between them
+	denied  int // of these, because a token or a signed URL may have expired
 	last    error
 	after   time.Duration // the server's Retry-After
 	retries atomic.Int64
@@ -109,7 +94,7 @@ func (s *stream) retried() int { return int(s.retries.Load()) }
 func (s *stream) Close() error {
 	s.cancel(context.Canceled)
 	s.drop()
-	s.opts.Client.CloseIdleConnections()
+	s.from.close()
 	return nil
 }
 
@@ -245,7 +230,7 @@ func (s *stream) pause(cause error) error {
 func (s *stream) account(p []byte) {
 	s.got += int64(len(p))
 	s.sum = checksum(s.sum, p)
-	s.fails = 0
+	s.fails, s.denied = 0, 0
 }
 
 func cleanCause(err error) error {

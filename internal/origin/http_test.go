@@ -195,7 +195,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestProxyFromEnvironment(t *testing.T) {
-	tr := NewClient().Transport.(*http.Transport)
+	tr := NewClient(ClientOptions{}).Transport.(*http.Transport)
 	if tr.Proxy == nil || tr.ForceAttemptHTTP2 || tr.Protocols.HTTP2() {
 		t.Fatalf("proxy set %v, HTTP/2 %v", tr.Proxy != nil, tr.ForceAttemptHTTP2)
 	}
@@ -250,7 +250,7 @@ func TestOutageAtTheStart(t *testing.T) {
 		"no such name": {&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}, 1, ErrSource},
 	} {
 		s := &scripted{t: t, data: noise(5000, 1)}
-		asks, plain := 0, NewClient().Transport.(*http.Transport)
+		asks, plain := 0, NewClient(ClientOptions{}).Transport.(*http.Transport)
 		plain.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if asks++; asks < 3 {
 				return nil, &net.OpError{Op: "dial", Net: network, Err: tc.cause}

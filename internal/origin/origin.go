@@ -1,5 +1,5 @@
-// Package origin reads an image from where it is published: an http or https URL, a file, or
-// standard input. Over HTTP a transfer that is cut, reset or stalled is taken up again where it
+// Package origin reads an image from where it is published: an http or https URL, an OCI registry,
+// a file, or standard input. Over HTTP a transfer that is cut, reset or stalled is taken up again where it
 // was, inside Read; the caller sees one unbroken stream or an error, never a byte twice and
 // never a hole.
 package origin
@@ -13,6 +13,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"bty/internal/catalog"
+	"bty/internal/oras"
 )
 
 // Kinds of failure, for errors.Is.
@@ -34,10 +37,16 @@ type Options struct {
 	Size   int64         // length of the bytes as transferred, where somebody declared it; 0 = not known
 	Proven bool          // the caller proves the bytes with a digest: the end may come as it will
 	Header http.Header   // sent with each request, for example Authorization
-	Client *http.Client  // default: NewClient()
+	Client *http.Client  // default: NewClient
 	Stdin  io.Reader     // what "-" reads; default: os.Stdin
 	Log    *slog.Logger  // told of each resumption; default: discarded
 	Stall  time.Duration // a connection that gives no byte for so long is broken; default 30 s
+	Answer time.Duration // a request whose answer has not begun by then has failed; default 60 s
+
+	// Of oras:// alone: how registries are asked (default: anonymously, over https), and the blob
+	// that is meant, wherever a tag points meanwhile (zero: the one it points to now).
+	Registry *oras.Client
+	Digest   catalog.Digest
 
 	FirstPause time.Duration // before the first new attempt, doubled for each further one; default 0.5 s
 	MaxPause   time.Duration // longest pause between attempts; default 15 s
@@ -51,13 +60,14 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	def(&o.Stall, 30*time.Second)
+	def(&o.Answer, 60*time.Second)
 	def(&o.FirstPause, 500*time.Millisecond)
 	def(&o.MaxPause, 15*time.Second)
 	if o.Attempts <= 0 {
 		o.Attempts = 10
 	}
 	if o.Client == nil {
-		o.Client = NewClient()
+		o.Client = NewClient(ClientOptions{})
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -68,10 +78,12 @@ func (o Options) withDefaults() Options {
 // Reader is an open image. Its methods other than Retries belong to one goroutine.
 type Reader struct {
 	io.ReadCloser
-	size    int64
-	name    string
-	etag    string
-	retries func() int
+	size        int64
+	name        string
+	etag        string
+	contentType string
+	digest      catalog.Digest
+	retries     func() int
 }
 
 // Size is the length of the bytes as transferred, -1 while the origin does not tell.
@@ -84,12 +96,19 @@ func (r *Reader) Name() string { return r.name }
 // ETag is the origin's validator, "" if it has none.
 func (r *Reader) ETag() string { return r.etag }
 
+// ContentType is what the origin says the bytes are, "" if it does not.
+func (r *Reader) ContentType() string { return r.contentType }
+
+// Digest is what the bytes must have according to the registry's manifest, zero for every other
+// source. To prove it is the caller's.
+func (r *Reader) Digest() catalog.Digest { return r.digest }
+
 // Retries counts the connections that were broken and taken up again so far.
 // It may be called from any goroutine.
 func (r *Reader) Retries() int { return r.retries() }
 
-// Open opens source: an http or https URL, a file's path (or file:///path), or "-" for standard
-// input. The context governs the whole life of the Reader, not only its opening.
+// Open opens source: an http or https URL, oras://host/owner/repo with a tag or a digest, a file's
+// path (or file:///path), or "-" for standard input. The context governs the whole life of the Reader, not only its opening.
 func Open(ctx context.Context, source string, opts Options) (*Reader, error) {
 	opts = opts.withDefaults()
 	if source == "-" {
@@ -102,9 +121,11 @@ func Open(ctx context.Context, source string, opts Options) (*Reader, error) {
 	switch strings.ToLower(scheme) {
 	case "http", "https":
 		return openHTTP(ctx, source, opts)
+	case "oras":
+		return openORAS(ctx, source, opts)
 	case "file":
 		return openFile(ctx, rest, opts)
 	}
-	return nil, fmt.Errorf("%w: scheme %q of %s is not known; use http://, https://, a file's path, or - for standard input",
+	return nil, fmt.Errorf("%w: scheme %q of %s is not known; use http://, https://, oras://, a file's path, or - for standard input",
 		ErrSource, scheme, Redact(source))
 }

@@ -34,6 +34,8 @@ type scripted struct {
 	other []byte
 	acts  []act
 
+	before func(http.ResponseWriter, *http.Request) bool // answers what is not the script's
+
 	mu   sync.Mutex
 	asks []*http.Request
 }
@@ -56,6 +58,9 @@ func (s *scripted) next(r *http.Request) act {
 }
 
 func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.before != nil && s.before(w, r) {
+		return
+	}
 	a := s.next(r)
 	if a.redirect != "" {
 		http.Redirect(w, r, a.redirect, http.StatusFound)

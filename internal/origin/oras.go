@@ -1,0 +1,101 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+
+	"bty/internal/catalog"
+	"bty/internal/oras"
+)
+
+// ociBlob is a blob of an OCI registry. Its digest names it: no validator is needed to know that
+// it is still the same one, and the mirrors need not agree on one.
+type ociBlob struct{ *oras.Blob }
+
+func (r *ociBlob) get(ctx context.Context, from int64, _ validators) (*http.Response, error) {
+	resp, err := r.Get(ctx, from)
+	if err != nil {
+		return nil, registryError(err)
+	}
+	// An ETag of one mirror says nothing about the answer of another.
+	resp.Header.Del("ETag")
+	resp.Header.Del("Last-Modified")
+	return resp, nil
+}
+
+// refused: whoever began was let in, so a token or a signed URL has expired since then. The next
+// request gets new ones.
+func (r *ociBlob) refused(resp *http.Response, began bool) error {
+	if denied(resp.StatusCode) && (began || r.Redirected(resp)) {
+		return fmt.Errorf("%w: %s answered %s", ErrRefused, resp.Request.URL.Host, resp.Status)
+	}
+	return registryError(r.Explain(resp))
+}
+
+func (r *ociBlob) close() { r.Close() }
+
+// registryError is an error of package oras without the reference, which the caller names.
+func registryError(err error) error {
+	e, ok := errors.AsType[*oras.Error](err)
+	switch {
+	case !ok:
+		return &finalError{fmt.Errorf("%w: %w", ErrSource, err)}
+	case e.Refused:
+		return &finalError{fmt.Errorf("%w: %w", ErrRefused, e.Why())}
+	}
+	return e.Why()
+}
+
+// openORAS finds the blob, as patiently as it is read later on, and begins to read it.
+func openORAS(ctx context.Context, source string, opts Options) (*Reader, error) {
+	client := oras.Client{}
+	if opts.Registry != nil {
+		client = *opts.Registry
+	}
+	if client.HTTP == nil {
+		client.HTTP = opts.Client
+	}
+	opts.Proven = true
+	s := newStream(ctx, source, opts)
+	for s.from == nil {
+		blob, err := client.Blob(s.ctx, source, blobOf(opts.Digest))
+		if err == nil {
+			s.from = &ociBlob{blob}
+		} else if err := s.pause(s.cause(registryError(err))); err != nil {
+			s.cancel(err)
+			return nil, err
+		}
+	}
+	return s.openBlob(s.from.(*ociBlob).Image)
+}
+
+func blobOf(d catalog.Digest) string {
+	if d.IsZero() {
+		return ""
+	}
+	return "sha256:" + d.String()
+}
+
+func (s *stream) openBlob(image oras.Image) (*Reader, error) {
+	digest, err := catalog.ParseDigest(image.Digest)
+	if err == nil && image.Size > 0 {
+		err = declared(s.opts.Size, image.Size, s.shown)
+		s.total, s.opts.Size = image.Size, image.Size
+	}
+	if err == nil {
+		err = s.first()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	r := s.reader(path.Base("/" + image.Title))
+	r.digest, r.etag = digest, `"`+image.Digest+`"`
+	if image.Title == "" {
+		r.name = ""
+	}
+	return r, nil
+}

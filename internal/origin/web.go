@@ -1,0 +1,100 @@
+package origin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// source is who has the bytes of a stream.
+type source interface {
+	// get asks for the bytes from one on. An answer of any status is no error.
+	get(ctx context.Context, from int64, valid validators) (*http.Response, error)
+	// refused says what an answer means that gives no bytes.
+	refused(resp *http.Response, began bool) error
+	close()
+}
+
+// web is a URL.
+type web struct {
+	url    string
+	proven bool
+	header http.Header
+	client http.Client
+}
+
+func newWeb(source string, opts Options) *web {
+	w := &web{url: source, proven: opts.Proven, header: opts.Header, client: *opts.Client}
+	also := w.client.CheckRedirect
+	if also == nil {
+		also = checkRedirect
+	}
+	w.client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if err := w.follow(req, via); err != nil {
+			return err
+		}
+		return also(req, via)
+	}
+	return w
+}
+
+func (w *web) get(ctx context.Context, from int64, valid validators) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url, nil)
+	if err != nil {
+		return nil, &finalError{fmt.Errorf("%w: %w", ErrSource, err)}
+	}
+	for k, v := range w.header {
+		req.Header[k] = v
+	}
+	req.Header.Set("Accept-Encoding", "identity")
+	if from > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+		if v := valid.forIfRange(); v != "" {
+			req.Header.Set("If-Range", v) // RFC 9110 section 13.1.5
+		}
+	}
+	return w.client.Do(req)
+}
+
+// follow keeps what was meant for one server from every other: net/http compares names alone, so
+// another port or plain http would get it, too. Nor may an image that no digest proves come
+// without encryption, where its address begins with https.
+func (w *web) follow(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if first.Scheme == "https" && req.URL.Scheme == "http" && !w.proven {
+		return &finalError{fmt.Errorf("%w: it redirects from https to http (%s), where anybody could change it; declare its SHA-256", ErrRefused, Redact(req.URL.String()))}
+	}
+	away := !sameServer(first, req.URL)
+	for _, hop := range via[1:] {
+		away = away || !sameServer(first, hop.URL)
+	}
+	if away {
+		for _, secret := range []string{"Authorization", "Cookie", "Proxy-Authorization"} {
+			req.Header.Del(secret)
+		}
+	}
+	return nil
+}
+
+func sameServer(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
+}
+
+// refused: a final answer, unless it comes from elsewhere than the address: the signed URL of an
+// object store expires, and the next request begins at the address again.
+func (w *web) refused(resp *http.Response, began bool) error {
+	err := fmt.Errorf("%w: it answered %s", ErrRefused, resp.Status)
+	if began && resp.Request.URL.String() != w.url && denied(resp.StatusCode) {
+		return err
+	}
+	return &finalError{err}
+}
+
+// denied reports whether a status says that who asks may not have it, or no longer.
+func denied(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusGone
+}
+
+func (w *web) close() { w.client.CloseIdleConnections() }
