@@ -24,6 +24,7 @@ type env struct {
 	stdout, stderr io.Writer
 	terminal       bool   // a person can be asked: stdin and stderr are a terminal
 	cmdline        string // the kernel's
+	getenv         func(string) string
 	limits         agent.Limits
 
 	disks    func(context.Context) ([]disk.Device, error)
@@ -40,6 +41,7 @@ func host() env {
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		terminal: isTerminal(os.Stdin) && isTerminal(os.Stderr),
 		cmdline:  string(cmdline),
+		getenv:   os.Getenv,
 		disks:    func(context.Context) ([]disk.Device, error) { return disk.System().List() },
 		inspect:  disk.System().Inspect,
 		flash:    flash.Run,

@@ -13,7 +13,6 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/disk"
 	"bty/internal/flash"
-	"bty/internal/origin"
 	"bty/internal/wire"
 )
 
@@ -95,7 +94,10 @@ func (e env) flashOrder(ctx context.Context, o order, console *agent.Console) (f
 	// While a person thinks, a disk may be unplugged and another one may get its name: what was
 	// shown must be what is opened.
 	o.req.Shown, o.req.Log = target, console.Logger()
-	o.req.Origin = origin.Options{Stdin: e.stdin}
+	if o.req.Origin, err = e.origins(); err != nil {
+		return result, err
+	}
+	o.req.Origin.Stdin = e.stdin
 	done, err := e.flash(ctx, o.req, e.reporter(o, console))
 	console.End()
 	for _, note := range done.Notes {

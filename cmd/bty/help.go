@@ -21,7 +21,8 @@ Options of the server-driven run:
                  this (bty.mac=MAC on its kernel command line) reboots; --reboot=false: never
 
 Options of flash:
-  --image I      http(s) URL, path, or - for standard input (which needs --yes)
+  --image I      http(s) URL, oras://host/owner/repo:tag (or @sha256:...), path, or - for
+                 standard input (which needs --yes)
   --disk D       serial number as "bty disks" prints it, or a path like /dev/sda
   --sha256 HEX   digest that the image's bytes must have as they are transferred
   --format F     img, img.gz, img.zst, img.xz, img.bz2, qcow2 (default: by name and content)
@@ -29,6 +30,16 @@ Options of flash:
   --verify       read the disk back before it is made bootable, and compare
   --yes          do not ask; without it the word "yes" must be typed on a terminal
   --json         progress and result as JSON, one object a line
+
+Environment (or, in a live environment, bty.<name>= on the kernel command line):
+  BTY_ORAS_PLAIN_HTTP        registries, as host:port with commas between, asked over http
+                             (bty.oras.plain_http=)
+  BTY_ORAS_MIRRORS           registry=mirror[:port][/prefix] with commas between; mirrors are
+                             asked first (bty.oras.mirrors=)
+  BTY_ORAS_CREDENTIALS_FILE  docker's config.json with what registries want of who pulls
+                             (bty.oras.credentials_file=)
+  BTY_CA_FILE                CA certificates in PEM to trust beside the system's (bty.ca_file=)
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY as everywhere
 
   bty --version  print the version
   bty --help     print this

@@ -27,7 +27,10 @@ func (e env) live(ctx context.Context, b liveenv.Boot) (liveenv.Next, error) {
 		b.Settle(ctx)
 		return disks(ctx)
 	}
-	run := e.agent(server, b.MAC, console, true)
+	run, err := e.agent(server, b.MAC, console, true)
+	if err != nil {
+		return liveenv.Reboot, err
+	}
 	run.Stays = true
 	_, err = run.Run(ctx)
 	return liveenv.Reboot, err

@@ -7,6 +7,7 @@ import (
 	"bty/internal/agent"
 	"bty/internal/build"
 	"bty/internal/client"
+	"bty/internal/flash"
 	"bty/internal/machine"
 )
 
@@ -25,7 +26,11 @@ func serverDriven(ctx context.Context, e env, serverText, macText string, reboot
 	console.Line("entered v%s", build.Version)
 	defer console.Line("exiting v%s", build.Version)
 
-	got, err := e.agent(server, mac, console, reboots).Run(ctx)
+	run, err := e.agent(server, mac, console, reboots)
+	if err != nil {
+		return err
+	}
+	got, err := run.Run(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -54,16 +59,23 @@ func bootedFor(cmdline string, mac machine.MAC) bool {
 }
 
 // agent is the server-driven run on this machine.
-func (e env) agent(server client.Server, mac machine.MAC, console *agent.Console, reboots bool) *agent.Agent {
+func (e env) agent(server client.Server, mac machine.MAC, console *agent.Console, reboots bool) (*agent.Agent, error) {
+	origins, err := e.origins()
+	if err != nil {
+		return nil, err
+	}
 	return &agent.Agent{
-		Client:   client.New(server, mac, build.Version),
-		Disks:    e.disks,
-		Flash:    e.flash,
+		Client: client.New(server, mac, build.Version),
+		Disks:  e.disks,
+		Flash: func(ctx context.Context, req flash.Request, report func(flash.Progress)) (flash.Result, error) {
+			req.Origin = origins
+			return e.flash(ctx, req, report)
+		},
 		Hardware: e.hardware,
 		Console:  console,
 		Limits:   e.limits,
 		Reboots:  reboots,
-	}
+	}, nil
 }
 
 // complaint is an error as the last line on the terminal.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"bty/internal/client/peer"
+	"bty/internal/testenv/registry"
+	"bty/internal/wire"
+)
+
+// From a registry the digest is known, although nobody declared it.
+func TestFlashFromARegistry(t *testing.T) {
+	r := registry.Start(t, false)
+	data := image(3 * mib)
+	published := gzipped(t, data)
+	r.Push("lab/disk", "v1", registry.Layer{Type: "application/vnd.test.disk-image.layer.v1+gzip", Content: string(published)},
+		registry.Layer{Type: "text/plain", Title: "disk.sha256", Content: hexSum(published)})
+	src := "oras://" + r.Host + "/lab/disk:v1"
+
+	target, file := loopDisk(t, 4*mib, "S-1")
+	s := newStage(target)
+	s.getenv = func(name string) string { return map[string]string{"BTY_ORAS_PLAIN_HTTP": r.Host}[name] }
+	if err := s.run(t.Context(), "flash", "--image", src, "--disk", "S-1", "--yes", "--json"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnDisk(t, file, data)
+	if got := resultOf(t, s); !got.Verified || got.SHA256 != hexSum(published) {
+		t.Errorf("%+v", got)
+	}
+
+	// A plan names it, too; the live environment has no variables, but a command line.
+	target, file = loopDisk(t, 4*mib, "S-2")
+	web := &peer.Web{Plan: wire.Plan{Mode: "flash", Image: src, Name: "disk", TargetDiskSerial: "S-2", Format: "img.gz", DiskImageSHA: hexSum(published)}}
+	s = newStage(target)
+	s.cmdline = "quiet bty.mac=52:54:00:12:34:56 bty.oras.plain_http=other.lan:5000," + r.Host
+	r.Push("lab/disk", "v1", registry.Layer{Type: "application/octet-stream", Content: "rebuilt since the plan was made"})
+	if err := s.run(t.Context(), "--server", web.Start(t), "--mac", "52-54-00-12-34-56"); err != nil {
+		t.Fatalf("%v\n%s", err, s.err)
+	}
+	wantOnDisk(t, file, data)
+	if got := web.Statuses(); len(got) != 1 || got[0].Status != "done" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestOriginsThatCannotBe(t *testing.T) {
+	for variable, says := range map[string]string{"BTY_ORAS_MIRRORS": "want registry=host", "BTY_CA_FILE": "no such file"} {
+		s := newStage()
+		s.getenv = func(name string) string { return map[string]string{variable: "/no/such"}[name] }
+		err := s.run(t.Context(), "--server", "http://h", "--mac", "525400123456")
+		if codeOf(err) != codeUsage || !strings.Contains(err.Error(), variable) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", variable, err)
+		}
+	}
+}
