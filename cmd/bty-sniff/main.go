@@ -5,11 +5,13 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 
 	"bty/internal/daemon"
 )
 
 func main() {
+	runtime.GOMAXPROCS(1) // it needs a fraction of one; to wake a second for each handful of packets costs more than they do
 	ctx, hangup, stop := daemon.Signals(context.Background())
 	code := daemon.Exit("bty-sniff", run(ctx, environment{
 		args: os.Args[1:], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup,

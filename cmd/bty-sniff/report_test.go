@@ -42,7 +42,7 @@ func TestLongOptionsPushNobodyOut(t *testing.T) {
 	listener := must(net.Listen("unix", socket))
 	go web.Serve(listener)
 	defer web.Close()
-	batch, long := lan.NewBatch(), strings.Repeat("<", 255)
+	batch, long := lan.NewBatch(), strings.Repeat(`"`, 255)
 	for i := range perBody {
 		mac := machine.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}.String()
 		batch.Request(wire.Sighting{At: time.Now(), MAC: mac, Class: long, UserClass: long, Hostname: long, Count: 1})

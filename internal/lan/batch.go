@@ -20,28 +20,22 @@ const (
 // safe for concurrent use.
 type Batch struct {
 	mu       sync.Mutex
-	requests map[waiting]wire.Sighting
-	answers  map[answer]wire.DHCPAnswer
-	told     recent[machine.MAC, told]
+	requests queue[wire.Sighting]
+	answers  queue[wire.DHCPAnswer]
+	told     lately[machine.MAC, told]
 	lost     uint64
-}
-
-// waiting tells requests apart that must not be merged before they are sent: what an address in
-// them means depends on the message.
-type waiting struct {
-	request
-	message string
 }
 
 // told is what is known to the receiver of a machine that boots.
 type told struct {
 	isIPXE  bool
 	address string
+	at      time.Time
 }
 
 // NewBatch returns an empty one.
 func NewBatch() *Batch {
-	return &Batch{requests: map[waiting]wire.Sighting{}, answers: map[answer]wire.DHCPAnswer{}, told: newRecent[machine.MAC, told](maxSeen)}
+	return &Batch{requests: newQueue[wire.Sighting](), answers: newQueue[wire.DHCPAnswer](), told: newLately[machine.MAC, told](maxSeen)}
 }
 
 // Request takes one in. It reports whether somebody waits for it: a machine begins to boot, or its
@@ -53,17 +47,17 @@ func (b *Batch) Request(s wire.Sighting) (isNews bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.addRequest(mac, s)
+	b.addRequest(mac, &s)
 	if !s.IsNetboot() {
 		return false
 	}
-	before, at, known := b.told.at(mac)
-	now := told{s.FromIPXE(), s.Address}
+	before, known := b.told.get(mac)
+	now := told{s.FromIPXE(), s.Address, s.At}
 	if s.Address == "" && now.isIPXE == before.isIPXE {
 		now.address = before.address
 	}
-	b.told.put(mac, now, s.At)
-	return !known || now != before || s.At.Sub(at) > newBoot
+	b.told.put(mac, now)
+	return !known || now.isIPXE != before.isIPXE || now.address != before.address || now.at.Sub(before.at) > newBoot
 }
 
 // Answer takes one in. It reports whether it gives a machine that boots its address.
@@ -74,75 +68,59 @@ func (b *Batch) Answer(a wire.DHCPAnswer) (isNews bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.addAnswer(mac, a)
-	last, at, boots := b.told.at(mac)
+	b.addAnswer(mac, &a)
+	last, boots := b.told.get(mac)
 	if _, err := netip.ParseAddr(a.Address); err != nil || !boots || a.Address == last.address {
 		return false
 	}
-	b.told.put(mac, told{last.isIPXE, a.Address}, at)
+	last.address = a.Address
+	b.told.put(mac, last)
 	return true
 }
 
-func (b *Batch) addRequest(mac machine.MAC, s wire.Sighting) {
-	key := waiting{requestOf(mac, s), s.Message}
-	before, known := b.requests[key]
+func (b *Batch) addRequest(mac machine.MAC, s *wire.Sighting) {
+	before, full := b.requests.find(mac, func(w *wire.Sighting) bool { return sameRequest(w, s) })
 	switch {
-	case known:
-		b.requests[key] = mergeRequests(before, s)
-	case len(b.requests) < maxWaiting:
-		b.requests[key] = s
+	case before != nil:
+		*before = mergeRequests(*before, *s)
+	case !full && b.requests.len() < maxWaiting:
+		b.requests.add(mac, *s)
 	default:
 		b.lost++
 	}
 }
 
-func (b *Batch) addAnswer(mac machine.MAC, a wire.DHCPAnswer) {
-	key := answerOf(mac, a)
-	before, known := b.answers[key]
+func (b *Batch) addAnswer(mac machine.MAC, a *wire.DHCPAnswer) {
+	before, full := b.answers.find(mac, func(w *wire.DHCPAnswer) bool { return answerOf(mac, *w) == answerOf(mac, *a) })
 	switch {
-	case known:
-		b.answers[key] = mergeAnswers(before, a)
-	case len(b.answers) < maxWaiting:
-		b.answers[key] = a
+	case before != nil:
+		*before = mergeAnswers(*before, *a)
+	case !full && b.answers.len() < maxWaiting:
+		b.answers.add(mac, *a)
 	default:
 		b.lost++
 	}
 }
 
-// Take removes and returns at most n requests and n answers.
+// Take removes and returns the first that came, at most n requests and n answers.
 func (b *Batch) Take(n int) wire.Observations {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	o := wire.Observations{Sightings: []wire.Sighting{}, Answers: []wire.DHCPAnswer{}} // lists in JSON, too
-	for key, s := range b.requests {
-		if len(o.Sightings) == n {
-			break
-		}
-		o.Sightings = append(o.Sightings, s)
-		delete(b.requests, key)
-	}
-	for key, a := range b.answers {
-		if len(o.Answers) == n {
-			break
-		}
-		o.Answers = append(o.Answers, a)
-		delete(b.answers, key)
-	}
-	return o
+	return wire.Observations{Sightings: b.requests.take(n), Answers: b.answers.take(n)}
 }
 
 // Return puts back what could not be sent.
 func (b *Batch) Return(o wire.Observations) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, s := range o.Sightings {
-		if mac, err := machine.ParseMAC(s.MAC); err == nil {
-			b.addRequest(mac, s)
+	for i := range o.Sightings {
+		if mac, err := machine.ParseMAC(o.Sightings[i].MAC); err == nil {
+			b.addRequest(mac, &o.Sightings[i])
 		}
 	}
-	for _, a := range o.Answers {
-		if mac, err := machine.ParseMAC(a.MAC); err == nil {
-			b.addAnswer(mac, a)
+	for i := range o.Answers {
+		if mac, err := machine.ParseMAC(o.Answers[i].MAC); err == nil {
+			b.addAnswer(mac, &o.Answers[i])
 		}
 	}
 }

@@ -88,10 +88,10 @@ func TestBatchIsBounded(t *testing.T) {
 		b.Request(wire.Sighting{At: start, MAC: mac, Class: "PXEClient", Count: 1})
 		b.Answer(wire.DHCPAnswer{At: start, MAC: mac, Message: "OFFER", Address: fmt.Sprintf("10.0.%d.%d", i>>8&255, i&255)})
 	}
-	if len(b.requests) != maxWaiting || len(b.answers) != maxWaiting || len(b.told.rows) > maxSeen || b.Lost() != 200 {
-		t.Errorf("%d requests, %d answers, %d machines, %d lost", len(b.requests), len(b.answers), len(b.told.rows), b.Lost())
+	if b.requests.len() != maxWaiting || b.answers.len() != maxWaiting || b.told.len() > maxSeen || b.Lost() != 200 {
+		t.Errorf("%d requests, %d answers, %d machines, %d lost", b.requests.len(), b.answers.len(), b.told.len(), b.Lost())
 	}
-	if o := b.Take(500); len(o.Sightings) != 500 || len(o.Answers) != 500 || len(b.requests) != maxWaiting-500 {
+	if o := b.Take(500); len(o.Sightings) != 500 || len(o.Answers) != 500 || b.requests.len() != maxWaiting-500 {
 		t.Errorf("%d and %d taken", len(o.Sightings), len(o.Answers))
 	}
 }

@@ -29,6 +29,12 @@ func requestOf(mac machine.MAC, s wire.Sighting) request {
 	return request{mac, s.Class, s.UserClass, s.Arch, s.Link, s.VLAN}
 }
 
+// sameRequest tells requests apart that must not be merged before they are sent: what an address in them
+// means depends on the message.
+func sameRequest(a, b *wire.Sighting) bool {
+	return a.Message == b.Message && a.Class == b.Class && a.UserClass == b.UserClass && a.Arch == b.Arch && a.Link == b.Link && a.VLAN == b.VLAN
+}
+
 func answerOf(mac machine.MAC, a wire.DHCPAnswer) answer {
 	key := answer{mac: mac, message: a.Message, from: a.From, server: a.Server, class: a.Class, next: a.NextServer, tftp: a.TFTPServer,
 		bootfile: a.Bootfile, link: a.Link, vlan: a.VLAN}

@@ -61,7 +61,8 @@ func (s *slots) receive(fd, n int) (int, error) {
 		h.Namelen = unix.SizeofSockaddrLinklayer
 		h.SetControllen(oobSize)
 	}
-	got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&s.headers[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	// Raw: it never waits, and Go need not prepare for that.
+	got, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&s.headers[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

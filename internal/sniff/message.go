@@ -38,55 +38,92 @@ type place struct {
 
 const maxPayload = 1<<16 - 1
 
-// readMessage reads a message of DHCPv4.
-func readMessage(d datagram, p place) (Seen, error) {
-	if len(d.payload) > maxPayload {
-		return Seen{}, errMalformed
-	}
-	m, err := dhcpv4.FromBytes(d.payload)
-	if errors.Is(err, io.ErrUnexpectedEOF) { // some firmware forgets the End that RFC 2131 section 4.1 demands
-		m, err = dhcpv4.FromBytes(append(d.payload[:len(d.payload):len(d.payload)], byte(dhcpv4.OptionEnd.Code())))
-	}
+// said is what a message holds that is looked at here.
+type said struct {
+	kind               dhcpv4.MessageType
+	xid                dhcpv4.TransactionID
+	mac                machine.MAC
+	client, your, next netip.Addr // ciaddr, yiaddr, siaddr
+	sname, file        []byte     // as texts; empty where they hold options
+	options            options
+}
+
+type options interface {
+	Get(dhcpv4.OptionCode) []byte
+}
+
+// reader takes messages apart, one after the other.
+type reader struct{ plain plain }
+
+// read reads a message of DHCPv4.
+func (r *reader) read(d datagram, p place) (Seen, error) {
+	m, err := r.parse(d.payload)
 	if err != nil {
-		return Seen{}, errMalformed
+		return Seen{}, err
 	}
-	overloaded := overload(m, d.payload)
-	mac, ok := ethernet(m)
-	if !ok {
-		return Seen{}, errForeign
-	}
-	kind := m.MessageType()
-	id := identity{xid: m.TransactionID, kind: kind, mac: mac}
-	switch kind {
+	id := identity{xid: m.xid, kind: m.kind, mac: m.mac}
+	switch m.kind {
 	case dhcpv4.MessageTypeDiscover, dhcpv4.MessageTypeRequest, dhcpv4.MessageTypeInform:
-		s := request(m, mac, d, p)
+		s := request(m, d, p)
 		id.ipxe = s.FromIPXE()
 		return Seen{Request: &s, id: id}, nil
 	case dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeAck, dhcpv4.MessageTypeNak:
-		a := answer(m, mac, d, p, overloaded)
-		copy(id.from[:], m.ServerIdentifier().To4())
+		a := answer(m, d, p)
+		copy(id.from[:], addressIn(m.options, dhcpv4.OptionServerIdentifier).AsSlice())
 		return Seen{Answer: &a, id: id}, nil
 	}
 	return Seen{}, errForeign // BOOTP, or a message that says nothing of booting
 }
 
-// ethernet is the client's address, if it is one that a machine can have.
-func ethernet(m *dhcpv4.DHCPv4) (mac machine.MAC, ok bool) {
-	if len(m.ClientHWAddr) != len(mac) {
-		return mac, false
+func (r *reader) parse(payload []byte) (m said, err error) {
+	if len(payload) > maxPayload {
+		return m, errMalformed
 	}
-	copy(mac[:], m.ClientHWAddr)
-	const group = 1 // bit of the first octet: broadcast and multicast
-	return mac, mac != machine.MAC{} && mac[0]&group == 0
+	var ok bool
+	if r.plain.read(payload) {
+		m, ok = r.plain.said()
+	} else {
+		m, ok, err = parseAny(payload)
+	}
+	if err == nil && !ok {
+		err = errForeign
+	}
+	return m, err
+}
+
+// parseAny reads what is not plain.
+func parseAny(payload []byte) (said, bool, error) {
+	m, err := dhcpv4.FromBytes(payload)
+	if errors.Is(err, io.ErrUnexpectedEOF) { // some firmware forgets the End that RFC 2131 section 4.1 demands
+		m, err = dhcpv4.FromBytes(append(payload[:len(payload):len(payload)], byte(dhcpv4.OptionEnd.Code())))
+	}
+	if err != nil {
+		return said{}, false, errMalformed
+	}
+	overloaded := overload(m, payload)
+	mac, ok := ethernet(m.ClientHWAddr)
+	all := said{kind: kindOf(m.Options), xid: m.TransactionID, mac: mac, options: m.Options,
+		client: addressOf(m.ClientIPAddr), your: addressOf(m.YourIPAddr), next: addressOf(m.ServerIPAddr)}
+	if !overloaded.sname {
+		all.sname = []byte(m.ServerHostName)
+	}
+	if !overloaded.file {
+		all.file = []byte(m.BootFileName)
+	}
+	return all, ok, nil
+}
+
+// kindOf is option 53, none if it is not one octet.
+func kindOf(o options) dhcpv4.MessageType {
+	value := o.Get(dhcpv4.OptionDHCPMessageType)
+	if len(value) != 1 {
+		return dhcpv4.MessageTypeNone
+	}
+	return dhcpv4.MessageType(value[0])
 }
 
 // fields says which fields of the header hold further options instead of what they are for.
 type fields struct{ file, sname bool }
-
-// Where they are in a message, RFC 2131 section 2.
-const (
-	snameAt, fileAt, cookieAt = 44, 108, 236
-)
 
 // overload reads the options that are continued in the fields file and sname, option 52. What is
 // broken there leaves the message as it was without.
@@ -105,35 +142,45 @@ func overload(m *dhcpv4.DHCPv4, payload []byte) (o fields) {
 	return o
 }
 
-func request(m *dhcpv4.DHCPv4, mac machine.MAC, d datagram, p place) wire.Sighting {
+func request(m said, d datagram, p place) wire.Sighting {
+	o := m.options
 	s := wire.Sighting{
-		At: p.at, MAC: mac.String(), Message: m.MessageType().String(), Link: p.link, VLAN: d.vlan, Count: 1,
-		Class: text(m.Options.Get(dhcpv4.OptionClassIdentifier)), UserClass: userClass(m.Options.Get(dhcpv4.OptionUserClassInformation)),
-		UUID: uuid(m.Options.Get(dhcpv4.OptionClientMachineIdentifier)), Hostname: text(m.Options.Get(dhcpv4.OptionHostName)),
-		Address: spell(m.ClientIPAddr),
+		At: p.at, MAC: m.mac.String(), Message: m.kind.String(), Link: p.link, VLAN: d.vlan, Count: 1,
+		Class: text(o.Get(dhcpv4.OptionClassIdentifier)), UserClass: userClass(o.Get(dhcpv4.OptionUserClassInformation)),
+		UUID: uuid(o.Get(dhcpv4.OptionClientMachineIdentifier)), Hostname: text(o.Get(dhcpv4.OptionHostName)),
+		Address: spell(m.client),
 	}
 	if s.Address == "" {
-		s.Address = spell(m.RequestedIPAddress())
+		s.Address = spell(addressIn(o, dhcpv4.OptionRequestedIPAddress))
 	}
-	if codes := m.Options.Get(dhcpv4.OptionClientSystemArchitectureType); len(codes) >= 2 { // of several, the one it prefers
+	if codes := o.Get(dhcpv4.OptionClientSystemArchitectureType); len(codes) >= 2 { // of several, the one it prefers
 		code := binary.BigEndian.Uint16(codes)
 		s.Arch, s.ArchCode = Arch(code), &code
 	}
 	return s
 }
 
-func answer(m *dhcpv4.DHCPv4, mac machine.MAC, d datagram, p place, overloaded fields) wire.DHCPAnswer {
+func answer(m said, d datagram, p place) wire.DHCPAnswer {
+	o := m.options
 	a := wire.DHCPAnswer{
-		At: p.at, MAC: mac.String(), Message: m.MessageType().String(), From: d.from.String(), Link: p.link, VLAN: d.vlan, Count: 1,
-		Server: spell(m.ServerIdentifier()), Class: text(m.Options.Get(dhcpv4.OptionClassIdentifier)),
-		Address: spell(m.YourIPAddr), NextServer: spell(m.ServerIPAddr),
-		TFTPServer: text(m.Options.Get(dhcpv4.OptionTFTPServerName)), Bootfile: text(m.Options.Get(dhcpv4.OptionBootfileName)),
+		At: p.at, MAC: m.mac.String(), Message: m.kind.String(), From: d.from.String(), Link: p.link, VLAN: d.vlan, Count: 1,
+		Server: spell(addressIn(o, dhcpv4.OptionServerIdentifier)), Class: text(o.Get(dhcpv4.OptionClassIdentifier)),
+		Address: spell(m.your), NextServer: spell(m.next),
+		TFTPServer: text(o.Get(dhcpv4.OptionTFTPServerName)), Bootfile: text(o.Get(dhcpv4.OptionBootfileName)),
 	}
-	if a.TFTPServer == "" && !overloaded.sname {
-		a.TFTPServer = text([]byte(m.ServerHostName))
+	if a.TFTPServer == "" {
+		a.TFTPServer = text(upToNUL(m.sname))
 	}
-	if a.Bootfile == "" && !overloaded.file {
-		a.Bootfile = text([]byte(m.BootFileName))
+	if a.Bootfile == "" {
+		a.Bootfile = text(upToNUL(m.file))
+	}
+	return a
+}
+
+// addressIn is the address that an option holds, the zero one if it is not exactly that.
+func addressIn(o options, code dhcpv4.OptionCode) (a netip.Addr) {
+	if value := o.Get(code); len(value) == net.IPv4len {
+		a = addressAt(value)
 	}
 	return a
 }
@@ -144,9 +191,9 @@ func addressOf(ip net.IP) netip.Addr {
 }
 
 // spell is an address as text, "" for none.
-func spell(ip net.IP) string {
-	if a := addressOf(ip); a.IsValid() && !a.IsUnspecified() {
-		return a.String()
+func spell(a netip.Addr) string {
+	if !a.IsValid() || a.IsUnspecified() {
+		return ""
 	}
-	return ""
+	return a.String()
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func read(c captured) (Seen, error) {
 	if err != nil {
 		return Seen{}, err
 	}
-	return readMessage(d, here)
+	return new(reader).read(d, here)
 }
 
 // inShort is a message as a line.
@@ -244,6 +245,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(packet.Answered(offer, server).Bytes(), uint16(linkEther))
 	f.Add(packet.Answered(offer, server).Bytes()[14:], uint16(65534))
 	f.Fuzz(func(t *testing.T, frame []byte, linkType uint16) {
+		sameAsLibrary(t, frame, linkType)
 		seen, err := read(captured{frame: frame, linkType: linkType})
 		if err != nil {
 			if !errors.Is(err, errForeign) && !errors.Is(err, errMalformed) {
@@ -261,6 +263,28 @@ func FuzzPacket(f *testing.F) {
 		a := seen.Answer
 		fits(t, a.MAC, []string{a.Message, a.Class, a.TFTPServer, a.Bootfile, a.Link}, a.From, a.Server, a.Address, a.NextServer)
 	})
+}
+
+// sameAsLibrary compares what is read in place with what the library reads.
+func sameAsLibrary(t *testing.T, frame []byte, linkType uint16) {
+	d, err := readFrame(frame, linkType, 0)
+	var p plain
+	if err != nil || len(d.payload) > maxPayload || !p.read(d.payload) {
+		return
+	}
+	mine, mineOK := p.said()
+	theirs, theirsOK, err := parseAny(d.payload)
+	if err != nil || mineOK != theirsOK {
+		t.Fatalf("the library says %v %v, in place %v", theirsOK, err, mineOK)
+	}
+	for code := range uint8(optionEnd) {
+		if a, b := mine.options.Get(dhcpv4.GenericOptionCode(code)), theirs.options.Get(dhcpv4.GenericOptionCode(code)); string(a) != string(b) {
+			t.Errorf("option %d: %x, the library has %x", code, a, b)
+		}
+	}
+	if answer(mine, d, here) != answer(theirs, d, here) || !reflect.DeepEqual(request(mine, d, here), request(theirs, d, here)) || mine.xid != theirs.xid || mine.kind != theirs.kind {
+		t.Errorf("%+v\nthe library has\n%+v", mine, theirs)
+	}
 }
 
 func fits(t *testing.T, mac string, texts []string, addresses ...string) {

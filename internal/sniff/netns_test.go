@@ -276,7 +276,7 @@ func TestFilterInTheKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n, _, err := socket.read(1000, func(captured) {})
+	n, _, err := socket.read(1000, func(captured, time.Time) {})
 	if err != nil || n != 2*pass { // at both ends
 		t.Errorf("%d packets were captured, want %d; %v", n, 2*pass, err)
 	}

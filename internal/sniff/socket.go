@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -157,7 +158,7 @@ type captured struct {
 
 // read waits for packets or the bell, hands those that are there to f, at most most, and says how many
 // they were and whether it rang.
-func (s *Socket) read(most int, f func(captured)) (n int, rang bool, err error) {
+func (s *Socket) read(most int, f func(captured, time.Time)) (n int, rang bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.bell), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
 		return 0, false, fmt.Errorf("wait for packets: %w", err)
@@ -175,8 +176,9 @@ func (s *Socket) read(most int, f func(captured)) (n int, rang bool, err error) 
 	return n, rang, nil
 }
 
-// next reads as many packets as one call gives.
-func (s *Socket) next(most int, f func(captured)) (int, error) {
+// next reads as many packets as one call gives. They are of one moment: that of each is not known, since
+// they may have waited.
+func (s *Socket) next(most int, f func(captured, time.Time)) (int, error) {
 	n, err := s.slots.receive(s.fd, most)
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.ENETDOWN): // the other links are still heard
@@ -184,10 +186,11 @@ func (s *Socket) next(most int, f func(captured)) (int, error) {
 	case err != nil:
 		return 0, fmt.Errorf("read the packet socket: %w", err)
 	}
+	now := time.Now()
 	for i := range n {
 		from := s.slots.name(i)
 		f(captured{frame: s.slots.frame(i), link: int(from.Ifindex), linkType: from.Hatype, outgoing: from.Pkttype == unix.PACKET_OUTGOING,
-			vlan: vlanOf(s.slots.oob(i))})
+			vlan: vlanOf(s.slots.oob(i))}, now)
 	}
 	return n, nil
 }

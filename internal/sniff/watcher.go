@@ -3,6 +3,7 @@
 package sniff
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		repeats: newCopies[uint64](repeatWindow), copies: newCopies[identity](copyWindow)}
 	summary := summary{log: w.Log}
 	for ctx.Err() == nil {
-		n, rang, err := w.Socket.read(most, func(c captured) { w.take(c, m, time.Now()) })
+		n, rang, err := w.Socket.read(most, func(c captured, at time.Time) { w.take(c, m, at) })
 		if err != nil {
 			return err
 		}
@@ -71,6 +72,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 // memory is what the loop remembers from packet to packet.
 type memory struct {
 	links   *links
+	reader  reader
 	repeats *copies[uint64]
 	copies  *copies[identity]
 }
@@ -87,14 +89,14 @@ func (w *Watcher) take(c captured, m *memory, now time.Time) {
 	}
 	var seen Seen
 	if err == nil {
-		seen, err = readMessage(d, place{now.UTC(), on.name})
+		seen, err = m.reader.read(d, place{now.UTC(), on.name})
 	}
 	switch {
 	case errors.Is(err, errMalformed):
 		w.counts.malformed.Add(1)
 	case err != nil:
 		w.counts.foreign.Add(1)
-	case c.outgoing && seen.Request != nil && on.mac.String() == seen.Request.MAC: // this host's own client
+	case c.outgoing && seen.Request != nil && bytes.Equal(on.mac, seen.id.mac[:]): // this host's own client
 		w.counts.foreign.Add(1)
 	case m.copies.seen(seen.id, now):
 		w.counts.copies.Add(1)
