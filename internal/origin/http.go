@@ -58,11 +58,12 @@ func newStream(ctx context.Context, source string, opts Options) *stream {
 	if opts.Size > 0 {
 		s.total = opts.Size
 	}
+	s.begunBefore(opts.Resume)
 	return s
 }
 
 func (s *stream) reader(name string) *Reader {
-	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, retries: s.retried}
+	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, mark: s.mark, retries: s.retried}
 }
 
 // stream is one image over as many connections as it takes.
@@ -89,6 +90,21 @@ type stream struct {
 	err     error // sticky
 }
 
+// begunBefore takes up what an earlier Reader has read.
+func (s *stream) begunBefore(m Mark) {
+	if m.Bytes == 0 {
+		return
+	}
+	s.got, s.sum, s.valid = m.Bytes, m.Sum, validators{m.ETag, m.Modified}
+	if m.Total > 0 {
+		s.total = m.Total
+	}
+}
+
+func (s *stream) mark() Mark {
+	return Mark{Bytes: s.got, Sum: s.sum, Total: max(s.total, 0), ETag: s.valid.etag, Modified: s.valid.modified}
+}
+
 func (s *stream) retried() int { return int(s.retries.Load()) }
 
 func (s *stream) Close() error {
@@ -112,6 +128,10 @@ func (s *stream) first() error {
 		err := s.connect()
 		if err == nil {
 			s.fails = 0
+			return nil
+		}
+		if errors.Is(err, io.EOF) { // nothing was missing
+			s.err = io.EOF
 			return nil
 		}
 		if err := s.pause(err); err != nil {
@@ -217,6 +237,9 @@ func (s *stream) pause(cause error) error {
 		what = "the image is not to be had yet, trying again"
 	}
 	s.opts.Log.Info(what, "url", s.shown, "bytes", s.got, "attempt", s.fails, "pause", wait, "err", cause)
+	if s.opts.Waiting != nil {
+		s.opts.Waiting(s.fails, time.Now().Add(wait), cause)
+	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

@@ -85,6 +85,11 @@ func (s *stream) openBlob(image oras.Image) (*Reader, error) {
 		err = declared(s.opts.Size, image.Size, s.shown)
 		s.total, s.opts.Size = image.Size, image.Size
 	}
+	etag := `"` + image.Digest + `"`
+	if began := s.valid.etag; err == nil && began != "" && began != etag {
+		err = fmt.Errorf("%w: the reference led to %s, now it leads to %s", ErrChanged, began, etag)
+	}
+	s.valid = validators{} // of the registry's answers there are none
 	if err == nil {
 		err = s.first()
 	}
@@ -93,7 +98,12 @@ func (s *stream) openBlob(image oras.Image) (*Reader, error) {
 		return nil, err
 	}
 	r := s.reader(path.Base("/" + image.Title))
-	r.digest, r.etag = digest, `"`+image.Digest+`"`
+	r.digest, r.etag = digest, etag
+	r.mark = func() Mark {
+		m := s.mark()
+		m.ETag = etag
+		return m
+	}
 	if image.Title == "" {
 		r.name = ""
 	}

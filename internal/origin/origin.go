@@ -36,12 +36,20 @@ var (
 type Options struct {
 	Size   int64         // length of the bytes as transferred, where somebody declared it; 0 = not known
 	Proven bool          // the caller proves the bytes with a digest: the end may come as it will
+	Careful bool         // never join ranges of an image that has no validator; read it again from its start
 	Header http.Header   // sent with each request, for example Authorization
 	Client *http.Client  // default: NewClient
 	Stdin  io.Reader     // what "-" reads; default: os.Stdin
 	Log    *slog.Logger  // told of each resumption; default: discarded
 	Stall  time.Duration // a connection that gives no byte for so long is broken; default 30 s
 	Answer time.Duration // a request whose answer has not begun by then has failed; default 60 s
+
+	// Resume begins behind bytes that the caller has from an earlier Reader, if the origin still has
+	// the same image; else Open fails with ErrChanged.
+	Resume Mark
+	// Waiting is told of each pause before another attempt: how many failed in a row, and when the
+	// next one is made.
+	Waiting func(failed int, next time.Time, cause error)
 
 	// Of oras:// alone: how registries are asked (default: anonymously, over https), and the blob
 	// that is meant, wherever a tag points meanwhile (zero: the one it points to now).
@@ -75,6 +83,19 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Mark is a place in an image, with what tells this image from one that replaced it.
+type Mark struct {
+	Bytes    int64  // before the place
+	Sum      uint32 // their CRC-32C
+	Total    int64  // length of the image, 0 while nobody knows
+	ETag     string
+	Modified string // as in Last-Modified
+}
+
+// Conditional reports whether an origin can be asked for what follows the place on the condition
+// that the image is still this one.
+func (m Mark) Conditional() bool { return validators{m.ETag, m.Modified}.forIfRange() != "" }
+
 // Reader is an open image. Its methods other than Retries belong to one goroutine.
 type Reader struct {
 	io.ReadCloser
@@ -83,6 +104,7 @@ type Reader struct {
 	etag        string
 	contentType string
 	digest      catalog.Digest
+	mark        func() Mark
 	retries     func() int
 }
 
@@ -102,6 +124,14 @@ func (r *Reader) ContentType() string { return r.contentType }
 // Digest is what the bytes must have according to the registry's manifest, zero for every other
 // source. To prove it is the caller's.
 func (r *Reader) Digest() catalog.Digest { return r.digest }
+
+// Mark is where the Reader is. An origin that cannot be resumed has the zero Mark.
+func (r *Reader) Mark() Mark {
+	if r.mark == nil {
+		return Mark{}
+	}
+	return r.mark()
+}
 
 // Retries counts the connections that were broken and taken up again so far.
 // It may be called from any goroutine.

@@ -19,14 +19,15 @@ type source interface {
 
 // web is a URL.
 type web struct {
-	url    string
-	proven bool
-	header http.Header
-	client http.Client
+	url     string
+	proven  bool
+	careful bool
+	header  http.Header
+	client  http.Client
 }
 
 func newWeb(source string, opts Options) *web {
-	w := &web{url: source, proven: opts.Proven, header: opts.Header, client: *opts.Client}
+	w := &web{url: source, proven: opts.Proven, careful: opts.Careful, header: opts.Header, client: *opts.Client}
 	also := w.client.CheckRedirect
 	if also == nil {
 		also = checkRedirect
@@ -50,12 +51,21 @@ func (w *web) get(ctx context.Context, from int64, valid validators) (*http.Resp
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	if from > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
-		if v := valid.forIfRange(); v != "" {
-			req.Header.Set("If-Range", v) // RFC 9110 section 13.1.5
-		}
+		w.askForRest(req.Header, from, valid.forIfRange())
 	}
 	return w.client.Do(req)
+}
+
+// askForRest makes a request one for what is missing. Without a validator a range may be of another
+// image: who is careful gets all of it once more, and what is there already is compared.
+func (w *web) askForRest(h http.Header, from int64, validator string) {
+	if validator == "" && w.careful {
+		return
+	}
+	h.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	if validator != "" {
+		h.Set("If-Range", validator) // RFC 9110 section 13.1.5
+	}
 }
 
 // follow keeps what was meant for one server from every other: net/http compares names alone, so
