@@ -43,6 +43,14 @@ var (
 	BootFolderSeeded    = id("475247597b7546cebf041158813bc4f3")
 	SeedIncomplete      = id("4cc3ffef0a884edab317fa9dc04c3873")
 
+	// Images in the cache.
+	ImageCached    = id("14b5d983ccce4a158363ff72cbb6c76e")
+	ImageNotCached = id("1f91c8db9f624767a0a6eabfddf0d4fd") // the fetch has failed
+	ImageEvicted   = id("af9bcb7686604355a7a8268211884a20") // to make room
+	ImageMoved     = id("856517c4d1c84695a2d746ee8979e647") // its source has other bytes now
+	BlobDamaged    = id("74ff9acbfc054691adf0c165d2efad45") // a file is not as it was written
+	CacheUnwritten = id("4a4b48e442614707b3e49192d3518e98") // the folder did not take something
+
 	// What DHCP shows.
 	CannotWatch    = id("cd5a5fa793f3419cba39dc087799be5c") // there is no packet socket
 	DHCPMalformed  = id("a1a23db2be52498d8043e7dfa48409b4") // packets that could not be read

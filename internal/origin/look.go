@@ -5,35 +5,48 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"bty/internal/oras"
 )
 
 // Look asks what a source has now, without its bytes. The Mark is at the image's start.
 func Look(ctx context.Context, source string, opts Options) (Mark, error) {
 	opts = opts.withDefaults()
-	if scheme, _, _ := strings.Cut(source, "://"); !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
-		return Mark{}, fmt.Errorf("%w: only an http or https source can be asked what it has", ErrSource)
-	}
-	ctx, cancel := context.WithTimeout(ctx, opts.Stall)
+	ctx, cancel := context.WithTimeout(ctx, opts.Answer)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, source, nil)
-	if err != nil {
-		return Mark{}, fmt.Errorf("%w: %s", ErrSource, Redact(source))
+	switch scheme, _, _ := strings.Cut(source, "://"); strings.ToLower(scheme) {
+	case "http", "https":
+		return lookWeb(ctx, source, opts)
+	case "oras":
+		return lookORAS(ctx, source, opts)
 	}
-	for k, v := range opts.Header {
-		req.Header[k] = v
-	}
-	req.Header.Set("Accept-Encoding", "identity")
-	resp, err := opts.Client.Do(req)
+	return Mark{}, fmt.Errorf("%w: %s cannot be asked what it has", ErrSource, Redact(source))
+}
+
+func lookWeb(ctx context.Context, source string, opts Options) (Mark, error) {
+	w := newWeb(source, opts)
+	resp, err := w.ask(ctx, http.MethodHead, 0, validators{})
 	if err != nil {
 		return Mark{}, fmt.Errorf("%w: %s: %w", ErrBroken, Redact(source), cleanCause(err))
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return Mark{}, fmt.Errorf("%w: %s: it answered %s", ErrRefused, Redact(source), resp.Status)
+		return Mark{}, fmt.Errorf("%s: %w", Redact(source), w.refused(resp, false))
 	}
 	v := validatorsOf(resp.Header)
 	return Mark{Total: max(resp.ContentLength, 0), ETag: v.etag, Modified: v.modified}, nil
 }
+
+func lookORAS(ctx context.Context, source string, opts Options) (Mark, error) {
+	image, err := opts.registry().Resolve(ctx, source)
+	if err != nil {
+		return Mark{}, fmt.Errorf("%s: %w", source, registryError(err))
+	}
+	return Mark{Total: image.Size, ETag: etagOf(image)}, nil
+}
+
+// etagOf is a validator of an OCI blob that no registry has to agree with.
+func etagOf(image oras.Image) string { return `"` + image.Digest + `"` }
 
 // Differs says how two answers about a source differ for sure; "" if they do not.
 func (m Mark) Differs(now Mark) string {

@@ -51,13 +51,7 @@ func registryError(err error) error {
 
 // openORAS finds the blob, as patiently as it is read later on, and begins to read it.
 func openORAS(ctx context.Context, source string, opts Options) (*Reader, error) {
-	client := oras.Client{}
-	if opts.Registry != nil {
-		client = *opts.Registry
-	}
-	if client.HTTP == nil {
-		client.HTTP = opts.Client
-	}
+	client := opts.registry()
 	opts.Proven = true
 	s := newStream(ctx, source, opts)
 	for s.from == nil {
@@ -70,6 +64,17 @@ func openORAS(ctx context.Context, source string, opts Options) (*Reader, error)
 		}
 	}
 	return s.openBlob(s.from.(*ociBlob).Image)
+}
+
+func (o Options) registry() *oras.Client {
+	client := oras.Client{}
+	if o.Registry != nil {
+		client = *o.Registry
+	}
+	if client.HTTP == nil {
+		client.HTTP = o.Client
+	}
+	return &client
 }
 
 func blobOf(d catalog.Digest) string {
@@ -85,7 +90,7 @@ func (s *stream) openBlob(image oras.Image) (*Reader, error) {
 		err = declared(s.opts.Size, image.Size, s.shown)
 		s.total, s.opts.Size = image.Size, image.Size
 	}
-	etag := `"` + image.Digest + `"`
+	etag := etagOf(image)
 	if began := s.valid.etag; err == nil && began != "" && began != etag {
 		err = fmt.Errorf("%w: the reference led to %s, now it leads to %s", ErrChanged, began, etag)
 	}

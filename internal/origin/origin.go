@@ -34,15 +34,15 @@ var (
 
 // Options of Open. The zero value is usable; each zero field has the default named with it.
 type Options struct {
-	Size   int64         // length of the bytes as transferred, where somebody declared it; 0 = not known
-	Proven bool          // the caller proves the bytes with a digest: the end may come as it will
-	Careful bool         // never join ranges of an image that has no validator; read it again from its start
-	Header http.Header   // sent with each request, for example Authorization
-	Client *http.Client  // default: NewClient
-	Stdin  io.Reader     // what "-" reads; default: os.Stdin
-	Log    *slog.Logger  // told of each resumption; default: discarded
-	Stall  time.Duration // a connection that gives no byte for so long is broken; default 30 s
-	Answer time.Duration // a request whose answer has not begun by then has failed; default 60 s
+	Size    int64         // length of the bytes as transferred, where somebody declared it; 0 = not known
+	Proven  bool          // the caller proves the bytes with a digest: the end may come as it will
+	Careful bool          // never join ranges of an image that has no validator; read it again from its start
+	Header  http.Header   // sent with each request, for example Authorization
+	Client  *http.Client  // default: NewClient
+	Stdin   io.Reader     // what "-" reads; default: os.Stdin
+	Log     *slog.Logger  // told of each resumption; default: discarded
+	Stall   time.Duration // a connection that gives no byte for so long is broken; default 30 s
+	Answer  time.Duration // a request whose answer has not begun by then has failed; default 60 s
 
 	// Resume begins behind bytes that the caller has from an earlier Reader, if the origin still has
 	// the same image; else Open fails with ErrChanged.

@@ -42,7 +42,11 @@ func newWeb(source string, opts Options) *web {
 }
 
 func (w *web) get(ctx context.Context, from int64, valid validators) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url, nil)
+	return w.ask(ctx, http.MethodGet, from, valid)
+}
+
+func (w *web) ask(ctx context.Context, method string, from int64, valid validators) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, w.url, nil)
 	if err != nil {
 		return nil, &finalError{fmt.Errorf("%w: %w", ErrSource, err)}
 	}

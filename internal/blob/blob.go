@@ -1,0 +1,96 @@
+// Package blob keeps files that are named by their SHA-256, in one folder:
+//
+//	blobs/<digest>         a complete blob
+//	blobs/<digest>.json    its record: where it came from, when it was used
+//	partial/<id>           a blob that grows
+//	partial/<id>.json      its note: of what, and how far it is proven to be on the disk
+//	pins.json              sources that are never evicted
+//
+// A blob counts only with its record and its full length. Its bytes are on the disk before its
+// name is, so that no power cut leaves a name with other bytes behind it.
+package blob
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"bty/internal/catalog"
+)
+
+// ErrNotHeld: there is no such blob.
+var ErrNotHeld = errors.New("the cache does not hold it")
+
+// Config of Open.
+type Config struct {
+	Dir   string
+	Limit int64 // bytes of all blobs, complete and growing; 0 = none
+	Floor int64 // bytes that stay free on the file system
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// Store is an open folder. It is safe for concurrent use.
+type Store struct {
+	cfg Config
+
+	mu       sync.Mutex
+	held     map[catalog.Digest]*entry
+	bound    map[string]catalog.Digest // by the key of a source
+	pins     map[string]bool           // by the key of a source
+	partials map[string]*Partial
+}
+
+// entry is a complete blob.
+type entry struct {
+	record
+	digest catalog.Digest
+	leases int
+	dirty  bool // its record on the disk has older counts
+}
+
+// Open opens a folder, makes it if it is not there, and brings files and records together.
+func Open(cfg Config) (*Store, error) {
+	s := &Store{cfg: cfg, held: map[catalog.Digest]*entry{}, bound: map[string]catalog.Digest{}, pins: map[string]bool{}, partials: map[string]*Partial{}}
+	for _, dir := range []string{s.blobs(), s.growing()} {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.writable(); err != nil {
+		return nil, err
+	}
+	return s, s.load()
+}
+
+func (s *Store) blobs() string   { return filepath.Join(s.cfg.Dir, "blobs") }
+func (s *Store) growing() string { return filepath.Join(s.cfg.Dir, "partial") }
+
+func (s *Store) path(d catalog.Digest) string { return filepath.Join(s.blobs(), d.String()) }
+
+// writable finds out now what would otherwise fail with the first image.
+func (s *Store) writable() error {
+	f, err := os.CreateTemp(s.growing(), tempPattern)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// IsFull reports whether err is a disk without space.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// Close writes what is to last. Leases stay good.
+func (s *Store) Close() error {
+	err := s.Flush()
+	for _, p := range s.Partials() {
+		err = errors.Join(err, p.file.Close())
+	}
+	return err
+}

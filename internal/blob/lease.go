@@ -1,0 +1,147 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"bty/internal/catalog"
+	"bty/internal/message"
+)
+
+// Info is what is known of a complete blob.
+type Info struct {
+	Digest    catalog.Digest
+	Size      int64
+	Type      string
+	Sources   []Source // by address
+	Pinned    bool
+	Reads     int64
+	Sent      int64
+	FetchedAt time.Time
+	UsedAt    time.Time
+}
+
+// Lease keeps a blob from being evicted while somebody reads it.
+type Lease struct {
+	Info
+	s *Store
+	e *entry
+}
+
+// Find is the blob that a source's key leads to.
+func (s *Store) Find(key string) (catalog.Digest, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.bound[key]
+	return d, ok
+}
+
+// Info is what is known of a blob that is held.
+func (s *Store) Info(d catalog.Digest) (Info, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.held[d]; e != nil {
+		return s.info(e), true
+	}
+	return Info{}, false
+}
+
+// Lease opens a blob for one reader, who must call Close on both. A blob whose file somebody
+// took away is forgotten.
+func (s *Store) Lease(d catalog.Digest) (*Lease, *os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.held[d]
+	if e == nil {
+		return nil, nil, ErrNotHeld
+	}
+	f, err := os.Open(s.path(d))
+	if err == nil {
+		var info os.FileInfo
+		if info, err = f.Stat(); err == nil && info.Size() != e.Size {
+			err = fmt.Errorf("it has %d bytes instead of %d", info.Size(), e.Size)
+		}
+	}
+	if err != nil {
+		s.cfg.Log.Warn("a blob is not as it was written; it is fetched again when somebody asks", message.BlobDamaged, "blob", d, "err", err)
+		if f != nil {
+			f.Close()
+		}
+		return nil, nil, errors.Join(ErrNotHeld, s.drop(e))
+	}
+	return s.lease(e), f, nil
+}
+
+// Join is Lease for a reader who has the file open already.
+func (s *Store) Join(d catalog.Digest) *Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.held[d]; e != nil {
+		return s.lease(e)
+	}
+	return nil
+}
+
+func (s *Store) lease(e *entry) *Lease {
+	e.leases++
+	e.Reads++
+	e.UsedAt = s.cfg.Now()
+	e.dirty = true
+	return &Lease{Info: s.info(e), s: s, e: e}
+}
+
+// Close gives the lease back; sent is how much of the blob was read.
+func (l *Lease) Close(sent int64) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.e.leases--
+	l.e.Sent += sent
+	l.e.UsedAt = l.s.cfg.Now()
+	l.e.dirty = true
+}
+
+func (s *Store) info(e *entry) Info {
+	i := Info{Digest: e.digest, Size: e.Size, Type: e.Type, Reads: e.Reads, Sent: e.Sent, FetchedAt: e.FetchedAt, UsedAt: e.UsedAt, Pinned: s.pinned(e)}
+	for _, key := range slices.Sorted(maps.Keys(e.Sources)) {
+		i.Sources = append(i.Sources, e.Sources[key])
+	}
+	return i
+}
+
+// List returns all complete blobs, the one used last first.
+func (s *Store) List() []Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Info
+	for _, e := range s.held {
+		all = append(all, s.info(e))
+	}
+	slices.SortFunc(all, func(a, b Info) int { return b.UsedAt.Compare(a.UsedAt) })
+	return all
+}
+
+// Flush writes the records whose counts have changed. They are not worth a sync of their own.
+func (s *Store) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, e := range s.held {
+		if e.dirty {
+			errs = append(errs, s.save(e))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) save(e *entry) error {
+	e.Version = recordVersion
+	if err := writeJSON(s.path(e.digest)+".json", e.record); err != nil {
+		return fmt.Errorf("write the record of blob %s: %w", e.digest, err)
+	}
+	e.dirty = false
+	return nil
+}

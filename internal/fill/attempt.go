@@ -1,0 +1,31 @@
+package fill
+
+import (
+	"time"
+
+	"bty/internal/wire"
+)
+
+// attempt counts a connection to the origin.
+func (f *fill) attempt() {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	f.attempts++
+}
+
+// waits is told of a pause before another attempt.
+func (f *fill) waits(_ int, next time.Time, cause error) {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	f.attempts++
+	f.status, f.next, f.last = wire.CacheFillWaiting, next, cause
+}
+
+// arrived is told of bytes.
+func (f *fill) arrived() {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	if f.status == wire.CacheFillWaiting {
+		f.status, f.next = wire.CacheFillRunning, time.Time{}
+	}
+}

@@ -1,0 +1,73 @@
+package fill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bty/internal/blob"
+	"bty/internal/message"
+	"bty/internal/origin"
+	"bty/internal/wire"
+)
+
+// fail tells the readers. The caller holds the cache's lock.
+func (f *fill) fail(err error) {
+	now := f.c.cfg.Now()
+	f.fails++
+	f.again = now.Add(min(firstAgain<<min(f.fails-1, 10), maxAgain))
+	f.progress.change(func() {
+		f.status, f.endedAt, f.last = wire.CacheFillFailed, now, err
+		if !f.progress.proven { // who has only proven bytes to come keeps them
+			f.progress.err = err
+		}
+	})
+	if !errors.Is(err, ErrStopping) && !errors.Is(err, ErrDeleted) {
+		f.c.cfg.Log.Warn("an image could not be fetched into the cache", message.ImageNotCached, "url", origin.Redact(f.src.Src), "bytes", f.progress.written, "err", err)
+	}
+}
+
+func (f *fill) failure() error {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	return f.last
+}
+
+// keepOrDiscard decides what becomes of the bytes of a fetch that failed: they are kept where the
+// next attempt can go on from them. An origin that changed the image under it is asked for the
+// new one at once.
+func (c *Cache) keepOrDiscard(f *fill, err error) {
+	switch {
+	case errors.Is(err, ErrStopping), errors.Is(err, origin.ErrBroken):
+		return
+	case errors.Is(err, ErrDeleted):
+		delete(c.fills, f.id)
+	case errors.Is(err, origin.ErrChanged) && f.overs < maxOvers && !c.stopped:
+		anew := c.newFill(f.id.key, f.src)
+		anew.overs, anew.fails = f.overs+1, f.fails
+		c.enqueue(anew)
+	}
+	discard(c, f)
+}
+
+// public gives an error of a lower floor its kind, and what to do where the operator can.
+func (c *Cache) public(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(cause, ErrDeleted):
+		return ErrDeleted
+	case cause != nil:
+		return ErrStopping
+	case errors.Is(err, blob.ErrNoRoom):
+		return fmt.Errorf("%w: %w", ErrNoRoom, err)
+	case blob.IsFull(err):
+		return fmt.Errorf("%w: the file system of %s is full: %w; delete images or give it more space", ErrNoRoom, c.cfg.Dir, err)
+	case errors.Is(err, ErrProof), errors.Is(err, ErrFolder):
+		return err
+	case errors.Is(err, origin.ErrSource), errors.Is(err, origin.ErrRefused), errors.Is(err, origin.ErrBroken), errors.Is(err, origin.ErrChanged), errors.Is(err, origin.ErrLength):
+		return fmt.Errorf("%w: %w", ErrOrigin, err)
+	}
+	return fmt.Errorf("%w: %w", ErrFolder, err)
+}

@@ -1,0 +1,204 @@
+package fill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"bty/internal/blob"
+)
+
+// Handle is an image that somebody reads. Close it.
+type Handle struct {
+	c      *Cache
+	src    string
+	remote string
+	began  time.Time
+
+	f     *fill       // nil for what was complete when it was opened
+	lease *blob.Lease // nil while it grows
+	file  *os.File    // own descriptor, so own offset; nil until it is needed
+	info  Info        // of what was complete
+
+	offset atomic.Int64
+	sent   atomic.Int64
+}
+
+// Info waits until the length is known, or that only the end will tell it.
+func (h *Handle) Info(ctx context.Context) (Info, error) {
+	if h.f == nil {
+		return h.info, nil
+	}
+	p := &h.f.progress
+	for {
+		p.mu.Lock()
+		info, known, err, grown := h.f.info(), p.known, p.err, p.grown
+		p.mu.Unlock()
+		switch {
+		case err != nil:
+			return Info{}, err
+		case known:
+			return info, nil
+		}
+		if err := await(ctx, grown); err != nil {
+			return Info{}, err
+		}
+	}
+}
+
+func await(ctx context.Context, grown <-chan struct{}) error {
+	select {
+	case <-grown:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// until waits for the byte at off and returns how many there are from it on. At the end of a
+// proven image it is io.EOF.
+func (h *Handle) until(ctx context.Context, off int64) (int64, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read at byte %d: %w", off, os.ErrInvalid)
+	}
+	if h.f == nil {
+		if off >= h.info.Size {
+			return 0, io.EOF
+		}
+		return h.info.Size - off, nil
+	}
+	p := &h.f.progress
+	for {
+		p.mu.Lock()
+		limit, proven, err, grown := p.limit(), p.proven, p.err, p.grown
+		p.mu.Unlock()
+		switch {
+		case err != nil:
+			return 0, err
+		case off < limit:
+			return limit - off, nil
+		case proven:
+			return 0, io.EOF
+		}
+		if err := await(ctx, grown); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// ReadAt waits for the byte at off and reads what there is from it on, at least one byte unless it
+// is the end (io.EOF). A failed fetch is an error even for bytes that are here.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	n, err := h.until(ctx, off)
+	if err != nil || len(p) == 0 {
+		return 0, err
+	}
+	file := h.file
+	if h.f != nil {
+		file = h.f.file()
+	}
+	read, err := file.ReadAt(p[:min(n, int64(len(p)))], off)
+	h.moved(off, int64(read))
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // somebody cut the file
+	}
+	return read, err
+}
+
+// chunk bounds one send, so that a stream is seen to move.
+const chunk = 4 << 20
+
+// CopyTo sends n bytes from off on, all that there are if n is negative. Bytes that are not here
+// yet are waited for. It uses sendfile where w does. Only one CopyTo may run at a time.
+func (h *Handle) CopyTo(ctx context.Context, w io.Writer, off, n int64) (int64, error) {
+	var sent int64
+	for n < 0 || sent < n {
+		there, err := h.until(ctx, off+sent)
+		if errors.Is(err, io.EOF) && n < 0 {
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+		if n >= 0 {
+			there = min(there, n-sent)
+		}
+		m, err := h.send(w, off+sent, min(there, chunk))
+		sent += m
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+func (h *Handle) send(w io.Writer, off, n int64) (int64, error) {
+	file, err := h.own()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := file.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	m, err := io.CopyN(w, file, n)
+	h.moved(off, m)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // somebody cut the file
+	}
+	return m, err
+}
+
+func (h *Handle) moved(off, n int64) {
+	h.offset.Store(off + n)
+	h.sent.Add(n)
+}
+
+// own is a descriptor of this handle alone. The file's name may change meanwhile; its descriptor
+// leads to it anyway.
+func (h *Handle) own() (*os.File, error) {
+	if h.file != nil {
+		return h.file, nil
+	}
+	file, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", h.f.file().Fd()))
+	if err == nil {
+		h.file = file
+	}
+	return file, err
+}
+
+// File is the whole image, once it is complete, with an offset of its own. Close closes it.
+func (h *Handle) File() (*os.File, bool) {
+	if h.f != nil {
+		h.f.progress.mu.Lock()
+		proven := h.f.progress.proven
+		h.f.progress.mu.Unlock()
+		if !proven {
+			return nil, false
+		}
+	}
+	file, err := h.own()
+	return file, err == nil
+}
+
+// Close gives up reading. The fetch goes on without the reader.
+func (h *Handle) Close() {
+	h.c.mu.Lock()
+	defer h.c.mu.Unlock()
+	if _, open := h.c.handles[h]; !open {
+		return
+	}
+	delete(h.c.handles, h)
+	if h.lease != nil {
+		h.lease.Close(h.sent.Load())
+	}
+	if h.file != nil {
+		h.file.Close()
+	}
+	if h.f != nil {
+		h.f.leave(h)
+	}
+}

@@ -1,0 +1,94 @@
+package fill
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"bty/internal/blob"
+	"bty/internal/catalog"
+	"bty/internal/wire"
+)
+
+// fill is one fetch of one image. Its readers are under the cache's lock, its progress is under
+// its own.
+type fill struct {
+	c   *Cache
+	id  id
+	src Source
+
+	progress progress
+
+	store   *blob.Store // nil while it waits for a place
+	readers map[*Handle]struct{}
+	cancel  context.CancelCauseFunc // nil while it waits for a place
+	part    *blob.Partial           // nil before the first byte, and after a failure that took it
+	ended   bool
+	overs   int       // how often the origin had another image in the middle
+	fails   int       // how often it failed in a row
+	again   time.Time // a failed one is not begun again before
+
+	// under progress.mu
+	status   string
+	attempts int
+	began    time.Time
+	endedAt  time.Time
+	next     time.Time
+	last     error // of the last attempt
+	digest   catalog.Digest
+	open     *os.File // of part; closed with the last reader
+}
+
+func (c *Cache) newFill(key string, src Source) *fill {
+	f := &fill{c: c, id: id{key, src.Digest}, src: src, status: wire.CacheFillWaiting, began: c.cfg.Now(), digest: src.Digest, readers: map[*Handle]struct{}{}}
+	f.progress.init()
+	return f
+}
+
+// info is what readers may know. The caller holds progress.mu.
+func (f *fill) info() Info {
+	return Info{Size: f.progress.total, Digest: f.digest, ContentType: contentType, Complete: f.progress.proven}
+}
+
+func (f *fill) file() *os.File {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	return f.open
+}
+
+// join adds a reader. The caller holds the cache's lock.
+func (f *fill) join(h *Handle) {
+	h.f = f
+	f.readers[h] = struct{}{}
+}
+
+// leave takes a reader out, and closes the file behind the last one of a fetch that has ended.
+func (f *fill) leave(h *Handle) {
+	delete(f.readers, h)
+	f.closeUnused()
+}
+
+func (f *fill) closeUnused() {
+	if !f.ended || len(f.readers) > 0 {
+		return
+	}
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	if f.open != nil {
+		f.open.Close()
+		f.open = nil
+	}
+}
+
+// setPart gives the readers a file to follow, which is not that of whoever writes.
+func (f *fill) setPart(p *blob.Partial) error {
+	file, err := p.Open()
+	if err != nil {
+		return err
+	}
+	f.part = p
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	f.open = file
+	return nil
+}

@@ -1,0 +1,81 @@
+package fill
+
+import (
+	"errors"
+	"slices"
+
+	"bty/internal/blob"
+	"bty/internal/catalog"
+)
+
+// Pin keeps what a source leads to from being evicted, also what it leads to later.
+func (c *Cache) Pin(src string, pinned bool) error {
+	key, err := Key(src)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil {
+		return err
+	}
+	return c.store.Pin(key, pinned)
+}
+
+// Delete removes what is held of a source, a fetch on its way included. A blob that another source
+// leads to stays for that one.
+func (c *Cache) Delete(src string) error {
+	key, err := Key(src)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil {
+		return err
+	}
+	cancelled := c.cancelAll(func(f *fill) bool { return f.id.key == key })
+	return gone(cancelled, c.store.Unbind(key))
+}
+
+// DeleteDigest removes a blob, whatever leads to it, and fetches of it.
+func (c *Cache) DeleteDigest(d catalog.Digest) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil {
+		return err
+	}
+	cancelled := c.cancelAll(func(f *fill) bool { return f.id.digest == d })
+	return gone(cancelled, c.store.Delete(d))
+}
+
+func gone(cancelled bool, err error) error {
+	if errors.Is(err, blob.ErrNotHeld) {
+		if cancelled {
+			return nil
+		}
+		return ErrNotHeld
+	}
+	return err
+}
+
+// cancelAll ends fetches: a running one as soon as it notices, the others at once.
+func (c *Cache) cancelAll(which func(*fill) bool) (any bool) {
+	for _, f := range c.fills {
+		if !which(f) {
+			continue
+		}
+		any = true
+		switch waiting := slices.Index(c.queue, f); {
+		case waiting >= 0:
+			c.queue = slices.Delete(c.queue, waiting, waiting+1)
+			c.settle(f, ErrDeleted)
+		case f.ended:
+			delete(c.fills, f.id)
+			discard(c, f)
+		default:
+			f.cancel(ErrDeleted)
+		}
+	}
+	return any
+}

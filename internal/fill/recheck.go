@@ -1,0 +1,103 @@
+package fill
+
+import (
+	"context"
+	"time"
+
+	"bty/internal/blob"
+	"bty/internal/message"
+	"bty/internal/origin"
+)
+
+// afterUse is how old the last look at a source may be when its image is used. The reader is
+// served without it.
+const afterUse = time.Minute
+
+// recheck asks origins whether they still have what is held, one after the other, until ctx ends.
+// Sources with a declared digest are left alone: what they are to be is not for the origin to say.
+func (c *Cache) recheck(ctx context.Context) {
+	tick := time.NewTicker(min(c.cfg.Recheck, tendEvery))
+	defer tick.Stop()
+	for {
+		for _, d := range c.due() {
+			if ctx.Err() != nil {
+				return
+			}
+			c.compare(ctx, d)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-c.look:
+		}
+	}
+}
+
+// due is a source that may have moved.
+type due struct {
+	key    string
+	source blob.Source
+	held   origin.Mark
+}
+
+func (c *Cache) due() (all []due) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.store == nil {
+		return nil
+	}
+	now := c.cfg.Now()
+	for _, b := range c.store.List() {
+		for _, src := range b.Sources {
+			limit := c.cfg.Recheck
+			if b.UsedAt.After(src.CheckedAt) {
+				limit = min(afterUse, limit)
+			}
+			if !src.Declared.IsZero() || now.Sub(src.CheckedAt) < limit {
+				continue
+			}
+			if key, err := Key(src.Src); err == nil {
+				all = append(all, due{key, src, origin.Mark{Total: b.Size, ETag: src.ETag, Modified: src.Modified}})
+			}
+		}
+	}
+	return all
+}
+
+// compare looks at one source. An origin that cannot be asked changes nothing: what is held stays
+// good, and the next look is not sooner for it.
+func (c *Cache) compare(ctx context.Context, d due) {
+	o := c.cfg.Origin
+	now, err := origin.Look(ctx, d.source.Src, o)
+	if ctx.Err() != nil {
+		return
+	}
+	why := ""
+	switch {
+	case err != nil:
+		c.cfg.Log.Debug("an origin could not be asked what it has", "url", origin.Redact(d.source.Src), "err", err)
+		why = map[bool]string{true: "as before"}[d.source.Moved]
+	default:
+		why = d.held.Differs(now)
+	}
+	c.checked(d, why)
+}
+
+func (c *Cache) checked(d due, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.store == nil {
+		return
+	}
+	moved := why != ""
+	if moved && !d.source.Moved {
+		c.cfg.Log.Info("a source leads to other bytes than the cache holds", message.ImageMoved, "url", origin.Redact(d.source.Src), "reason", why)
+	}
+	if err := c.store.Note(d.key, func(s *blob.Source) { s.CheckedAt, s.Moved = c.cfg.Now(), moved }); err != nil {
+		return // it was deleted meanwhile, or is looked at again after the next start
+	}
+	if moved && d.source.Rolling {
+		_, _ = c.want(d.key, Source{Src: d.source.Src, Rolling: true}) // one that has failed of late is begun later
+	}
+}
