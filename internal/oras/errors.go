@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
+	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -64,15 +66,35 @@ func cause(host string, err error) error {
 		return r
 	}
 	if answer, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
-		return said(host, answer.URL, answer.StatusCode, codes(answer.Errors))
+		return answered(host, answer)
 	}
 	switch {
 	case errors.Is(err, errdef.ErrNotFound):
 		return said(host, nil, http.StatusNotFound, "")
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
 		return said(host, nil, http.StatusUnauthorized, "")
+	case errors.Is(err, content.ErrMismatchedDigest), says(err, "digest mismatch"):
+		return refuse("the registry %s sent something with another digest than it was asked for: it, or a proxy on the way, is damaged; try again, or name a mirror in [oras] mirrors", host)
+	case says(err, "bearer realm", "token returned", "decode response"):
+		return noToken(host, err)
 	}
 	return &refusal{fmt.Errorf("registry %s: %w", host, short(err))}
+}
+
+// says looks for what package oras-go has no type for.
+func says(err error, any ...string) bool {
+	return slices.ContainsFunc(any, func(text string) bool { return strings.Contains(err.Error(), text) })
+}
+
+func noToken(host string, err error) error {
+	text := err.Error()
+	for _, from := range []string{"bearer realm", "failed to", "empty token"} { // without the URL of the request
+		if at := strings.Index(text, from); at >= 0 {
+			text = text[at:]
+			break
+		}
+	}
+	return refuse("the registry %s sends for a token to where none is to be had (%w); tell whoever runs it, or name a mirror in [oras] mirrors", host, short(errors.New(text)))
 }
 
 const maxText = 1500 // of a message that may repeat what a registry sent
@@ -84,6 +106,16 @@ func short(err error) error {
 	return fmt.Errorf("%s ...", strings.ToValidUTF8(err.Error()[:maxText], ""))
 }
 
+// answered tells the registry's answer from that of its token service.
+func answered(host string, answer *errcode.ErrorResponse) error {
+	status := answer.StatusCode
+	final := status != http.StatusUnauthorized && status != http.StatusForbidden && status < 500 && !mayPass(status)
+	if final && answer.URL != nil && !strings.HasPrefix(answer.URL.Path, "/v2/") {
+		return noToken(host, fmt.Errorf("%s answered %d %s", answer.URL.Host, status, http.StatusText(status)))
+	}
+	return said(host, answer.URL, status, codes(answer.Errors))
+}
+
 // unreached is a request without an answer. Its URL may be a signed one.
 func unreached(host string, u *url.Error) error {
 	at := host
@@ -93,7 +125,10 @@ func unreached(host string, u *url.Error) error {
 	if r, ok := errors.AsType[*refusal](u.Err); ok {
 		return &refusal{fmt.Errorf("registry %s: %w", host, r.error)}
 	}
-	if strings.Contains(u.Err.Error(), "server gave HTTP response to HTTPS client") {
+	switch {
+	case says(u.Err, "unsupported protocol scheme", "invalid header field", "missing ']' in host", "no Host in request URL"):
+		return refuse("the registry %s sends for a token, or for the image, to where nothing can be asked (%w); tell whoever runs it, or name a mirror in [oras] mirrors", host, short(u.Err))
+	case says(u.Err, "server gave HTTP response to HTTPS client"):
 		return refuse("%s does not speak https; if it is meant to be asked over http, list %s in [oras] plain_http (BTY_ORAS_PLAIN_HTTP)", at, host)
 	}
 	return fmt.Errorf("registry %s: no answer from %s: %w", host, at, u.Err)

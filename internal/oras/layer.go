@@ -67,13 +67,13 @@ const maxNamed = 5
 
 func noImage(layers []ocispec.Descriptor) error {
 	if len(layers) == 0 {
-		return errors.New("it has no layer, so no image")
+		return errors.New("it has no layer, so no image; check that the reference is that of a disk image")
 	}
 	var types []string
 	for _, layer := range layers[:min(len(layers), maxNamed)] {
 		types = append(types, fmt.Sprintf("%.100q", layer.MediaType))
 	}
-	return fmt.Errorf("none of its %d layers is a disk image: they are %s", len(layers), strings.Join(types, ", "))
+	return fmt.Errorf("none of its %d layers is a disk image: they are %s; check that the reference is that of a disk image", len(layers), strings.Join(types, ", "))
 }
 
 func isIndex(mediaType string) bool {

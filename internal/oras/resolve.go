@@ -132,7 +132,7 @@ type manifest struct {
 func pick(mediaType string, raw []byte) (ocispec.Descriptor, error) {
 	var m manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return ocispec.Descriptor{}, fmt.Errorf("its manifest is not JSON as OCI has it: %w", err)
+		return ocispec.Descriptor{}, fmt.Errorf("its manifest is not JSON as OCI has it (%w); check that this host is an OCI registry", err)
 	}
 	if len(m.Manifests) > 0 || isIndex(mediaType) || isIndex(m.MediaType) {
 		return ocispec.Descriptor{}, errIndex(m.Manifests)

@@ -26,16 +26,15 @@ type session struct {
 }
 
 func (c *Client) session() *session {
-	base, done := c.HTTP, func() {}
+	base := c.HTTP
 	if base == nil {
-		transport := newTransport()
-		base, done = &http.Client{Transport: transport}, transport.CloseIdleConnections
+		base = &http.Client{Transport: newTransport()}
 	}
 	meta, data := *base, *base
 	meta.Timeout, meta.CheckRedirect = callTime, noDowngrade(base.CheckRedirect)
 	meta.Transport = &retry.Transport{Base: base.Transport, Policy: func() retry.Policy { return patience }}
 	tokens := auth.NewCache()
-	return &session{client: c, meta: c.authenticated(&meta, tokens), data: c.authenticated(&data, tokens), close: done}
+	return &session{client: c, meta: c.authenticated(&meta, tokens), data: c.authenticated(&data, tokens), close: base.CloseIdleConnections}
 }
 
 // newTransport speaks HTTP/1.1 alone: what serves ghcr's blobs resets long HTTP/2 streams.
@@ -60,13 +59,13 @@ func (c *Client) authenticated(over *http.Client, tokens auth.Cache) *auth.Clien
 func noDowngrade(also func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-			return refuse("%s redirects to %s without encryption", via[0].URL.Host, req.URL.Host)
+			return refuse("%s redirects to %s without encryption; tell whoever runs it", via[0].URL.Host, req.URL.Host)
 		}
 		if also != nil {
 			return also(req, via)
 		}
 		if len(via) >= 10 {
-			return refuse("%s redirects in circles", via[0].URL.Host)
+			return refuse("%s redirects in circles; tell whoever runs it", via[0].URL.Host)
 		}
 		return nil
 	}
