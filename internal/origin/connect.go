@@ -174,6 +174,9 @@ type body struct {
 	stall  time.Duration
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+
+	waited time.Duration // for the few bytes that came last
+	few    int
 }
 
 var (
@@ -187,12 +190,29 @@ func (b *body) read(p []byte) (int, error) {
 	} else {
 		b.timer.Reset(b.stall)
 	}
+	began := time.Now()
 	n, err := b.r.Read(p)
 	b.timer.Stop() // the caller's own slowness is not the server's
+	if err == nil {
+		err = b.trickle(n, time.Since(began))
+	}
 	if cause := context.Cause(b.ctx); err != nil && cause != nil {
 		err = cause
 	}
 	return n, err
+}
+
+// trickle: a byte now and then is a stalled connection, too.
+func (b *body) trickle(n int, took time.Duration) error {
+	const enough = 1 << 10
+	b.waited, b.few = b.waited+took, b.few+n
+	if b.few >= enough {
+		b.waited, b.few = 0, 0
+	}
+	if b.waited > b.stall {
+		return fmt.Errorf("only %d bytes came in %s", b.few, b.waited.Round(time.Millisecond))
+	}
+	return nil
 }
 
 func (b *body) close() {

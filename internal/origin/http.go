@@ -144,8 +144,8 @@ func (s *stream) first() error {
 func (s *stream) Read(p []byte) (int, error) {
 	for s.err == nil {
 		if s.total >= 0 && s.got == s.total {
+			s.err = s.end()
 			s.drop()
-			s.err = io.EOF
 			break
 		}
 		n, err := s.read(p)
@@ -175,6 +175,9 @@ func (s *stream) read(p []byte) (int, error) {
 		p = p[:left]
 	}
 	n, err := s.body.read(p)
+	if n > 0 && s.got == 0 && isPage(p[:n]) {
+		return 0, fmt.Errorf("read %s: %w", s.shown, errPage)
+	}
 	if n > 0 {
 		s.account(p[:n])
 		return n, nil
@@ -190,6 +193,18 @@ func (s *stream) read(p []byte) (int, error) {
 		return 0, nil
 	}
 	return 0, s.pause(err)
+}
+
+// end is io.EOF, unless the server has more than it should. Only a body that is sent in chunks can
+// have: of the others the length is what the server said.
+func (s *stream) end() error {
+	if s.body == nil || !s.body.delimited {
+		return io.EOF
+	}
+	if n, _ := s.body.read(make([]byte, 1)); n > 0 {
+		return fmt.Errorf("read %s: %w: it goes on after %d bytes", s.shown, ErrLength, s.total)
+	}
+	return io.EOF
 }
 
 // ended handles the end of a body before the known total, or without one.

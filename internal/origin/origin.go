@@ -154,7 +154,11 @@ func Open(ctx context.Context, source string, opts Options) (*Reader, error) {
 	case "oras":
 		return openORAS(ctx, source, opts)
 	case "file":
-		return openFile(ctx, rest, opts)
+		path := strings.TrimPrefix(rest, "localhost")
+		if !strings.HasPrefix(path, "/") {
+			return nil, fmt.Errorf("%w: %s names a file of another machine; want file:///path", ErrSource, source)
+		}
+		return openFile(ctx, path, opts)
 	}
 	return nil, fmt.Errorf("%w: scheme %q of %s is not known; use http://, https://, oras://, a file's path, or - for standard input",
 		ErrSource, scheme, Redact(source))
