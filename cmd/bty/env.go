@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"bty/internal/agent"
+	"bty/internal/client"
 	"bty/internal/disk"
 	"bty/internal/flash"
 	"bty/internal/hardware"
+	"bty/internal/tui"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,10 +26,14 @@ type env struct {
 	stdout, stderr io.Writer
 	terminal       bool   // a person can be asked: stdin and stderr are a terminal
 	cmdline        string // the kernel's
-	getenv         func(string) string
 	limits         agent.Limits
 
+	getenv func(string) string
+	tty    func() tui.Terminal // where a person is asked
+
 	disks    func(context.Context) ([]disk.Device, error)
+	others   func() ([]disk.Other, error) // devices that are no disks; may be nil
+	nics     func(client.Server) ([]nic, error)
 	inspect  func(path string) (disk.Device, error)
 	flash    func(context.Context, flash.Request, func(flash.Progress)) (flash.Result, error)
 	hardware func() (json.RawMessage, error)
@@ -42,7 +48,10 @@ func host() env {
 		terminal: isTerminal(os.Stdin) && isTerminal(os.Stderr),
 		cmdline:  string(cmdline),
 		getenv:   os.Getenv,
+		tty:      func() tui.Terminal { return tui.FromEnvironment(os.Getenv) },
 		disks:    func(context.Context) ([]disk.Device, error) { return disk.System().List() },
+		others:   disk.System().Others,
+		nics:     linkedNICs,
 		inspect:  disk.System().Inspect,
 		flash:    flash.Run,
 		hardware: hardware.Host().JSON,

@@ -8,15 +8,23 @@ import (
 const helpHead = `bty puts a disk image on a disk of this machine.
 
 Usage:
-  bty --server URL --mac MAC [--reboot[=false]]
-         do what the server says for this machine: flash, report the hardware, or nothing
+  bty [--catalog C]
+         the wizard: choose an image and a disk on this terminal
+  bty --server URL [--mac MAC] [--reboot[=false]]
+         do what the server says for this machine: flash, report the hardware, ask a person
+         (the wizard), or nothing
 `
 
 const helpFlags = `
+Option of the wizard:
+  --catalog C    where the images are listed: http(s) or oras URL of a catalog.toml, the path of
+                 one, or a folder of image files
+
 Options of the server-driven run:
   --server URL   base URL or host of bty-web; a bare host means http:// and port 80
-                 (default bty-server)
-  --mac MAC      the machine, by the address of the NIC it boots from; any usual spelling
+                 (default with --mac: bty-server)
+  --mac MAC      the machine, by the address of the NIC it boots from; any usual spelling. Without
+                 it: the NIC toward the server, or another with a link that the server knows
   --reboot       reboot when the work is done. Without it only a machine that was booted for
                  this (bty.mac=MAC on its kernel command line) reboots; --reboot=false: never
 

@@ -18,10 +18,15 @@ func main() {
 		liveenv.Main(context.Background(), build.Version, live)
 		return
 	}
+	start(host())
+}
+
+// start is the program in a world, from its arguments to its exit status.
+func start(e env) {
 	ctx, stop := signal.NotifyContext(context.Background(), stopping()...)
 	// The first Ctrl-C ends the work in good order, the second one ends the program.
 	context.AfterFunc(ctx, stop)
-	err := run(ctx, host())
+	err := run(ctx, e)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bty: "+complaint(err))
 	}

@@ -15,8 +15,11 @@ import (
 
 // TestMain lets a test start this program as a process of its own.
 func TestMain(m *testing.M) {
-	if os.Getenv("BTY_TEST_AS_MAIN") == "1" {
+	switch os.Getenv("BTY_TEST_AS_MAIN") {
+	case "1":
 		main()
+	case "wizard":
+		start(wizardEnv())
 	}
 	os.Exit(m.Run())
 }

@@ -31,11 +31,12 @@ func run(ctx context.Context, e env) error {
 		return runCommand(ctx, e, e.args[0], e.args[1:])
 	}
 	f := newFlags("bty")
-	server := f.String("server", "bty-server", "")
-	mac := f.String("mac", "", "")
+	var w wish
+	f.StringVar(&w.server, "server", "", "")
+	f.StringVar(&w.mac, "mac", "", "")
+	f.StringVar(&w.catalog, "catalog", "", "")
 	version := f.Bool("version", false, "")
-	var reboot choice
-	f.Var(&reboot, "reboot", "")
+	f.Var(&w.reboot, "reboot", "")
 	switch err := f.parse(e.args); {
 	case errors.Is(err, flag.ErrHelp):
 		printHelp(e.stdout)
@@ -45,10 +46,8 @@ func run(ctx context.Context, e env) error {
 	case *version:
 		fmt.Fprintf(e.stdout, "bty %s\n", build.Version)
 		return nil
-	case *mac == "":
-		return failf(codeUsage, "nothing to do: give a command, or --server and --mac; see bty --help")
 	}
-	return serverDriven(ctx, e, *server, *mac, reboot)
+	return e.fulfil(ctx, w)
 }
 
 func runCommand(ctx context.Context, e env, name string, args []string) error {

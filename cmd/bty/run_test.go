@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bty/internal/agent"
+	"bty/internal/client"
 	"bty/internal/client/peer"
 	"bty/internal/disk"
 	"bty/internal/flash"
@@ -66,6 +67,8 @@ func newStage(disks ...disk.Device) *stage {
 		flash:    flashOn(disks),
 		hardware: func() (json.RawMessage, error) { return json.RawMessage(`{"id":"host","class":"system"}`), nil },
 		reboot:   func(context.Context) error { s.reboots++; return nil },
+		getenv:   func(string) string { return "" },
+		nics:     func(client.Server) ([]nic, error) { return nil, nil },
 	}
 	return s
 }
@@ -80,7 +83,7 @@ func TestUsage(t *testing.T) {
 		args, says string
 	}{
 		{"", "nothing to do"},
-		{"--server http://h", "nothing to do"},
+		{"--catalog /x.toml", "needs a terminal"},
 		{"--mac 52:54:00:12:34:5", "write it like"},
 		{"--server ftp://h --mac 525400123456", `the scheme is "ftp"`},
 		{"--nonsense", "nonsense"},
@@ -372,7 +375,7 @@ func TestLiveWaitsForAPerson(t *testing.T) {
 	if len(web.Requests("plan")) != 20 || len(web.Statuses()) != 1 {
 		t.Errorf("%d plans, %+v", len(web.Requests("plan")), web.Statuses())
 	}
-	for _, says := range []string{"/ui/machines/02:00:00:00:00:00", "later release", "flash complete; rebooting"} {
+	for _, says := range []string{"/ui/machines/02:00:00:00:00:00", "flash complete; rebooting"} {
 		if strings.Count(out.String(), says) != 1 {
 			t.Errorf("%q is not said once:\n%s", says, out)
 		}

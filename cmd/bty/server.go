@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -9,31 +10,93 @@ import (
 	"bty/internal/client"
 	"bty/internal/flash"
 	"bty/internal/machine"
+	"bty/internal/tui"
+	"bty/internal/wire"
 )
 
+// wish is what a call without a command asks for.
+type wish struct {
+	server, mac, catalog string
+	reboot               choice
+}
+
+// defaultServer is the name that a LAN gives its appliance.
+const defaultServer = "bty-server"
+
+// fulfil: with --mac the server is asked what to do, with --server alone too, after the MAC was
+// found; else a person chooses.
+func (e env) fulfil(ctx context.Context, w wish) error {
+	text := w.server
+	if text == "" && w.mac != "" {
+		text = defaultServer
+	}
+	var server client.Server
+	if text != "" {
+		var err error
+		if server, err = client.ParseServer(text); err != nil {
+			return failf(codeUsage, "--server: %w", err)
+		}
+	}
+	var mac machine.MAC
+	if w.mac != "" {
+		var err error
+		if mac, err = machine.ParseTypedMAC(w.mac); err != nil {
+			return failf(codeUsage, "--mac: %w; write it like 52:54:00:12:34:56", err)
+		}
+	}
+	if server == "" {
+		server, mac = e.bootedFrom()
+		return e.byHand(ctx, server, mac, w.catalog)
+	}
+	return e.serverDriven(ctx, server, mac, w)
+}
+
+// bootedFrom is the server that this system was booted from, and the machine that it is to it; what
+// is not named is zero.
+func (e env) bootedFrom() (server client.Server, mac machine.MAC) {
+	server, err := client.ParseServer(e.setting("server"))
+	if err != nil {
+		return "", mac
+	}
+	mac, err = machine.ParseTypedMAC(e.setting("mac"))
+	if err != nil {
+		return server, machine.MAC{}
+	}
+	return server, mac
+}
+
 // serverDriven is one run as the server says.
-func serverDriven(ctx context.Context, e env, serverText, macText string, reboot choice) error {
-	server, err := client.ParseServer(serverText)
-	if err != nil {
-		return failf(codeUsage, "--server: %w", err)
-	}
-	mac, err := machine.ParseTypedMAC(macText)
-	if err != nil {
-		return failf(codeUsage, "--mac: %w; write it like 52:54:00:12:34:56", err)
-	}
-	reboots := reboot.yes || (!reboot.given && bootedFor(e.cmdline, mac))
-	console := &agent.Console{Out: e.stderr, Terminal: e.terminal}
+func (e env) serverDriven(ctx context.Context, server client.Server, mac machine.MAC, w wish) error {
+	out := &held{to: e.stderr}
+	console := &agent.Console{Out: out, Terminal: e.terminal}
 	console.Line("entered v%s", build.Version)
 	defer console.Line("exiting v%s", build.Version)
+	if w.mac == "" {
+		var err error
+		if mac, err = e.findMAC(ctx, server, console); err != nil {
+			return err
+		}
+	}
+	reboots := w.reboot.yes || (!w.reboot.given && bootedFor(e.cmdline, mac))
 
+	left := tui.Left{}
 	run, err := e.agent(server, mac, console, reboots)
 	if err != nil {
 		return err
+	}
+	if e.terminal {
+		run.Wizard = func(ctx context.Context, plan wire.Plan) (err error) {
+			defer out.hold()()
+			left, err = e.planned(ctx, run, plan, w.catalog)
+			return err
+		}
 	}
 	got, err := run.Run(ctx)
 	switch {
 	case err != nil:
 		return err
+	case got.Result == agent.Interactive && run.Wizard != nil:
+		return e.leave(ctx, left)
 	case got.Result == agent.Interactive:
 		return failf(codePerson, "the server wants a person to choose; nothing was written")
 	case got.Result == agent.Exit || !reboots:
@@ -44,6 +107,14 @@ func serverDriven(ctx context.Context, e env, serverText, macText string, reboot
 		console.Line("the machine does not reboot: %v; reboot it by hand", err)
 	}
 	return nil
+}
+
+// planned is the wizard for a plan that wants a person.
+func (e env) planned(ctx context.Context, run *agent.Agent, plan wire.Plan, catalogAt string) (tui.Left, error) {
+	w := e.wizard(run, run.Client.Server(), run.Client.MAC())
+	w.setup.CanReboot, w.setup.Note = true, plan.Reason
+	w.setup.Start = &tui.Source{At: cmp.Or(catalogAt, plan.Catalog, run.Client.Server().Catalog())}
+	return tui.Run(ctx, w.terminal, w.setup, w.doing())
 }
 
 // bootedFor reports whether the running system was booted to work on this machine: a live

@@ -6,6 +6,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"bty/internal/client"
@@ -24,13 +25,19 @@ type Agent struct {
 	Limits   Limits
 	Reboots  bool // the caller reboots after a flash; only the words on the console depend on it
 	Stays    bool // while the server wants a person, wait for what the person chooses in its pages
+
+	// Wizard lets a person choose on the spot, where there is one and a terminal; may be nil. It
+	// returns when the person is done with it or ctx ends. What it flashes it gives to Chosen.
+	Wizard func(ctx context.Context, plan wire.Plan) error
+
+	hands sync.Mutex // held by who flashes: a person's choice and a plan exclude each other
 }
 
 // Result is how a run ended without an error.
 type Result uint8
 
 // What a run did. Interactive means that the server wants a person to choose; a run that Stays
-// never ends so.
+// ends so only when the person is done with the wizard.
 const (
 	Exit Result = iota
 	Flashed
@@ -49,6 +56,7 @@ type Outcome struct {
 type Limits struct {
 	Plan       Pace          // retries of GET plan: DHCP may just have come up
 	Status     Pace          // retries of the final report: a restart of the server must not lose it
+	Person     Pace          // the same while a person waits for it
 	Inventory  Pace          // retries of the inventory
 	LateDisks  time.Duration // how long a disk may take to appear
 	Rescan     time.Duration // between two looks for it
@@ -64,11 +72,13 @@ type Limits struct {
 var (
 	defaultPlan   = Pace{For: 2 * time.Minute, First: time.Second, Max: 10 * time.Second}
 	defaultStatus = Pace{For: 150 * time.Second, First: 500 * time.Millisecond, Max: 10 * time.Second}
+	defaultPerson = Pace{For: 30 * time.Second, First: 500 * time.Millisecond, Max: 5 * time.Second}
 )
 
 func (l Limits) filled() Limits {
 	l.Plan = l.Plan.or(defaultPlan)
 	l.Status = l.Status.or(defaultStatus)
+	l.Person = l.Person.or(defaultPerson)
 	l.Inventory = l.Inventory.or(defaultStatus)
 	for field, fallback := range map[*time.Duration]time.Duration{
 		&l.LateDisks: 20 * time.Second, &l.Rescan: 500 * time.Millisecond, &l.Settle: time.Second,
@@ -96,8 +106,8 @@ func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 	}
 	inventory.machineIsKnown()
 	if r.Stays && wantsPerson(plan) {
-		if plan, err = r.stay(ctx, plan); err != nil {
-			return Outcome{}, err
+		if plan, err = r.stay(ctx, plan); err != nil || plan.Mode == "" {
+			return Outcome{Result: Interactive}, err
 		}
 		// Hours may have passed: the report of now is the one that counts.
 		r.endInventory(ctx, inventory)
@@ -113,6 +123,9 @@ func (a *Agent) Run(ctx context.Context) (Outcome, error) {
 		r.Console.Line("nothing to do here: %s", either(plan.Reason, "the machine boots its own disk"))
 		return Outcome{Result: Exit}, nil
 	default:
+		if r.Wizard != nil {
+			return Outcome{Result: Interactive}, r.Wizard(ctx, plan)
+		}
 		r.interactive(plan)
 		return Outcome{Result: Interactive}, nil
 	}

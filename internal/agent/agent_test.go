@@ -498,7 +498,7 @@ func TestStay(t *testing.T) {
 		if n := len(web.Requests("inventory")); n != 2 {
 			t.Errorf("%s: %d inventories", name, n)
 		}
-		b.wantConsole(t, "/ui/machines/"+mac.String(), "no wizard", "no image is bound", `plan "dance"`, "the server has a plan now: "+name)
+		b.wantConsole(t, "/ui/machines/"+mac.String(), "no image is bound", `plan "dance"`, "the server has a plan now: "+name)
 		if strings.Count(b.out.String(), "no image is bound") != 2 || strings.Count(b.out.String(), "asking on") != 1 {
 			t.Errorf("%s: one line for each change:\n%s", name, b.out)
 		}

@@ -20,7 +20,7 @@ func (r *run) flash(ctx context.Context, plan wire.Plan) (Outcome, error) {
 	r.Console.Line("auto-flash starting")
 	done, err := r.write(ctx, plan)
 	if err != nil {
-		reason := reasonOf(err, plan.Image)
+		reason := Reason(err, plan.Image)
 		r.Console.Line("flash failed: %s", reason)
 		told := r.tell(ctx, wire.Status{Status: wire.StatusFailed, Reason: reason})
 		return Outcome{Flash: done, Told: told}, err

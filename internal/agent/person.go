@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"bty/internal/wire"
 )
@@ -16,7 +17,7 @@ func wantsPerson(plan wire.Plan) bool {
 	return true
 }
 
-// interactive says what a person can do; the wizard that does it for them comes later.
+// interactive says what a person can do where there is no wizard: no terminal.
 func (r *run) interactive(plan wire.Plan) {
 	r.wants(plan)
 	r.Console.Line("or by hand: images are in %s", either(plan.Catalog, r.Client.Server().Catalog()))
@@ -32,17 +33,30 @@ func (r *run) wants(plan wire.Plan) {
 	r.Console.Line("set them at %s/ui/machines/%s", r.Client.Server(), r.Client.MAC())
 }
 
-// stay waits until the server wants something else, as long as it takes: a machine that waits for
-// a person does no harm, one that reboots for ever does. The console, which may be a log
-// somewhere, gets a line only when what the server wants changes, or when it goes or comes back.
+// stay waits until the server wants something else, as long as it takes, or until a person is done
+// with the wizard, which gives an empty plan: a machine that waits for a person does no harm, one
+// that reboots for ever does. The console, which may be a log somewhere, gets a line only when what
+// the server wants changes, or when it goes or comes back.
 func (r *run) stay(ctx context.Context, plan wire.Plan) (wire.Plan, error) {
 	r.wants(plan)
-	r.Console.Line("there is no wizard on this console yet, it comes in a later release")
 	r.Console.Line("this machine stays up and asks again every %v", r.limits.Ask)
-	shown, away := plan, false
-	for {
-		if err := sleep(ctx, r.limits.Ask); err != nil {
+	ctx, stop := context.WithCancel(ctx)
+	done, taken := r.offer(ctx, plan), false
+	defer func() {
+		stop()
+		<-done.ended
+		if taken {
+			r.hands.Unlock()
+		}
+	}()
+	for shown, away := plan, false; ; {
+		timer := time.NewTimer(r.limits.Ask)
+		select {
+		case <-ctx.Done():
+			return wire.Plan{}, ctx.Err()
+		case err := <-done.left:
 			return wire.Plan{}, err
+		case <-timer.C:
 		}
 		plan, err := r.Client.Plan(ctx)
 		switch {
@@ -50,13 +64,33 @@ func (r *run) stay(ctx context.Context, plan wire.Plan) (wire.Plan, error) {
 			return wire.Plan{}, ctx.Err()
 		case err != nil && !away:
 			r.Console.Line("the server gives no plan, asking on: %v", err)
-		case err == nil && !wantsPerson(plan):
+		case err == nil && !wantsPerson(plan) && r.hands.TryLock():
+			// From here on a person's choice is refused; one that is being written goes on, and
+			// the plan of after it counts.
+			taken = true
 			r.Console.Line("the server has a plan now: %s", plan.Mode)
 			return plan, nil
-		case err == nil && (away || plan.Mode != shown.Mode || plan.Reason != shown.Reason):
+		case err == nil && wantsPerson(plan) && (away || plan.Mode != shown.Mode || plan.Reason != shown.Reason):
 			r.wants(plan)
 			shown = plan
 		}
 		away = err != nil
 	}
+}
+
+// offered is a wizard that is offered, or in use.
+type offered struct {
+	left  chan error    // the person is done
+	ended chan struct{} // nothing of it runs any more
+}
+
+func (r *run) offer(ctx context.Context, plan wire.Plan) offered {
+	o := offered{make(chan error, 1), make(chan struct{})}
+	go func() {
+		defer close(o.ended)
+		if r.Wizard != nil {
+			o.left <- r.Wizard(ctx, plan)
+		}
+	}()
+	return o
 }

@@ -132,8 +132,8 @@ func Redact(image string) string {
 	return u.String()
 }
 
-// reasonOf is an error for the server and the console: nothing secret in it.
-func reasonOf(err error, image string) string {
+// Reason is an error for the server and the console: nothing secret in it.
+func Reason(err error, image string) string {
 	text := err.Error()
 	if err == context.Canceled {
 		text = "cancelled before anything was written"

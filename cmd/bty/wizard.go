@@ -1,0 +1,125 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+
+	"bty/internal/agent"
+	"bty/internal/build"
+	"bty/internal/catalog"
+	"bty/internal/client"
+	"bty/internal/flash"
+	"bty/internal/machine"
+	"bty/internal/tui"
+	"bty/internal/wire"
+)
+
+// imageRoot is where image files are, unless BTY_IMAGE_ROOT says otherwise. A partition BTY_IMAGES
+// of a USB stick is mounted there.
+const imageRoot = "/var/lib/bty/images"
+
+// wizard is the setup of one run of the wizard: where it reads, and to whom it reports.
+type wizard struct {
+	env
+	terminal tui.Terminal
+	agent    *agent.Agent
+	setup    tui.Setup
+}
+
+// byHand is the wizard without a plan: nobody but the person knows what is to be done.
+func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, catalogAt string) error {
+	if !e.terminal {
+		return failf(codeUsage, "nothing to do: the wizard needs a terminal; give a command, or --server and --mac; see bty --help")
+	}
+	run, err := e.agent(server, mac, &agent.Console{Out: io.Discard}, false)
+	if err != nil {
+		return err
+	}
+	if server == "" || mac == (machine.MAC{}) {
+		run.Client = nil
+	}
+	w := e.wizard(run, server, mac)
+	w.setup.CanReboot = true
+	if catalogAt != "" {
+		w.setup.Start = &tui.Source{At: catalogAt}
+	}
+	left, err := tui.Run(ctx, w.terminal, w.setup, w.doing())
+	if err != nil {
+		return err
+	}
+	return e.leave(ctx, left)
+}
+
+// wizard is one for this machine, with what is known of the server.
+func (e env) wizard(run *agent.Agent, server client.Server, mac machine.MAC) wizard {
+	w := wizard{env: e, agent: run, terminal: e.tty()}
+	w.setup = tui.Setup{Version: build.Version, About: about(server, mac)}
+	if server != "" {
+		w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "The server's catalog", At: server.Catalog()})
+	}
+	root := cmp.Or(e.getenv("BTY_IMAGE_ROOT"), imageRoot)
+	w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "Images on this machine", At: root, Folder: true})
+	return w
+}
+
+func about(server client.Server, mac machine.MAC) string {
+	switch {
+	case server == "":
+		return ""
+	case mac == machine.MAC{}:
+		return "server " + string(server)
+	}
+	return fmt.Sprintf("%s  server %s", mac, server)
+}
+
+// doing is what the wizard lets happen.
+func (w wizard) doing() tui.Doing {
+	return tui.Doing{
+		Images: func(ctx context.Context, s tui.Source) ([]tui.Image, error) {
+			origins, err := w.origins()
+			if err != nil {
+				return nil, err
+			}
+			return tui.List(ctx, s, origins)
+		},
+		Disks: w.tuiDisks,
+		Flash: w.write,
+	}
+}
+
+// write is what was confirmed. The disk is named by its path and by all that was shown of it: one
+// without a serial can be chosen, and one that took its place is refused.
+func (w wizard) write(ctx context.Context, i tui.Image, d tui.Disk, report func(flash.Progress)) tui.Ended {
+	req := flash.Request{Source: i.At, Format: i.Format, Digest: i.Digest, Target: d.Path, Shown: d.Device}
+	if catalog.Scheme(i.At) != "" {
+		req.Size = i.Size
+	}
+	pick := wire.Pick{Image: cmp.Or(i.Name, agent.Redact(i.At)), Serial: d.Serial, Disk: d.Path}
+	if !i.Ref.IsZero() {
+		pick.Ref = i.Ref.String()
+	}
+	done, told, err := w.agent.Chosen(ctx, req, pick, report)
+	return tui.Ended{Result: done, Err: err, Told: told}
+}
+
+// leave is what becomes of the program after the wizard.
+func (e env) leave(ctx context.Context, left tui.Left) error {
+	switch {
+	case left.Last == nil && !left.Reboot:
+		return failf(codeUnconfirmed, "left without a flash; nothing was written")
+	case left.Last != nil && left.Last.Err != nil:
+		return left.Last.Err
+	case left.Last != nil:
+		fmt.Fprintf(e.stderr, "bty: %s is on %s: %s written, SHA-256 of the image %s\n", agent.Printable(agent.Redact(left.Image.At)),
+			left.Disk.Path, agent.Bytes(left.Last.Result.Written), left.Last.Result.Digest)
+	}
+	if !left.Reboot {
+		return nil
+	}
+	if err := e.reboot(ctx); err != nil {
+		return fmt.Errorf("the machine does not reboot: %w; reboot it by hand", err)
+	}
+	return nil
+}

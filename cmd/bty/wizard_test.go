@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bty/internal/disk"
+)
+
+// write makes a file of a test and returns its path.
+func write(t *testing.T, path string, data []byte) string {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The whole way by keyboard: catalog, image, disk, the word, the flash, the end. The letter case of
+// what is typed is kept, which once it was not.
+func TestWizard(t *testing.T) {
+	data := image(6 * mib)
+	published := zstded(t, data)
+	web := serve(t, published)
+	dir := filepath.Join(t.TempDir(), "Upper Case")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	catalog := write(t, filepath.Join(dir, "Catalog.TOML"), []byte(`version = 1
+[[images]]
+name = "an image, rolling"
+src = "`+web+`/B/Token/a%20name"
+format = "img.zst"
+sha256 = "`+hexSum(published)+`"
+`))
+	for _, kind := range []string{"vt100", "linux", "tmux-256color"} {
+		target, file := loopDisk(t, 8*mib, "S-1")
+		s := terminal{kind: kind, width: 80, height: 24, disks: []disk.Device{target}}.open(t)
+		s.see("Where are the images?", "Another catalog")
+		s.keys("Down", "Enter")
+		s.see("The URL of a catalog.toml")
+		s.text(catalog)
+		s.keys("Enter")
+		s.see("an image, rolling", "img.zst")
+		s.keys("Enter")
+		s.see("serial S-1", "Loop", "8M")
+		s.keys("Enter")
+		s.see("Everything on this disk will be lost", "model   Loop", "serial  S-1", "8M", "SHA-256 will be checked")
+		s.text("y")
+		s.keys("Enter")
+		s.see("Not confirmed", "Nothing was written")
+		s.text("yes")
+		s.keys("Enter")
+		s.see("an image, rolling is on "+target.Path, "its SHA-256 is the declared", "> Reboot this machine")
+		wantOnDisk(t, file, data)
+		s.keys("Enter")
+		status, tty := s.ended()
+		if status != "0" || !strings.Contains(s.shown(), "REBOOTED") {
+			t.Errorf("%s: status %s\n%s", kind, status, s.shown())
+		}
+		if strings.Contains(tty, "-icanon") || strings.Contains(tty, "-echo ") {
+			t.Errorf("%s: the terminal is not as it was:\n%s", kind, tty)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"bty/internal/flash"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// Doing is the machine underneath. Each call is made in a goroutine of its own.
+type Doing struct {
+	Images func(ctx context.Context, s Source) ([]Image, error)
+	Disks  func(ctx context.Context) ([]Disk, error)
+	// Flash writes and tells the server how it went, before it returns: no report waits for a person.
+	Flash func(ctx context.Context, i Image, d Disk, report func(flash.Progress)) Ended
+}
+
+// Left is how a person left the wizard.
+type Left struct {
+	Reboot bool
+	Last   *Ended // the last flash, nil if there was none
+	Image  Image  // of it
+	Disk   Disk
+}
+
+// Run shows the wizard until a person leaves it or ctx ends; a flash that runs then is cancelled in
+// good order. When it returns all that it started has ended and the terminal is as it was.
+func Run(ctx context.Context, t Terminal, s Setup, d Doing) (Left, error) {
+	if err := t.enter(); err != nil {
+		return Left{}, err
+	}
+	defer t.leave()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.Width, s.Height = t.size()
+	s.ASCII = t.ASCII()
+	w := &wizard{ctx: ctx, doing: d, out: newPainter(t)}
+	defer w.out.close()
+	w.model, w.first = NewModel(s)
+	w.out.paint(w.model.View())
+	err := w.loop(ctx, t)
+	cancel()
+	w.work.Wait()
+	if w.defect != nil {
+		err = w.defect
+	}
+	return w.left, err
+}
+
+// loop is Bubble Tea's, which reads the keys. Its renderer asks terminals what they can and counts
+// on their answers; a serial line and a kernel that writes in between need a plainer one.
+func (w *wizard) loop(ctx context.Context, t Terminal) error {
+	w.program = tea.NewProgram(w, tea.WithInput(t.In), tea.WithOutput(io.Discard), tea.WithoutRenderer(),
+		tea.WithoutSignalHandler(), tea.WithContext(ctx), tea.WithEnvironment([]string{"TERM=" + t.Kind}))
+	defer t.onResize(func(width, height int) { w.program.Send(Size{width, height}) })()
+	_, err := w.program.Run()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, tea.ErrProgramPanic):
+		return errors.New("a defect in the wizard; its stack is above")
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("the terminal: %w", err)
+}
+
+// wizard puts the model into the loop.
+type wizard struct {
+	ctx     context.Context
+	doing   Doing
+	out     *painter
+	program *tea.Program
+	work    sync.WaitGroup
+
+	model Model
+	first Effect
+	left  Left // its flash is set by the work, and read after it
+
+	cancel context.CancelFunc // of the flash that runs
+	defect error              // a panic of the work
+}
+
+// Init begins what the first screen needs.
+func (w *wizard) Init() tea.Cmd {
+	w.do(w.first)
+	return nil
+}
+
+// View is Bubble Tea's; ours is painted by Update.
+func (w *wizard) View() tea.View { return tea.View{} }
+
+// Update takes a key or a result.
+func (w *wizard) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	var e Event
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		e = Key{Name: msg.String(), Text: msg.Text}
+	case Event:
+		e = msg
+	default:
+		return w, nil
+	}
+	var effect Effect
+	w.model, effect = w.model.Update(e)
+	if _, ok := effect.(Redraw); ok {
+		w.out.forget()
+	}
+	w.out.paint(w.model.View())
+	w.do(effect)
+	if leave, ok := effect.(Leave); ok {
+		w.left.Reboot = leave.Reboot
+		return w, tea.Quit
+	}
+	return w, nil
+}
+
+// do begins what the model asks for.
+func (w *wizard) do(e Effect) {
+	switch e := e.(type) {
+	case LoadImages:
+		w.start(func(ctx context.Context) Event {
+			list, err := w.doing.Images(ctx, e.Source)
+			return Images{e.Work, list, err}
+		})
+	case LoadDisks:
+		w.start(func(ctx context.Context) Event {
+			list, err := w.doing.Disks(ctx)
+			return Disks{e.Work, list, err}
+		})
+	case Flash:
+		ctx, cancel := context.WithCancel(w.ctx)
+		w.cancel = cancel
+		w.start(func(context.Context) Event {
+			defer cancel()
+			ended := w.doing.Flash(ctx, e.Image, e.Disk, func(p flash.Progress) { w.program.Send(Progress(p)) })
+			w.left = Left{Last: &ended, Image: e.Image, Disk: e.Disk}
+			return ended
+		})
+	case Cancel:
+		w.cancel()
+	}
+}
+
+// start does work in the background, with a beat each second until it is done. What it sends after
+// the end of the loop is dropped.
+func (w *wizard) start(work func(context.Context) Event) {
+	done := make(chan struct{})
+	w.work.Go(func() {
+		defer close(done)
+		defer w.recover()
+		w.program.Send(work(w.ctx))
+	})
+	w.work.Go(func() {
+		beat := time.NewTicker(time.Second)
+		defer beat.Stop()
+		for {
+			select {
+			case <-beat.C:
+				w.program.Send(Second{})
+			case <-done:
+				return
+			}
+		}
+	})
+}
+
+// recover turns a panic into an error: the terminal must be given back.
+func (w *wizard) recover() {
+	if p := recover(); p != nil {
+		w.defect = fmt.Errorf("a defect in bty: %v\n%s", p, debug.Stack())
+		w.program.Kill()
+	}
+}
