@@ -177,14 +177,19 @@ type body struct {
 
 	waited time.Duration // for the few bytes that came last
 	few    int
+	broken error
 }
 
 var (
 	errStalled  = errors.New("no byte came")
+	errTrickle  = errors.New("too few bytes came")
 	errNoAnswer = errors.New("no answer came")
 )
 
 func (b *body) read(p []byte) (int, error) {
+	if b.broken != nil {
+		return 0, b.broken
+	}
 	if b.timer == nil {
 		b.timer = time.AfterFunc(b.stall, func() { b.cancel(fmt.Errorf("%w for %s", errStalled, b.stall)) })
 	} else {
@@ -193,26 +198,24 @@ func (b *body) read(p []byte) (int, error) {
 	began := time.Now()
 	n, err := b.r.Read(p)
 	b.timer.Stop() // the caller's own slowness is not the server's
-	if err == nil {
-		err = b.trickle(n, time.Since(began))
-	}
+	b.trickle(n, time.Since(began))
 	if cause := context.Cause(b.ctx); err != nil && cause != nil {
 		err = cause
 	}
 	return n, err
 }
 
-// trickle: a byte now and then is a stalled connection, too.
-func (b *body) trickle(n int, took time.Duration) error {
-	const enough = 1 << 10
+const enough = 1 << 10 // bytes that show that a connection works
+
+// trickle: a byte now and then is a stalled connection, too. The next read says so.
+func (b *body) trickle(n int, took time.Duration) {
 	b.waited, b.few = b.waited+took, b.few+n
 	if b.few >= enough {
 		b.waited, b.few = 0, 0
 	}
 	if b.waited > b.stall {
-		return fmt.Errorf("only %d bytes came in %s", b.few, b.waited.Round(time.Millisecond))
+		b.broken = fmt.Errorf("%w: %d in %s", errTrickle, b.few, b.waited.Round(time.Millisecond))
 	}
-	return nil
 }
 
 func (b *body) close() {

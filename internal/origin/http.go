@@ -82,9 +82,10 @@ type stream struct {
 
 	contentType string
 
-	fails   int // in a row, without a byte between them
-	denied  int // of these, because a token or a signed URL may have expired
-	last    error
+	fails   int           // in a row, without a byte between them
+	denied  int           // of these, because a token or a signed URL may have expired
+	slow    int           // of all since enough bytes came, because too few did
+	few     int           // bytes since then
 	after   time.Duration // the server's Retry-After
 	retries atomic.Int64
 	err     error // sticky
@@ -238,8 +239,11 @@ func (s *stream) pause(cause error) error {
 		return fmt.Errorf("read %s: %w", s.shown, cause)
 	}
 	s.fails++
-	if s.fails >= s.opts.Attempts {
-		return fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, s.fails, cause)
+	if errors.Is(cause, errTrickle) {
+		s.slow++
+	}
+	if n := max(s.fails, s.slow); n >= s.opts.Attempts {
+		return fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, n, cause)
 	}
 	wait := min(s.opts.FirstPause<<(s.fails-1), s.opts.MaxPause)
 	if s.after > wait {
@@ -269,6 +273,9 @@ func (s *stream) account(p []byte) {
 	s.got += int64(len(p))
 	s.sum = checksum(s.sum, p)
 	s.fails, s.denied = 0, 0
+	if s.few += len(p); s.few >= enough {
+		s.few, s.slow = 0, 0
+	}
 }
 
 func cleanCause(err error) error {
