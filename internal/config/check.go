@@ -35,6 +35,11 @@ func Check(name, text string) error {
 // value is text as the file has it: a string, or an int64 for a number. It is in range: what a
 // file may hold and Load would correct in silence is refused of somebody who types it.
 func (k Key) value(text string) (any, error) {
+	if k.truth != nil {
+		var c Config
+		err := k.setTruth(&c, text, true)
+		return *k.truth(&c), err
+	}
 	if k.number == nil {
 		return text, k.setText(&Config{}, text)
 	}
@@ -52,6 +57,8 @@ func (k Key) Allowed() string {
 		return fmt.Sprintf("a whole number from %d on", k.min)
 	case k.number != nil:
 		return fmt.Sprintf("a whole number from %d to %d", k.min, k.max)
+	case k.truth != nil:
+		return "true or false"
 	case len(k.OneOf) > 0:
 		return "one of " + quoted(k.OneOf)
 	}

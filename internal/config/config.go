@@ -29,6 +29,19 @@ type Config struct {
 	Withcache struct {
 		URL string // "" means none
 	}
+	Cache struct {
+		Host              string // "" means all addresses
+		Port              int
+		Dir               string
+		MaxSize           string // see Size; "" means no limit
+		MinFree           string
+		StrictMiss        bool
+		Allow             string // list of URL prefixes
+		AllowPrivate      string // list of networks, see Networks
+		RevalidateMinutes int    // 0 means never
+		MaxFills          int
+		CAFile            string // path, "" for none
+	}
 	ORAS struct {
 		CredentialsFile string // path, "" for none
 		PlainHTTP       string // list of host:port
@@ -105,6 +118,9 @@ func (c *Config) Database() string { return filepath.Join(c.Paths.StateDir, "bty
 
 // ControlSocket is the path of bty-web's control socket.
 func (c *Config) ControlSocket() string { return filepath.Join(c.Paths.RunDir, "control.sock") }
+
+// CacheSocket is the path of bty-cache's control socket.
+func (c *Config) CacheSocket() string { return filepath.Join(c.Paths.RunDir, "cache.sock") }
 
 // Origin says where a value came from: the default, a file, a credential or a variable.
 type Origin struct {

@@ -256,7 +256,13 @@ func TestClampedKeys(t *testing.T) {
 func TestSchemaIsSound(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range Keys() {
-		if seen[k.String()] || seen[k.Env()] || k.Help == "" || (k.text == nil) == (k.number == nil) {
+		accessors := 0
+		for _, has := range []bool{k.text != nil, k.number != nil, k.truth != nil} {
+			if has {
+				accessors++
+			}
+		}
+		if seen[k.String()] || seen[k.Env()] || k.Help == "" || accessors != 1 {
 			t.Errorf("%s: doubled, without help, or without one accessor", k)
 		}
 		seen[k.String()], seen[k.Env()] = true, true

@@ -12,7 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// setInDoc returns doc with the key set to value, a string or an int64. Everything else of it,
+// setInDoc returns doc with the key set to value, a string, an int64 or a bool. Everything else of it,
 // layout and comments included, stays as it is.
 func setInDoc(doc []byte, section, name string, value any) ([]byte, error) {
 	text, err := encodeValue(value)
@@ -66,6 +66,9 @@ func settingsOf(doc []byte) (map[string]any, error) {
 func encodeValue(value any) (string, error) {
 	if n, ok := value.(int64); ok {
 		return strconv.FormatInt(n, 10), nil
+	}
+	if b, ok := value.(bool); ok {
+		return strconv.FormatBool(b), nil
 	}
 	s, _ := value.(string)
 	if !utf8.ValidString(s) {

@@ -14,6 +14,7 @@ func Sections() []Section {
 		{"server", "Server"},
 		{"paths", "Folders"},
 		{"withcache", "Image cache"},
+		{"cache", "Image cache of this host"},
 		{"oras", "OCI registries"},
 		{"nbdmux", "Network block devices"},
 		{"netboot", "Network boot"},
@@ -40,6 +41,8 @@ func (k Key) Restart() string {
 		return ""
 	case k.Section == "tftp":
 		return "bty-tftp"
+	case k.Section == "cache":
+		return "bty-cache"
 	case k.String() == "sniff.interfaces":
 		return "bty-sniff"
 	}

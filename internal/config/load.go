@@ -15,6 +15,9 @@ import (
 // DefaultStateDir is where the database lives unless somebody says otherwise.
 const DefaultStateDir = "/var/lib/bty"
 
+// DefaultCacheDir is where bty-cache keeps images.
+const DefaultCacheDir = "/var/cache/bty"
+
 // Doubtful is the log's line for a warning.
 const Doubtful = "something in the configuration has no effect"
 

@@ -24,7 +24,7 @@ func Manual() []byte {
 // manual is the paragraph of one key.
 func (k Key) manual() string {
 	def := fmt.Sprintf("%q", k.Default)
-	if k.number != nil {
+	if k.text == nil {
 		def = k.Default
 	}
 	lines := []string{

@@ -17,8 +17,9 @@ type Key struct {
 	OneOf         []string // the allowed values of a string; empty allows any
 	Later         bool     // accepted, because the previous system knows it, but without effect yet
 
-	text     func(*Config) *string // exactly one of text and number is set
+	text     func(*Config) *string // exactly one of text, number and truth is set
 	number   func(*Config) *int
+	truth    func(*Config) *bool
 	min, max int
 	clamp    bool               // out of range means the default instead of an error
 	check    func(string) error // what else a string must be; "" is never asked
@@ -30,18 +31,24 @@ func (k Key) String() string { return k.Section + "." + k.Name }
 // Env is the name of the variable that overrides the key.
 func (k Key) Env() string { return "BTY_" + strings.ToUpper(k.Section+"_"+k.Name) }
 
-// Type is "str" or "int".
+// Type is "str", "int" or "bool".
 func (k Key) Type() string {
-	if k.number != nil {
+	switch {
+	case k.number != nil:
 		return "int"
+	case k.truth != nil:
+		return "bool"
 	}
 	return "str"
 }
 
 // Value returns the key's value in c as text; ask Secret before showing it.
 func (k Key) Value(c *Config) string {
-	if k.number != nil {
+	switch {
+	case k.number != nil:
 		return strconv.Itoa(*k.number(c))
+	case k.truth != nil:
+		return strconv.FormatBool(*k.truth(c))
 	}
 	return *k.text(c)
 }
@@ -55,6 +62,9 @@ func Keys() []Key {
 	}
 	number := func(section, name string, def, low, high int, help string, p func(*Config) *int) Key {
 		return Key{Section: section, Name: name, Default: strconv.Itoa(def), Help: help, number: p, min: low, max: high}
+	}
+	truth := func(section, name string, def bool, help string, p func(*Config) *bool) Key {
+		return Key{Section: section, Name: name, Default: strconv.FormatBool(def), Help: help, truth: p}
 	}
 	secret := func(k Key, cred string) Key { k.Secret, k.Cred = true, cred; return k }
 	oneOf := func(k Key, values ...string) Key { k.OneOf = values; return k }
@@ -87,6 +97,28 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Paths.RunDir }),
 		must(text("withcache", "url", "", "cache that images are fetched through; empty: none",
 			func(c *Config) *string { return &c.Withcache.URL }), webURL),
+		text("cache", "host", "", "address that bty-cache listens on when systemd hands over no socket; empty: all",
+			func(c *Config) *string { return &c.Cache.Host }),
+		number("cache", "port", 3000, 1, 65535, "TCP port of bty-cache when systemd hands over no socket",
+			func(c *Config) *int { return &c.Cache.Port }),
+		text("cache", "dir", DefaultCacheDir, "folder of the images that are held",
+			func(c *Config) *string { return &c.Cache.Dir }),
+		must(text("cache", "max_size", "", "what is held at most, like 500G or 2T; empty: as much as min_free leaves",
+			func(c *Config) *string { return &c.Cache.MaxSize }), size),
+		must(text("cache", "min_free", "2G", "what is left free of the file system, like 20G",
+			func(c *Config) *string { return &c.Cache.MinFree }), size),
+		truth("cache", "strict_miss", false, "answer 404 until an image is there in full, and fetch it meanwhile, as withcache did",
+			func(c *Config) *bool { return &c.Cache.StrictMiss }),
+		must(text("cache", "allow", "", "how sources begin that are fetched beside those of the catalog, like https://images.example/linux/, with commas between; empty: none",
+			func(c *Config) *string { return &c.Cache.Allow }), urlPrefixes),
+		must(text("cache", "allow_private", "", "networks, like 10.0.0.0/8, with commas between, that an origin may redirect to although they are not public; empty: none",
+			func(c *Config) *string { return &c.Cache.AllowPrivate }), networks),
+		number("cache", "revalidate_minutes", 60, 0, 525600, "minutes until an origin is asked again whether an image without a digest is still the same; 0: never",
+			func(c *Config) *int { return &c.Cache.RevalidateMinutes }),
+		number("cache", "max_fills", 4, 1, 64, "images that are fetched at one time",
+			func(c *Config) *int { return &c.Cache.MaxFills }),
+		text("cache", "ca_file", "", "PEM file with authorities that bty-cache trusts besides the system's; empty: none",
+			func(c *Config) *string { return &c.Cache.CAFile }),
 		text("oras", "credentials_file", "", "docker's config.json with what registries want of who pulls; empty: the credential bty.oras-credentials, else none",
 			func(c *Config) *string { return &c.ORAS.CredentialsFile }),
 		text("oras", "plain_http", "", "registries, as host:port with commas between, that are asked over http; empty: none",
@@ -154,6 +186,9 @@ func seedVars(c *Config) map[string]*string {
 
 // set stores v, a string or an int64 as TOML has them, or text from a variable if asText.
 func (k Key) set(c *Config, v any, asText bool) error {
+	if k.truth != nil {
+		return k.setTruth(c, v, asText)
+	}
 	if k.number == nil {
 		s, ok := v.(string)
 		if !ok {
@@ -188,6 +223,22 @@ func (k Key) setText(c *Config, s string) error {
 		}
 	}
 	*k.text(c) = s
+	return nil
+}
+
+func (k Key) setTruth(c *Config, v any, asText bool) error {
+	b, ok := v.(bool)
+	if s, isText := v.(string); isText && asText {
+		parsed, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(s)))
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false; set %s to one of them, or unset the variable", s, k)
+		}
+		b, ok = parsed, true
+	}
+	if !ok {
+		return fmt.Errorf("%s must be true or false, without quotes", k)
+	}
+	*k.truth(c) = b
 	return nil
 }
 
