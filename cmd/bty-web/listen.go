@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"bty/internal/config"
@@ -49,28 +45,10 @@ func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets [
 
 // ownSocket opens a unix socket for this user alone. Without one the server still serves.
 func ownSocket(path string, log *slog.Logger) []net.Listener {
-	l, err := bindUnix(path)
+	l, err := daemon.ListenUnix(path)
 	if err != nil {
 		log.Info("no local socket; bty-lab and bty-tftp on this host cannot reach this server", message.LocalSocketMissing, "path", path, "err", err)
 		return nil
 	}
 	return []net.Listener{l}
-}
-
-func bindUnix(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, err
-	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("%s is served by another process", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return l, os.Chmod(path, 0o600)
 }
