@@ -34,6 +34,19 @@ func ParseMirrors(list string) (Mirrors, error) {
 	return mirrors, nil
 }
 
+// Has reports whether a mirror has this host, whatever its port.
+func (m Mirrors) Has(host string) bool {
+	for _, bases := range m {
+		for _, base := range bases {
+			name, _, _ := strings.Cut(base, "/")
+			if name, _, _ = strings.Cut(name, ":"); name == strings.ToLower(host) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // places is where a reference may be had: at the mirrors, and at last where it says.
 func (c *Client) places(ref registry.Reference) []registry.Reference {
 	var all []registry.Reference

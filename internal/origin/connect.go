@@ -48,7 +48,10 @@ func (s *stream) cause(err error) error {
 	if d, ok := errors.AsType[*net.DNSError](err); ok && d.IsNotFound && s.got == 0 {
 		return &finalError{fmt.Errorf("%w: there is no host %q", ErrSource, d.Name)}
 	}
-	return cleanCause(err)
+	if err = cleanCause(err); errors.Is(err, ErrRefused) && !isFinal(err) {
+		return &finalError{err} // by the client, whatever the server would say
+	}
+	return err
 }
 
 // accept decides whether an answer continues the image at byte s.got.
