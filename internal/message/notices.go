@@ -65,6 +65,13 @@ var (
 	DefaultPassword = id("cdae183013ec4e3599632f897e9ad2a0") // the well-known one is in force
 	SecretsUnread   = id("68c7ce62c47949b2bd6d72e0d37a125b") // the password or the session secret; those in force stay
 
+	// The image cache.
+	CacheSources       = id("56a3c99740494b33be4cc5031d82fbd3") // bty-web has said what may be fetched
+	CacheSourcesUnread = id("70b5de2c13d24c278c312e8f2440eb14") // the list from before the start
+	CacheRefused       = id("d24cb516537d47f781265444cd2f9a8c") // an image was asked for and not given
+	CacheSent          = id("9fe3ef9d80c24a30af83ba0f4ad12732")
+	CacheBroken        = id("08d4eb1cde524543920faa5b0016a569") // an image was not given to its end
+
 	// What others cause, told by package flood.
 	RequestFailed      = id("0d48b4e5f7884a55a02083b95ad75ff4") // an HTTP request, by our fault
 	RequestRefused     = id("1df26f3be97047fe91f95c22262bb804") // an HTTP request, by the caller's

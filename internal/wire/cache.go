@@ -7,6 +7,7 @@ package wire
 //	POST /warm      CacheSource        -> 202: it is fetched, unless it is there or on its way
 //	POST /pin       CachePin           -> 204
 //	POST /delete    CacheRef           -> 204: what is held of it, a fetch on its way included
+//	POST /reload                       -> 200 CacheReloaded: the configuration is read again
 //
 // An error is {"detail": "..."}: 400 malformed, 403 not an allowed source, 404 not held.
 
@@ -105,4 +106,10 @@ type CacheMiss struct {
 	Reason string  `json:"reason"`
 	Count  int64   `json:"count"`
 	LastAt IsoTime `json:"last_at"`
+}
+
+// CacheReloaded is what reading the configuration again has brought, by keys ("cache.allow").
+type CacheReloaded struct {
+	Changed []string `json:"changed"`
+	Restart []string `json:"restart"` // of those, what waits for a restart
 }

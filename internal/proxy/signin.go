@@ -1,0 +1,26 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"oras.land/oras-go/v2/registry/remote/credentials"
+)
+
+// SignIn adds the credentials that a file in the format of docker's config.json has for a server:
+// registries and plain web servers stand in one file. Who stands in no file is asked as anybody.
+func SignIn(path string) func(*http.Request) {
+	return func(req *http.Request) {
+		if path == "" || strings.HasPrefix(req.URL.Path, "/v2/") {
+			return // a registry says first how to sign in
+		}
+		store, err := credentials.NewFileStore(path)
+		if err != nil {
+			return // package oras tells what is wrong with it
+		}
+		found, err := store.Get(req.Context(), req.URL.Host)
+		if err == nil && found.Username != "" {
+			req.SetBasicAuth(found.Username, found.Password)
+		}
+	}
+}
