@@ -139,7 +139,7 @@ func TestScripts(t *testing.T) {
 	for name, script := range map[string]string{"postinst": string(deb), "rpm": rpm} {
 		for line := range strings.Lines(script) {
 			restarts := regexp.MustCompile(`\b(try-restart|restart|mark-restart-system-units)\b`).MatchString(line)
-			if restarts && (!strings.Contains(line, "bty-web.service") || !strings.Contains(line, "bty-tftp.service")) {
+			if restarts && (!strings.Contains(line, "bty-web.service") || !strings.Contains(line, "bty-tftp.service") || !strings.Contains(line, "bty-cache.service")) {
 				t.Errorf("%s: an upgrade does not restart the services: %s", name, line)
 			}
 			if restarts && regexp.MustCompile(`\.(socket|timer)\b|bty-backup`).MatchString(line) {

@@ -34,7 +34,7 @@ func TestFirewalldServices(t *testing.T) {
 		Protocol string `xml:"protocol,attr"`
 		Port     string `xml:"port,attr"`
 	}
-	want := map[string]port{"firewalld/bty.xml": {"tcp", "8080"}, "firewalld/bty-tftp.xml": {"udp", "69"}}
+	want := map[string]port{"firewalld/bty.xml": {"tcp", "8080"}, "firewalld/bty-tftp.xml": {"udp", "69"}, "firewalld/bty-cache.xml": {"tcp", "3000"}}
 	for name, text := range read(t, "firewalld/*.xml") {
 		var service struct {
 			XMLName     xml.Name `xml:"service"`

@@ -74,7 +74,8 @@ func TestSystemdUnderstandsTheUnits(t *testing.T) {
 
 // What the daemons expect by name (systemd.Expect) is what the sockets are called.
 func TestSocketNames(t *testing.T) {
-	for unit, want := range map[string]string{"bty-web": "http", "bty-control": "control", "bty-report": "report", "bty-tftp": "tftp"} {
+	for unit, want := range map[string]string{"bty-web": "http", "bty-control": "control", "bty-report": "report", "bty-tftp": "tftp",
+		"bty-cache": "http", "bty-cache-control": "control"} {
 		if text := read(t, unit+".socket")[unit+".socket"]; !strings.Contains(text, "\nFileDescriptorName="+want+"\n") {
 			t.Errorf("%s.socket is not called %s", unit, want)
 		}
@@ -113,7 +114,7 @@ func TestSocketsStayOpen(t *testing.T) {
 
 // plain directives say by themselves why they are there.
 var plain = []string{"Description", "Documentation", "ExecStart", "Type", "User", "Group", "ListenStream", "Service",
-	"StateDirectory", "WantedBy", "Sockets"}
+	"StateDirectory", "CacheDirectory", "CacheDirectoryMode", "WantedBy", "Sockets"}
 
 func TestEveryDirectiveHasItsReason(t *testing.T) {
 	for unit, text := range units(t) {
@@ -138,13 +139,15 @@ func TestEveryDirectiveHasItsReason(t *testing.T) {
 // Each unit of the appliance's is stopped and started with the one that is enabled.
 func TestOneSocketBringsUpAll(t *testing.T) {
 	all := units(t)
-	wants := regexp.MustCompile(`(?m)^Wants=(.*)$`).FindStringSubmatch(all["bty-web.socket"])
-	if wants == nil {
-		t.Fatal("bty-web.socket wants nothing")
-	}
-	for _, unit := range strings.Fields(wants[1]) {
-		if text, ok := all[unit]; ok && !strings.Contains(text, "\nPartOf=bty-web.socket\n") {
-			t.Errorf("%s outlives bty-web.socket", unit)
+	for _, enabled := range []string{"bty-web.socket", "bty-cache.socket"} {
+		wants := regexp.MustCompile(`(?m)^Wants=(.*)$`).FindStringSubmatch(all[enabled])
+		if wants == nil {
+			t.Fatalf("%s wants nothing", enabled)
+		}
+		for _, unit := range strings.Fields(wants[1]) {
+			if text, ok := all[unit]; ok && !strings.Contains(text, "\nPartOf="+enabled+"\n") {
+				t.Errorf("%s outlives %s", unit, enabled)
+			}
 		}
 	}
 }
@@ -152,7 +155,7 @@ func TestOneSocketBringsUpAll(t *testing.T) {
 func TestUsersAndFolders(t *testing.T) {
 	users := []byte(read(t, "sysusers.d/*.conf")["sysusers.d/bty.conf"])
 	folders := []byte(read(t, "tmpfiles.d/*.conf")["tmpfiles.d/bty.conf"])
-	for _, want := range []string{"u bty ", "g bty-admin "} {
+	for _, want := range []string{"u bty ", "g bty-admin ", "u bty-cache "} {
 		if !bytes.Contains(users, []byte(want)) {
 			t.Errorf("sysusers.d lacks %q", want)
 		}
