@@ -3,27 +3,25 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"bty/internal/disk"
+	"bty/internal/testenv/screen"
 )
 
-// screen is a terminal with the program on it, in tmux: a real pseudo-terminal, and what a person
-// would see on it.
-type screen struct {
+// seat is a terminal with the program on it.
+type seat struct {
+	*screen.Screen
 	t      *testing.T
-	socket string
 	status string // file that gets the exit status
 }
 
-// terminal is how a screen is made.
+// terminal is how a seat is made.
 type terminal struct {
 	kind          string // TERM
 	width, height int
@@ -31,31 +29,21 @@ type terminal struct {
 	disks         []disk.Device // loop devices of this test: no other disk is ever offered
 }
 
-// open starts bty with these arguments on a screen. TERM inside is as asked, whatever tmux is.
-func (x terminal) open(t *testing.T, args ...string) *screen {
+// open starts bty with these arguments. TERM is as asked, whatever tmux is.
+func (x terminal) open(t *testing.T, args ...string) *seat {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "bty-tmux-") // a socket's path must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &screen{t: t, socket: filepath.Join(dir, "s"), status: filepath.Join(dir, "status")}
-	t.Cleanup(func() {
-		_ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() // it may have ended
-		os.RemoveAll(dir)
-	})
+	s := &seat{t: t, status: filepath.Join(t.TempDir(), "status")}
 	var words []string
 	for _, e := range append(x.env, "TERM="+x.kind, "LC_ALL=C.UTF-8", "BTY_TEST_AS_MAIN=wizard", "BTY_TEST_DISKS="+diskNames(x.disks)) {
-		words = append(words, quoted(e))
+		words = append(words, screen.Quote(e))
 	}
 	for _, a := range append([]string{os.Args[0]}, args...) {
-		words = append(words, quoted(a))
+		words = append(words, screen.Quote(a))
 	}
-	line := fmt.Sprintf("env %s; echo $? >%s; stty -a >%s.tty; exec cat", strings.Join(words, " "), s.status, s.status)
-	s.tmux("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(x.width), "-y", fmt.Sprint(x.height), line)
+	s.Screen = screen.Open(t, x.width, x.height,
+		fmt.Sprintf("env %s; echo $? >%s; stty -a >%s.tty; exec cat", strings.Join(words, " "), s.status, s.status))
 	return s
 }
-
-func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func diskNames(disks []disk.Device) string {
 	var names []string
@@ -65,7 +53,7 @@ func diskNames(disks []disk.Device) string {
 	return strings.Join(names, ",")
 }
 
-// wizardEnv is the world of the program on a screen: the machine has the disks that are named in
+// wizardEnv is the world of the program at a seat: the machine has the disks that are named in
 // the environment, and no others.
 func wizardEnv() env {
 	e := host()
@@ -88,69 +76,23 @@ func wizardEnv() env {
 	return e
 }
 
-func (s *screen) tmux(args ...string) string {
+// ended waits for the end of the program, and gives its exit status. The terminal must be as it was.
+func (s *seat) ended() string {
 	s.t.Helper()
-	var out, said bytes.Buffer
-	cmd := exec.CommandContext(s.t.Context(), "tmux", append([]string{"-S", s.socket}, args...)...)
-	cmd.Stdout, cmd.Stderr = &out, &said
-	cmd.Env = append(os.Environ(), "TMUX=", "LC_ALL=C.UTF-8")
-	if err := cmd.Run(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
-			s.t.Fatal("tmux is missing: apt-get install tmux")
-		}
-		s.t.Fatalf("tmux %v: %v\n%s", args, err, said.String())
-	}
-	return out.String()
-}
-
-// keys presses keys, by tmux's names, one after another.
-func (s *screen) keys(keys ...string) {
-	s.t.Helper()
-	for _, k := range keys {
-		s.tmux("send-keys", k)
-	}
-}
-
-// text types text as it is.
-func (s *screen) text(text string) {
-	s.t.Helper()
-	s.tmux("send-keys", "-l", text)
-}
-
-func (s *screen) shown() string { s.t.Helper(); return s.tmux("capture-pane", "-p") }
-
-// see waits until all of these are shown at once.
-func (s *screen) see(wants ...string) string {
-	s.t.Helper()
-	shown := ""
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		shown = s.shown()
-		missing := 0
-		for _, w := range wants {
-			if !strings.Contains(shown, w) {
-				missing++
-			}
+		tty, err := os.ReadFile(s.status + ".tty")
+		if err != nil || !bytes.HasSuffix(tty, []byte("\n")) {
+			continue
 		}
-		if missing == 0 {
-			return shown
+		if bytes.Contains(tty, []byte("-icanon")) || bytes.Contains(tty, []byte("-echo ")) || bytes.Contains(tty, []byte("-isig")) {
+			s.t.Errorf("the terminal is not as it was:\n%s", tty)
 		}
+		status, err := os.ReadFile(s.status)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return strings.TrimSpace(string(status))
 	}
-	s.t.Fatalf("the screen never showed %q:\n%s", wants, shown)
+	s.t.Fatalf("the program did not end:\n%s", s.Shown())
 	return ""
-}
-
-// ended waits for the end of the program, and gives its exit status and what stty said after it.
-func (s *screen) ended() (status, tty string) {
-	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if raw, err := os.ReadFile(s.status + ".tty"); err == nil && bytes.HasSuffix(raw, []byte("\n")) {
-			status, err := os.ReadFile(s.status)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			return strings.TrimSpace(string(status)), string(raw)
-		}
-	}
-	s.t.Fatalf("the program did not end:\n%s", s.shown())
-	return "", ""
 }

@@ -87,7 +87,7 @@ func (e env) serverDriven(ctx context.Context, server client.Server, mac machine
 	if e.terminal {
 		run.Wizard = func(ctx context.Context, plan wire.Plan) (err error) {
 			defer out.hold()()
-			left, err = e.planned(ctx, run, plan, w.catalog)
+			left, err = e.planned(ctx, e.tty(), run, plan, w.catalog)
 			return err
 		}
 	}
@@ -110,8 +110,8 @@ func (e env) serverDriven(ctx context.Context, server client.Server, mac machine
 }
 
 // planned is the wizard for a plan that wants a person.
-func (e env) planned(ctx context.Context, run *agent.Agent, plan wire.Plan, catalogAt string) (tui.Left, error) {
-	w := e.wizard(run, run.Client.Server(), run.Client.MAC())
+func (e env) planned(ctx context.Context, t tui.Terminal, run *agent.Agent, plan wire.Plan, catalogAt string) (tui.Left, error) {
+	w := e.wizard(run, t, run.Client.Server(), run.Client.MAC())
 	w.setup.CanReboot, w.setup.Note = true, plan.Reason
 	w.setup.Start = &tui.Source{At: cmp.Or(catalogAt, plan.Catalog, run.Client.Server().Catalog())}
 	return tui.Run(ctx, w.terminal, w.setup, w.doing())

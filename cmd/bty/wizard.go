@@ -40,7 +40,7 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 	if server == "" || mac == (machine.MAC{}) {
 		run.Client = nil
 	}
-	w := e.wizard(run, server, mac)
+	w := e.wizard(run, e.tty(), server, mac)
 	w.setup.CanReboot = true
 	if catalogAt != "" {
 		w.setup.Start = &tui.Source{At: catalogAt}
@@ -53,8 +53,8 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 }
 
 // wizard is one for this machine, with what is known of the server.
-func (e env) wizard(run *agent.Agent, server client.Server, mac machine.MAC) wizard {
-	w := wizard{env: e, agent: run, terminal: e.tty()}
+func (e env) wizard(run *agent.Agent, t tui.Terminal, server client.Server, mac machine.MAC) wizard {
+	w := wizard{env: e, agent: run, terminal: t}
 	w.setup = tui.Setup{Version: build.Version, About: about(server, mac)}
 	if server != "" {
 		w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "The server's catalog", At: server.Catalog()})

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 
 	"bty/internal/machine"
 )
@@ -20,9 +19,9 @@ type Boot struct {
 
 	// Console reaches every console of the kernel and never blocks for long: a console that
 	// hangs loses lines. One writer to the consoles: Log writes there as well, in whole lines.
-	Console io.Writer
-	Input   *os.File // the last console, the one a person types on; may be nil
-	Log     *slog.Logger
+	Console   io.Writer
+	Terminals []Terminal // the same consoles, each for a person to sit at
+	Log       *slog.Logger
 
 	// Settle returns when the storage drivers are loaded and their disks are there, or after a
 	// bound. Disks that come later still appear: ask again. It may be called many times.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,18 +20,25 @@ const consoleBacklog = 256
 // serial port whose far end has stopped it must not stop a flash. What does not fit is lost.
 type consoles struct {
 	mu     sync.Mutex
-	queues []chan []byte
+	queues []*queue
 	closed bool
 	wg     sync.WaitGroup
+}
+
+// queue is what waits for one console.
+type queue struct {
+	w    io.Writer
+	wait chan []byte
+	lent bool // somebody else writes to it
 }
 
 func newConsoles(writers []io.Writer) *consoles {
 	c := &consoles{}
 	for _, w := range writers {
-		queue := make(chan []byte, consoleBacklog)
-		c.queues = append(c.queues, queue)
+		q := &queue{w: w, wait: make(chan []byte, consoleBacklog)}
+		c.queues = append(c.queues, q)
 		c.wg.Go(func() {
-			for b := range queue {
+			for b := range q.wait {
 				// A console that cannot be written has nobody to tell.
 				_, _ = w.Write(b)
 			}
@@ -48,12 +56,38 @@ func (c *consoles) Write(p []byte) (int, error) {
 	}
 	b := append([]byte(nil), p...)
 	for _, q := range c.queues {
+		if q.lent {
+			continue
+		}
 		select {
-		case q <- b:
+		case q.wait <- b:
 		default:
 		}
 	}
 	return len(p), nil
+}
+
+// lendBound is how long what was written before may take to get through.
+const lendBound = 2 * time.Second
+
+// lend keeps what is written from one console until the returned function is called: a person works
+// there. The other consoles get it still.
+func (c *consoles) lend(w io.Writer) (giveBack func()) {
+	set := func(lent bool) (waiting int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, q := range c.queues {
+			if q.w == w {
+				q.lent = lent
+				waiting += len(q.wait)
+			}
+		}
+		return waiting
+	}
+	for begun := time.Now(); set(true) > 0 && time.Since(begun) < lendBound; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return func() { set(false) }
 }
 
 // close waits until everything is written or ctx ends.
@@ -62,7 +96,7 @@ func (c *consoles) close(ctx context.Context) {
 	if !c.closed {
 		c.closed = true
 		for _, q := range c.queues {
-			close(q)
+			close(q.wait)
 		}
 	}
 	c.mu.Unlock()
@@ -77,19 +111,17 @@ func (c *consoles) close(ctx context.Context) {
 	}
 }
 
-// openConsoles opens the kernel's consoles and those that the command line names, and returns
-// the last one as well. Neither list is enough: the command line may name none, and the kernel
+// openConsoles opens the kernel's consoles and those that the command line names. Neither list is enough: the command line may name none, and the kernel
 // takes one console per driver: with console=ttyS1 before console=ttyS0 that is ttyS1, even if
 // the machine has only ttyS0.
-func openConsoles(active, dev string, asked []console) (writers []io.Writer, last *os.File) {
+func openConsoles(active, dev string, asked []console) (files []*os.File) {
 	list, _ := os.ReadFile(active)
 	for _, c := range mergeConsoles(string(list), asked) {
 		if f := c.open(dev); f != nil {
-			writers = append(writers, f)
-			last = f
+			files = append(files, f)
 		}
 	}
-	return writers, last
+	return files
 }
 
 // open returns nil for a console that does not exist.

@@ -30,9 +30,9 @@ type live struct {
 	settings settings
 	badArgs  error // what the command line had that cannot be used
 
-	consoles *consoles
-	input    *os.File
-	log      *slog.Logger
+	consoles  *consoles
+	terminals []*os.File
+	log       *slog.Logger
 
 	loader *kmod.Loader
 	plug   *hotplug.Plug
@@ -60,8 +60,12 @@ func open(version string) *live {
 }
 
 func (l *live) openLog() {
-	writers, last := openConsoles("/sys/class/tty/console/active", "/dev", l.settings.consoles)
-	l.consoles, l.input = newConsoles(writers), last
+	l.terminals = openConsoles("/sys/class/tty/console/active", "/dev", l.settings.consoles)
+	var writers []io.Writer
+	for _, f := range l.terminals {
+		writers = append(writers, f)
+	}
+	l.consoles = newConsoles(writers)
 	var kmsg io.Writer = io.Discard
 	if f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {
 		kmsg = f
@@ -69,10 +73,10 @@ func (l *live) openLog() {
 		// all consoles.
 		_ = debug.SetCrashOutput(f, debug.CrashOptions{})
 	}
-	if last != nil {
+	if n := len(l.terminals); n > 0 {
 		// The kernel opened /dev/console before there was a /dev, so init may have no files.
 		for fd := range 3 {
-			_ = unix.Dup3(int(last.Fd()), fd, 0)
+			_ = unix.Dup3(int(l.terminals[n-1].Fd()), fd, 0)
 		}
 	}
 	l.log = slog.New(&journal{console: l.consoles, kmsg: kmsg})
@@ -175,7 +179,7 @@ func (l *live) network(ctx context.Context) (Boot, error) {
 	}
 	return Boot{
 		Server: l.settings.server, MAC: mac, Interface: link.Name, Address: lease.Address,
-		Console: l.consoles, Input: l.input, Log: l.log, Settle: l.plug.Settle,
+		Console: l.consoles, Terminals: l.lendable(), Log: l.log, Settle: l.plug.Settle,
 	}, nil
 }
 
