@@ -2,7 +2,6 @@ package diskimage
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"runtime"
 
@@ -56,8 +55,8 @@ func openZstd(src *bufio.Reader, _ Options) (decoder, int64, error) {
 	return newZstd(src, runtime.GOMAXPROCS(0))
 }
 
-func openQCOW2(*bufio.Reader, Options) (decoder, int64, error) {
-	return nil, 0, fmt.Errorf("%w: qcow2 images cannot be written yet; convert it with `qemu-img convert -O raw` and compress it with zstd", ErrFormat)
+func openQCOW2(src *bufio.Reader, o Options) (decoder, int64, error) {
+	return newQCOW2(src, o.At, runtime.GOMAXPROCS(0))
 }
 
 // plain is a decoder without goroutines or anything else to close.

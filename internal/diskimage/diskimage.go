@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"bty/internal/catalog"
 )
@@ -24,6 +25,7 @@ type Options struct {
 	Name string         // file name, whose suffix may name the format
 	Hint catalog.Format // what the catalog or the operator says; used beside Name
 	Size int64          // length of the source, 0 or less = not known
+	At   io.ReaderAt    // the same bytes at any place, nil = only from the beginning to the end; for qcow2
 }
 
 // Reader gives the bytes of the disk.
@@ -50,6 +52,9 @@ const bufferSize = 512 << 10
 // an error of src ends every wait of the Reader.
 func Open(src io.Reader, o Options) (*Reader, error) {
 	s := &source{r: src}
+	if o.At != nil {
+		o.At = &sourceAt{o.At, s}
+	}
 	buf := bufio.NewReaderSize(s, bufferSize)
 	head, err := buf.Peek(sniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -81,6 +86,14 @@ func (r *Reader) Format() catalog.Format { return r.format }
 // bytes tell; the whole image may be longer.
 func (r *Reader) AtLeast() int64 { return r.atLeast }
 
+// Notes are remarks for people on what the image holds and the disk does not get.
+func (r *Reader) Notes() []string {
+	if n, ok := r.dec.(interface{ notes() []string }); ok {
+		return n.notes()
+	}
+	return nil
+}
+
 // Read gives bytes of the disk; io.EOF only after a complete and sound image.
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.dec.Read(p)
@@ -96,9 +109,9 @@ func (r *Reader) Close() error { return r.dec.Close() }
 
 // explain tells damage of the image from failure of its source.
 func (r *Reader) explain(err error) error {
-	switch {
-	case r.src.err != nil:
-		return r.src.err
+	switch failed := r.src.failure(); {
+	case failed != nil:
+		return failed
 	case errors.Is(err, ErrFormat), errors.Is(err, ErrCorrupt):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -109,14 +122,40 @@ func (r *Reader) explain(err error) error {
 
 // source remembers its own failure, which a decoder may hide behind one of its own.
 type source struct {
-	r   io.Reader
-	err error
+	r io.Reader
+
+	mu  sync.Mutex
+	err error // the first
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	s.remember(err)
+	return n, err
+}
+
+func (s *source) remember(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil && err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
+}
+
+func (s *source) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// sourceAt is the same source at any place.
+type sourceAt struct {
+	at io.ReaderAt
+	s  *source
+}
+
+func (a *sourceAt) ReadAt(p []byte, off int64) (int, error) {
+	n, err := a.at.ReadAt(p, off)
+	a.s.remember(err)
 	return n, err
 }

@@ -199,11 +199,11 @@ func (j *job) openSource(ctx context.Context) error {
 	}
 	j.meter.total(max(src.Size(), j.req.Size, 0))
 	j.pump = startPump(ctx, src, j.meter)
-	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size()})
+	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size(), At: src.At()})
 	if err != nil {
 		return imageError(err)
 	}
-	j.res.Format = j.image.Format()
+	j.res.Format, j.res.Notes = j.image.Format(), append(j.res.Notes, j.image.Notes()...)
 	return j.fits(j.image.AtLeast())
 }
 

@@ -103,14 +103,21 @@ func (b *Blob) fits(resp *http.Response, from int64) bool {
 }
 
 func (b *Blob) get(ctx context.Context, place registry.Reference, from int64) (*http.Response, error) {
+	if from == 0 {
+		return b.ask(ctx, place, "")
+	}
+	return b.ask(ctx, place, fmt.Sprintf("bytes=%d-", from))
+}
+
+func (b *Blob) ask(ctx context.Context, place registry.Reference, part string) (*http.Response, error) {
 	ctx = auth.AppendRepositoryScope(ctx, place, auth.ActionPull)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.session.client.blobURL(place, b.Digest), nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	if from > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	if part != "" {
+		req.Header.Set("Range", part)
 	}
 	return b.session.data.Do(req)
 }

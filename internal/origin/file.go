@@ -50,7 +50,11 @@ func openFile(ctx context.Context, path string, opts Options) (*Reader, error) {
 	if size > 0 {
 		want = size // a file that shrinks or grows while it is read is not the image that was opened
 	}
-	return local(&checkedLength{r: r, c: f, name: path, want: want}, size, filepath.Base(path)), nil
+	in := local(&checkedLength{r: r, c: f, name: path, want: want}, size, filepath.Base(path))
+	if size >= 0 {
+		in.at = f
+	}
+	return in, nil
 }
 
 func local(r io.ReadCloser, size int64, name string) *Reader {

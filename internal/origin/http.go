@@ -63,7 +63,7 @@ func newStream(ctx context.Context, source string, opts Options) *stream {
 }
 
 func (s *stream) reader(name string) *Reader {
-	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, mark: s.mark, retries: s.retried}
+	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, mark: s.mark, at: s.ranges(), retries: s.retried}
 }
 
 // stream is one image over as many connections as it takes.

@@ -105,6 +105,7 @@ type Reader struct {
 	contentType string
 	digest      catalog.Digest
 	mark        func() Mark
+	at          io.ReaderAt
 	retries     func() int
 }
 

@@ -12,6 +12,8 @@ import (
 type source interface {
 	// get asks for the bytes from one on. An answer of any status is no error.
 	get(ctx context.Context, from int64, valid validators) (*http.Response, error)
+	// part asks for n bytes from one on, beside get and from several goroutines.
+	part(ctx context.Context, from, n int64) (*http.Response, error)
 	// refused says what an answer means that gives no bytes.
 	refused(resp *http.Response, began bool) error
 	close()
@@ -46,6 +48,17 @@ func (w *web) get(ctx context.Context, from int64, valid validators) (*http.Resp
 }
 
 func (w *web) ask(ctx context.Context, method string, from int64, valid validators) (*http.Response, error) {
+	req, err := w.request(ctx, method)
+	if err != nil {
+		return nil, err
+	}
+	if from > 0 {
+		w.askForRest(req.Header, from, valid.forIfRange())
+	}
+	return w.client.Do(req)
+}
+
+func (w *web) request(ctx context.Context, method string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, w.url, nil)
 	if err != nil {
 		return nil, &finalError{fmt.Errorf("%w: %w", ErrSource, err)}
@@ -54,9 +67,15 @@ func (w *web) ask(ctx context.Context, method string, from int64, valid validato
 		req.Header[k] = v
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	if from > 0 {
-		w.askForRest(req.Header, from, valid.forIfRange())
+	return req, nil
+}
+
+func (w *web) part(ctx context.Context, from, n int64) (*http.Response, error) {
+	req, err := w.request(ctx, http.MethodGet)
+	if err != nil {
+		return nil, err
 	}
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", from, from+n-1))
 	return w.client.Do(req)
 }
 
