@@ -16,6 +16,7 @@ import (
 	"bty/internal/checkup"
 	"bty/internal/config"
 	"bty/internal/fleet"
+	"bty/internal/imagecache"
 	"bty/internal/lan"
 	"bty/internal/ledger"
 	"bty/internal/library"
@@ -45,6 +46,7 @@ type app struct {
 	book     ledger.Book
 	boot     *bootFolder
 	logs     *machinelog.Logs
+	cache    *imagecache.Keeper
 	doctor   *checkup.Checkup
 	live     *live.Live
 	web      web.Config
@@ -64,7 +66,14 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		return nil, err
 	}
 	cache := &withcache.Cache{Base: chosen.WithcacheURL, HTTP: &http.Client{}, Now: time.Now}
+	images, err := newLibrary(cfg, state, books, chosen, cache)
+	if err != nil {
+		return nil, err
+	}
 	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
+	keeper := newKeeper(cfg, log, images, book)
+	cache.Own = withcache.Own{Here: keeper.Here, Addr: func() string { return ownCache(cfg) }}
+	books.Tell(keeper.Hear)
 	folder := newBootFolder(cfg, log, shelf, chosen, book, books, state.Searchable())
 	logs, err := machinelog.Open(filepath.Join(cfg.Paths.StateDir, "logs"), time.Now)
 	if err != nil {
@@ -79,11 +88,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	images, err := newLibrary(cfg, state, books, chosen, cache)
-	if err != nil {
-		return nil, err
-	}
-	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder, logs: logs}
+	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder, logs: logs, cache: keeper}
 	a.backups = backup.New(backup.Config{
 		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,
 		Parallel: cfg.Tuning.BackupMaxParallel, Largest: int64(cfg.Tuning.MaxUploadBytes), Schedule: chosen.Backup, Ran: chosen.Refresh, Switch: restores.comeBack, Last: restores.last,
@@ -103,7 +108,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		Serve: adapter,
 		PXE: pxe.Config{Serve: adapter, Fleet: machines, Client: client, Guard: operator.Guard,
 			Files: folder.programs, Boot: folder.root, Shelf: folder.files, Logs: logs, Asked: a.doctor.Asked},
-		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Logs: logs, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
+		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Logs: logs, Cache: keeper, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
 			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: ready.Ready, Doctor: a.doctor.Diagnosis},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Logs: logs, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,

@@ -17,6 +17,15 @@ func CacheURL(base, src string) string {
 	return base + "/b/" + base64.RawURLEncoding.EncodeToString([]byte(src)) + "/" + quote(lastSegment(src))
 }
 
+// PinnedCacheURL is CacheURL at a cache that gives these bytes or none: bty-cache does, others do
+// not look at the query.
+func PinnedCacheURL(base, src string, d Digest) string {
+	if d.IsZero() {
+		return CacheURL(base, src)
+	}
+	return CacheURL(base, src) + "?sha256=" + d.String()
+}
+
 // lastSegment is what follows the last slash of a URL's path, "download" if nothing does.
 func lastSegment(src string) string {
 	if i := strings.IndexAny(src, "?#"); i >= 0 {
@@ -53,7 +62,11 @@ func quote(s string) string {
 // Cached is what a cache of images says of one source. The zero Cached is that there is no cache.
 type Cached struct {
 	Src        string // that was asked for
+	Digest     Digest // with these bytes, as the catalog had it then
 	Configured bool
 	Hit        bool   // it has all the bytes
-	URL        string // where it has them, on a hit
+	URL        string // where a machine gets them, on a hit
 }
+
+// Of reports whether this is the answer for an entry as it is now.
+func (c Cached) Of(e Entry) bool { return c.Src == e.Src && c.Digest == e.Digest }

@@ -9,6 +9,7 @@ import (
 type Listing struct {
 	All   bool   // also the entries without a digest, which the clients of old do not expect
 	Cache string // base URL of the cache that sources are rewritten to, "" for none
+	Pins  bool   // it gives the bytes of a digest or none
 }
 
 // EncodeTOML writes schema version 1 of catalog.toml. Entries without a digest are left out, as
@@ -39,10 +40,13 @@ func EncodeTOML(entries []Entry, listing Listing) []byte {
 }
 
 func (l Listing) source(e Entry) string {
-	if l.Cache != "" {
-		return CacheURL(l.Cache, e.Src)
+	switch {
+	case l.Cache == "":
+		return e.Src
+	case l.Pins:
+		return PinnedCacheURL(l.Cache, e.Src, e.Digest)
 	}
-	return e.Src
+	return CacheURL(l.Cache, e.Src)
 }
 
 func optional(b *strings.Builder, key, value string) {

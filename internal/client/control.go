@@ -18,9 +18,10 @@ import (
 // Calls take as long as their context allows; an answer that does not begin within StallTimeout
 // of a request that was sent is a StallError.
 type Control struct {
-	path  string
-	agent string
-	http  *http.Client
+	path   string
+	agent  string
+	daemon string // whose socket it is
+	http   *http.Client
 }
 
 // StallTimeout is how long the server may take to begin its answer on the control socket.
@@ -28,15 +29,17 @@ const StallTimeout = 10 * time.Minute
 
 // NewControl returns a client of the socket at path. version names the calling program
 // ("bty-lab/1.2").
-func NewControl(path, agent string) *Control {
+func NewControl(path, agent string) *Control { return newControl(path, agent, "bty-web") }
+
+func newControl(path, agent, daemon string) *Control {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", path)
 		if err != nil {
-			return nil, &SocketError{path, err}
+			return nil, &SocketError{path, daemon, err}
 		}
 		return conn, nil
 	}
-	return &Control{path: path, agent: agent, http: &http.Client{Transport: &http.Transport{
+	return &Control{path: path, agent: agent, daemon: daemon, http: &http.Client{Transport: &http.Transport{
 		DialContext: dial, ResponseHeaderTimeout: StallTimeout, MaxIdleConnsPerHost: 2, DisableCompression: true,
 	}}}
 }
@@ -46,12 +49,15 @@ func (c *Control) Close() { c.http.CloseIdleConnections() }
 
 // SocketError is a control socket that cannot be used.
 type SocketError struct {
-	Path  string
-	Cause error
+	Path   string
+	Daemon string // whose it is
+	Cause  error
 }
 
 func (e *SocketError) Error() string {
 	switch {
+	case e.Daemon == cacheDaemon:
+		return e.ofCache()
 	case errors.Is(e.Cause, fs.ErrNotExist):
 		return fmt.Sprintf("there is no control socket %s: bty-web does not run here. Start it (systemctl enable --now bty-web.socket), or name its folder ([paths] run_dir, BTY_PATHS_RUN_DIR)", e.Path)
 	case errors.Is(e.Cause, fs.ErrPermission):
@@ -96,7 +102,7 @@ func (c *Control) Send(ctx context.Context, method, path, media string, body io.
 		return err
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return &BadAnswerError{URL: path, Cause: err}
+		return &BadAnswerError{URL: path, Want: "what this version of " + c.daemon + " is known to say", Cause: err}
 	}
 	return nil
 }

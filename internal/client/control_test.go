@@ -83,7 +83,7 @@ func TestControlSocketErrors(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	denied := &SocketError{"/run/bty/control.sock", &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}}
+	denied := &SocketError{"/run/bty/control.sock", "bty-web", &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}}
 	if IsAbsent(denied) || !strings.Contains(denied.Error(), "bty-admin") || !errors.Is(denied, syscall.EACCES) {
 		t.Error(denied)
 	}

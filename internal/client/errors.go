@@ -57,11 +57,16 @@ func (e *UnreachableError) Unwrap() error { return e.Cause }
 // BadAnswerError is a 2xx answer that is not what this route answers: another server, most often.
 type BadAnswerError struct {
 	URL   string
+	Want  string // what it should be, "" for a plan
 	Cause error
 }
 
 func (e *BadAnswerError) Error() string {
-	return fmt.Sprintf("%s: the answer is not a plan of bty-web: %v", e.URL, e.Cause)
+	what := e.Want
+	if what == "" {
+		what = "a plan of bty-web"
+	}
+	return fmt.Sprintf("%s: the answer is not %s: %v", e.URL, what, e.Cause)
 }
 
 func (e *BadAnswerError) Unwrap() error { return e.Cause }

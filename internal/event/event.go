@@ -82,6 +82,13 @@ const (
 	EntryChanged    Kind = "catalog.entry.changed"
 	EntryDeleted    Kind = "catalog.entry.deleted"
 	EntriesImported Kind = "catalog.entries.imported"
+	TagMoved        Kind = "catalog.tag.moved" // a registry has other bytes under a tag
+
+	CacheWarmed     Kind = "cache.warm.requested"
+	CacheFilled     Kind = "cache.filled"
+	CacheFillFailed Kind = "cache.fill.failed"
+	CachePinned     Kind = "cache.pin.changed"
+	CacheDeleted    Kind = "cache.deleted"
 
 	BackupRequested Kind = "backup.create.requested"
 	BackupStarted   Kind = "backup.create.started"
@@ -119,7 +126,7 @@ var Kinds = []Kind{
 	MachineStage, MachinePicked, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
 	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, DoctorFound, DoctorGone, TFTPStarted, TFTPStopped, TFTPRestarted, TFTPControlFailed, FetchRequested, FetchStarted,
 	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,
-	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, BackupRequested, BackupStarted, BackupCreated,
+	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, TagMoved, CacheWarmed, CacheFilled, CacheFillFailed, CachePinned, CacheDeleted, BackupRequested, BackupStarted, BackupCreated,
 	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, SettingsUpstream,
 	SettingsBackup, SettingsDisplay, SettingsEvents, SettingsForgotten, SettingsConfig, SettingsConfigFailed,
 	TokenCreated, TokenRevoked, LoginSucceeded, LoginFailed, LoginLimited, SessionsEnded, Logout, RuleCreated, RuleChanged,

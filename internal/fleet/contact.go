@@ -21,6 +21,7 @@ type Contact struct {
 	MAC   machine.MAC
 	Asker boot.Asker
 	From  netip.Addr
+	Host  string      // by which it reached this server
 	Arch  string      // iPXE's ${buildarch}, "" if the client did not say
 	Via   machine.Via // how its firmware loaded iPXE
 	Again bool        // its script asks once more, because no answer came
@@ -54,7 +55,7 @@ func (f *Fleet) Contact(ctx context.Context, c Contact) (boot.Offer, error) {
 			return nil, err
 		}
 		know.Cache = cached
-		if know.Image != nil && know.Image.Src != cached.Src { // it was bound to another a moment ago
+		if know.Image != nil && !cached.Of(*know.Image) { // it was bound to another a moment ago, or has moved
 			know.Cache = catalog.Cached{Configured: cached.Configured}
 		}
 		decision := boot.Decide(m, know, c.question(now))
@@ -89,7 +90,7 @@ func (f *Fleet) askCache(ctx context.Context, c Contact) (catalog.Cached, error)
 	if err != nil || e.Offer.Action != boot.Flash {
 		return catalog.Cached{}, err
 	}
-	return f.Cached(ctx, e.Offer.Image.Src), nil
+	return f.Cached(ctx, *e.Offer.Image, c.Host), nil
 }
 
 // arrive is the machine at the door: a new record, or the first contact of one made by hand. What

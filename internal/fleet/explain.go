@@ -33,7 +33,7 @@ func (f *Fleet) Explain(c Contact) (Explanation, error) {
 func (f *Fleet) ExplainServed(ctx context.Context, c Contact) (Explanation, error) {
 	e, err := f.Explain(c)
 	if err == nil && e.Offer.Action == boot.Flash && f.Cached != nil {
-		e.Offer.Cache = f.Cached(ctx, e.Offer.Image.Src)
+		e.Offer.Cache = f.Cached(ctx, *e.Offer.Image, c.Host)
 	}
 	return e, err
 }

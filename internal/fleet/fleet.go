@@ -67,10 +67,11 @@ type Config struct {
 	Registration func() Registration
 	// Forgotten is told of a machine that is no longer known; nil if nobody keeps anything of it.
 	Forgotten func(machine.MAC)
-	// HasCache reports whether there is a cache of images, and Cached asks it for a source; nil if
+	// HasCache reports whether there is a cache of images, and Cached asks it for an image, for a machine
+	// that reached this server as host; nil if
 	// there never is one.
 	HasCache func() bool
-	Cached   func(ctx context.Context, src string) catalog.Cached
+	Cached   func(ctx context.Context, e catalog.Entry, host string) catalog.Cached
 }
 
 // Fleet runs the use cases. It is safe for concurrent use.

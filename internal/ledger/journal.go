@@ -18,6 +18,9 @@ func (l *Ledger) Strangers() *flood.Log { return l.strangers }
 // announce tells the live streams and the journal of what has been stored.
 func (l *Ledger) announce(e *event.Event) {
 	l.news.happened(e.SubjectKind)
+	if l.hears != nil {
+		l.hears(*e)
+	}
 	level := levelOf(e)
 	if !l.log.Enabled(context.Background(), level) {
 		return

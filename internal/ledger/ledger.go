@@ -20,12 +20,17 @@ type Ledger struct {
 	log       *slog.Logger
 	strangers *flood.Log // what they cause
 	news      *news
+	hears     func(event.Event)
 }
 
 // New returns a Ledger that writes to the journal through log.
 func New(log *slog.Logger) *Ledger {
 	return &Ledger{log: log, strangers: flood.New(log, message.Flood), news: newNews()}
 }
+
+// Tell has fn called with each event once it is stored. It is for one caller, before anything
+// happens; fn must be quick.
+func (l *Ledger) Tell(fn func(event.Event)) { l.hears = fn }
 
 // Appender is what a transaction must offer to carry events.
 type Appender interface {

@@ -45,7 +45,7 @@ func (l *Library) Check(ctx context.Context, src string) (Checked, error) {
 	l.checkOrigin(ctx, &c)
 	c.Cache = catalog.Cached{Configured: l.Cache.Configured()}
 	if c.Cacheable && c.Cache.Configured {
-		c.Cache = l.Cache.Ask(ctx, src)
+		c.Cache = l.Cache.Ask(ctx, catalog.Entry{Src: src, Digest: c.Known}, "")
 	}
 	return c, nil
 }

@@ -95,11 +95,13 @@ func (l *Library) Image(ref catalog.ImageRef) (catalog.Entry, Users, error) {
 	return entry, users, err
 }
 
-// TOML is the catalog as clients read it: its sources lead to the cache if there is one. Entries
-// without a digest are in it only if all are asked for.
-func (l *Library) TOML(all bool) ([]byte, error) {
+// TOML is the catalog as clients read it that reached this server as host: its sources lead to the
+// cache if there is one. Entries without a digest are in it only if all are asked for.
+func (l *Library) TOML(all bool, host string) ([]byte, error) {
 	entries, err := l.Images()
-	return catalog.EncodeTOML(entries, catalog.Listing{All: all, Cache: l.Cache.Base()}), err
+	listing := l.Cache.Listing(host)
+	listing.All = all
+	return catalog.EncodeTOML(entries, listing), err
 }
 
 func byRef(tx Tx, ref catalog.ImageRef) (catalog.Entry, error) {

@@ -51,6 +51,13 @@ var (
 	BlobDamaged    = id("74ff9acbfc054691adf0c165d2efad45") // a file is not as it was written
 	CacheUnwritten = id("4a4b48e442614707b3e49192d3518e98") // the folder did not take something
 
+	// The image cache of this host, as bty-web sees it.
+	CacheHere       = id("efbfc19084fd4ecaabbef42b22db3dc0")
+	CacheNone       = id("5b18e5884fc54df184ca8e747f98f4ee")
+	CacheAway       = id("e868adeb0aa9411aaf291a6af983a268") // it was there
+	CacheUninformed = id("4f6db34fc4054f5b84469770bc48b9e6") // it does not know the catalog as it is
+	CacheUnwilling  = id("2de29fb5834242b6a5ccc6c710256429") // to fetch an image that was assigned
+
 	// What DHCP shows.
 	CannotWatch    = id("cd5a5fa793f3419cba39dc087799be5c") // there is no packet socket
 	DHCPMalformed  = id("a1a23db2be52498d8043e7dfa48409b4") // packets that could not be read

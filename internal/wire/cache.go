@@ -113,3 +113,11 @@ type CacheReloaded struct {
 	Changed []string `json:"changed"`
 	Restart []string `json:"restart"` // of those, what waits for a restart
 }
+
+// Cache is the image cache of the appliance's host, as bty-web's API tells of it.
+type Cache struct {
+	Here   bool         `json:"here"`
+	Reason *string      `json:"reason"` // why it is not, and what to do; null while it is
+	URL    *string      `json:"url"`    // where machines are sent for images, null for to the origins
+	Status *CacheStatus `json:"status"` // null while it is not there
+}

@@ -19,6 +19,9 @@ type IsoTime time.Time
 // MarshalJSON implements json.Marshaler.
 func (t IsoTime) MarshalJSON() ([]byte, error) { return stamp(time.Time(t), "+00:00") }
 
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *IsoTime) UnmarshalJSON(raw []byte) error { return (*time.Time)(t).UnmarshalJSON(raw) }
+
 func stamp(t time.Time, zone string) ([]byte, error) {
 	if t.IsZero() {
 		return []byte("null"), nil

@@ -28,6 +28,8 @@ func cache(t *testing.T, answer http.HandlerFunc) (base string, asked *atomic.In
 	return server.URL, asked
 }
 
+func entry(src string) catalog.Entry { return catalog.Entry{Src: src} }
+
 func at(base string) *Cache {
 	return &Cache{Base: func() string { return base }, HTTP: &http.Client{}, Now: time.Now}
 }
@@ -48,7 +50,7 @@ func TestAsk(t *testing.T) {
 		}
 	})
 	for name, want := range map[string]bool{src: true, "https://h/moved.img": true, "https://h/partial.img": false, "https://h/miss.img": false} {
-		got := at(base+"/").Ask(t.Context(), name)
+		got := at(base+"/").Ask(t.Context(), entry(name), "web:8080")
 		expected := catalog.Cached{Src: name, Configured: true, Hit: want}
 		if want {
 			expected.URL = catalog.CacheURL(base, name)
@@ -57,7 +59,7 @@ func TestAsk(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, expected)
 		}
 	}
-	if got := at("").Ask(t.Context(), src); got != (catalog.Cached{Src: src}) {
+	if got := at("").Ask(t.Context(), entry(src), ""); got != (catalog.Cached{Src: src}) {
 		t.Errorf("without a cache: %+v", got)
 	}
 }
@@ -71,7 +73,7 @@ func TestOneProbe(t *testing.T) {
 	var hits atomic.Int32
 	for range 100 {
 		work.Go(func() {
-			if c.Ask(context.Background(), src).Hit {
+			if c.Ask(context.Background(), entry(src), "").Hit {
 				hits.Add(1)
 			}
 		})
@@ -98,7 +100,7 @@ func TestDeadCache(t *testing.T) {
 	c := at("http://" + l.Addr().String())
 	c.Now = func() time.Time { return now }
 	begun := time.Now()
-	if got := c.Ask(t.Context(), src); got.Hit || !got.Configured {
+	if got := c.Ask(t.Context(), entry(src), ""); got.Hit || !got.Configured {
 		t.Errorf("%+v", got)
 	}
 	if took := time.Since(begun); took < probeTime/2 || took > 2*probeTime {
@@ -106,7 +108,7 @@ func TestDeadCache(t *testing.T) {
 	}
 	begun = time.Now()
 	for range 100 {
-		c.Ask(t.Context(), "https://h/other.img")
+		c.Ask(t.Context(), entry("https://h/other.img"), "")
 	}
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("the rest of the rack waited for %v", took)
@@ -114,7 +116,7 @@ func TestDeadCache(t *testing.T) {
 	now = now.Add(restTime)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	c.Ask(ctx, src) // is asked again, and a caller that goes away does not wait
+	c.Ask(ctx, entry(src), "") // is asked again, and a caller that goes away does not wait
 	if c.rests(c.Base()) {
 		t.Error("it is not asked again")
 	}
@@ -127,7 +129,7 @@ func TestRefusedConnection(t *testing.T) {
 	}
 	l.Close()
 	c := at(l.Addr().String())
-	if got := c.Ask(t.Context(), src); got.Hit || !c.rests(c.Base()) {
+	if got := c.Ask(t.Context(), entry(src), ""); got.Hit || !c.rests(c.Base()) {
 		t.Errorf("%+v", got)
 	}
 	for i := range 3 * maxResting {

@@ -10,6 +10,7 @@ import (
 	"bty/internal/backup"
 	"bty/internal/event"
 	"bty/internal/fleet"
+	"bty/internal/imagecache"
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/machinelog"
@@ -35,6 +36,7 @@ type Config struct {
 	Ledger  *ledger.Ledger
 	Events  Events
 	Logs    *machinelog.Logs
+	Cache   *imagecache.Keeper
 	Boot    *release.Files
 	Fetches *release.Manager
 	TFTP    *service.TFTP
@@ -82,6 +84,7 @@ func Register(mux serve.Mux, c Config) {
 	c.registerTFTP(mux, own)
 	c.registerFleet(mux, own, ownBody)
 	c.registerTokens(mux)
+	c.registerCache(mux, own, ownBody)
 	c.registerBackups(mux, own, ownBody)
 
 	mux.Handle("GET /api/v1/doctor", own(c.doctor))

@@ -28,7 +28,7 @@ func (c Config) images(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (c Config) catalogTOML(w http.ResponseWriter, r *http.Request) error {
-	file, err := c.Library.TOML(isSet(r, "all"))
+	file, err := c.Library.TOML(isSet(r, "all"), serve.Host(r))
 	if err != nil {
 		return err
 	}

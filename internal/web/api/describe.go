@@ -12,7 +12,7 @@ import (
 
 // Operations describes the routes of Register.
 func Operations() []openapi.Operation {
-	return slices.Concat(aboutServer, aboutCatalog(), aboutLibrary(), aboutMachines(), aboutFleet(), aboutBoot(), aboutDoctor(), aboutTFTP(), aboutEvents(), aboutTokens(), aboutBackups())
+	return slices.Concat(aboutServer, aboutCatalog(), aboutLibrary(), aboutCache(), aboutMachines(), aboutFleet(), aboutBoot(), aboutDoctor(), aboutTFTP(), aboutEvents(), aboutTokens(), aboutBackups())
 }
 
 var aboutServer = []openapi.Operation{

@@ -28,7 +28,7 @@ func (c Config) explain(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return fault.New(fault.Rejected, "asker=%s is none; it is firmware (the script) or live (the plan)", r.URL.Query().Get("asker"))
 	}
-	e, err := c.Fleet.ExplainServed(r.Context(), fleet.Contact{MAC: mac, Asker: asker, From: c.Client(r)})
+	e, err := c.Fleet.ExplainServed(r.Context(), fleet.Contact{MAC: mac, Asker: asker, From: c.Client(r), Host: serve.Host(r)})
 	if err != nil {
 		return err
 	}

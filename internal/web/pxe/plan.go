@@ -14,7 +14,7 @@ func (c Config) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	offer, err := c.Fleet.Contact(r.Context(), fleet.Contact{MAC: mac, Asker: boot.Live, From: c.Client(r)})
+	offer, err := c.Fleet.Contact(r.Context(), fleet.Contact{MAC: mac, Asker: boot.Live, From: c.Client(r), Host: serve.Host(r)})
 	if err != nil {
 		return err
 	}
