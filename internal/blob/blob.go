@@ -12,12 +12,15 @@ package blob
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"bty/internal/catalog"
 )
@@ -34,9 +37,12 @@ type Config struct {
 	Now   func() time.Time
 }
 
-// Store is an open folder. It is safe for concurrent use.
+// Store is an open folder. It is safe for concurrent use. Who asks what is held never waits for the
+// disk: nothing is written or deleted under mu, all of it is under disk, which is taken first.
 type Store struct {
-	cfg Config
+	cfg  Config
+	lock *os.File
+	disk sync.Mutex
 
 	mu       sync.Mutex
 	held     map[catalog.Digest]*entry
@@ -61,10 +67,32 @@ func Open(cfg Config) (*Store, error) {
 			return nil, err
 		}
 	}
-	if err := s.writable(); err != nil {
+	if err := s.own(); err != nil {
 		return nil, err
 	}
-	return s, s.load()
+	err := s.writable()
+	if err == nil {
+		err = s.load()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// own makes sure that no other process works in the folder: each would take the other's growing
+// files for leftovers.
+func (s *Store) own() error {
+	dir, err := os.Open(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		dir.Close()
+		return fmt.Errorf("lock %s, which another process uses: %w", s.cfg.Dir, err)
+	}
+	s.lock = dir
+	return nil
 }
 
 func (s *Store) blobs() string   { return filepath.Join(s.cfg.Dir, "blobs") }
@@ -81,6 +109,18 @@ func (s *Store) writable() error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
+// Exists reports whether the folder is still there, with what Open made in it.
+func (s *Store) Exists() bool {
+	now, err := os.Stat(s.cfg.Dir)
+	if err != nil {
+		return false
+	}
+	_, gone1 := os.Stat(s.blobs())
+	_, gone2 := os.Stat(s.growing())
+	then, err := s.lock.Stat()
+	return err == nil && gone1 == nil && gone2 == nil && os.SameFile(now, then)
+}
+
 // IsFull reports whether err is a disk without space.
 func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
@@ -92,5 +132,5 @@ func (s *Store) Close() error {
 	for _, p := range s.Partials() {
 		err = errors.Join(err, p.file.Close())
 	}
-	return err
+	return errors.Join(err, s.lock.Close())
 }

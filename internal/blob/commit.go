@@ -26,35 +26,51 @@ func (p *Partial) Commit(d catalog.Digest, src Source, mediaType string) error {
 		return fmt.Errorf("bring blob %s to the disk: %w", d, err)
 	}
 	s := p.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := p.note.Key
-	old, had := s.bound[key]
-	src.BoundAt = s.cfg.Now()
-	if err := s.enter(p, d, src, mediaType); err != nil {
+	s.disk.Lock()
+	alone, err := s.enter(p, d, src, mediaType)
+	s.disk.Unlock()
+	if err != nil {
 		return err
 	}
-	s.bound[key] = d
-	var err error
-	if had && old != d {
-		err = s.release(key, old)
-	}
-	return errors.Join(err, p.forget())
+	return errors.Join(s.remove(alone), p.Discard())
 }
 
 // enter gives a blob its record and its name. One that is held already gets one more source.
-func (s *Store) enter(p *Partial, d catalog.Digest, src Source, mediaType string) error {
-	if e := s.held[d]; e != nil {
-		e.Sources[p.note.Key] = src
-		return s.save(e)
+func (s *Store) enter(p *Partial, d catalog.Digest, src Source, mediaType string) (alone *entry, err error) {
+	key := p.note.Key
+	s.mu.Lock()
+	e := s.held[d]
+	if e != nil {
+		alone = s.bind(key, e, src)
 	}
-	e := &entry{digest: d, record: record{Size: p.written, Type: mediaType, Sources: map[string]Source{p.note.Key: src}, FetchedAt: src.BoundAt, UsedAt: src.BoundAt}}
-	if err := s.save(e); err != nil {
-		return err
+	now := s.cfg.Now()
+	s.mu.Unlock()
+	if e != nil {
+		return alone, s.save(e)
 	}
-	if err := os.Rename(p.path(), s.path(d)); err != nil {
-		return errors.Join(fmt.Errorf("name blob %s: %w", d, err), removed(s.path(d)+".json"))
+	src.BoundAt = now
+	e = &entry{digest: d, record: record{Version: recordVersion, Size: p.written, Type: mediaType, Sources: map[string]Source{key: src}, FetchedAt: now, UsedAt: now}}
+	if err := s.name(p, e); err != nil {
+		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.held[d] = e
-	return syncDir(s.blobs())
+	delete(s.partials, p.id) // now it is counted as a blob
+	return s.bind(key, e, src), nil
+}
+
+func (s *Store) name(p *Partial, e *entry) error {
+	path := s.path(e.digest)
+	if err := writeJSON(path+".json", e.record); err != nil {
+		return fmt.Errorf("write the record of blob %s: %w", e.digest, err)
+	}
+	err := os.Rename(p.path(), path)
+	if err == nil {
+		err = syncDir(s.blobs())
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("name blob %s: %w", e.digest, err), removed(path+".json"), removed(path))
+	}
+	return nil
 }

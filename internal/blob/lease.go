@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,21 +60,28 @@ func (s *Store) Lease(d catalog.Digest) (*Lease, *os.File, error) {
 	if e == nil {
 		return nil, nil, ErrNotHeld
 	}
-	f, err := os.Open(s.path(d))
-	if err == nil {
-		var info os.FileInfo
-		if info, err = f.Stat(); err == nil && info.Size() != e.Size {
-			err = fmt.Errorf("it has %d bytes instead of %d", info.Size(), e.Size)
-		}
-	}
+	f, err := s.openWhole(e)
 	if err != nil {
 		s.cfg.Log.Warn("a blob is not as it was written; it is fetched again when somebody asks", message.BlobDamaged, "blob", d, "err", err)
-		if f != nil {
-			f.Close()
-		}
-		return nil, nil, errors.Join(ErrNotHeld, s.drop(e))
+		s.forget(e) // its record goes at the next start
+		return nil, nil, ErrNotHeld
 	}
 	return s.lease(e), f, nil
+}
+
+func (s *Store) openWhole(e *entry) (*os.File, error) {
+	f, err := os.Open(s.path(e.digest))
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() == e.Size {
+		return f, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("it has %d bytes instead of %d", info.Size(), e.Size)
+	}
+	return nil, errors.Join(err, f.Close())
 }
 
 // Join is Lease for a reader who has the file open already.
@@ -84,6 +92,17 @@ func (s *Store) Join(d catalog.Digest) *Lease {
 		return s.lease(e)
 	}
 	return nil
+}
+
+// Count adds those who read a blob while it grew.
+func (s *Store) Count(d catalog.Digest, reads, sent int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.held[d]; e != nil {
+		e.Reads += reads
+		e.Sent += sent
+		e.dirty = true
+	}
 }
 
 func (s *Store) lease(e *entry) *Lease {
@@ -124,24 +143,45 @@ func (s *Store) List() []Info {
 	return all
 }
 
-// Flush writes the records whose counts have changed. They are not worth a sync of their own.
+// Flush writes the records that have changed.
 func (s *Store) Flush() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
+	var changed []*entry
 	for _, e := range s.held {
 		if e.dirty {
-			errs = append(errs, s.save(e))
+			changed = append(changed, e)
 		}
+	}
+	s.mu.Unlock()
+	s.disk.Lock()
+	defer s.disk.Unlock()
+	var errs []error
+	for _, e := range changed {
+		errs = append(errs, s.save(e))
 	}
 	return errors.Join(errs...)
 }
 
+// save writes the record of a blob that is still held. The caller holds disk.
 func (s *Store) save(e *entry) error {
+	s.mu.Lock()
 	e.Version = recordVersion
-	if err := writeJSON(s.path(e.digest)+".json", e.record); err != nil {
+	raw, err := json.Marshal(e.record)
+	gone := s.held[e.digest] != e
+	e.dirty = false
+	s.mu.Unlock()
+	if gone || err != nil {
+		return err
+	}
+	if err := replace(s.path(e.digest)+".json", raw); err != nil {
+		s.touch(e)
 		return fmt.Errorf("write the record of blob %s: %w", e.digest, err)
 	}
-	e.dirty = false
 	return nil
+}
+
+func (s *Store) touch(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.dirty = true
 }

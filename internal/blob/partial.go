@@ -146,13 +146,8 @@ func (p *Partial) save(n Note) error {
 // Discard deletes it.
 func (p *Partial) Discard() error {
 	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
-	return p.forget()
-}
-
-// forget is Discard for who holds the store's lock.
-func (p *Partial) forget() error {
 	delete(p.s.partials, p.id)
+	p.s.mu.Unlock()
 	p.file.Close() // nobody needs what it might not have written
 	return errors.Join(removed(p.path()+".json"), removed(p.path()))
 }

@@ -51,6 +51,10 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return replace(path, raw)
+}
+
+func replace(path string, raw []byte) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, tempPattern)
 	if err != nil {

@@ -3,6 +3,7 @@ package blob
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -43,21 +44,18 @@ func (s *Store) promised() (n int64) {
 }
 
 // Reserve makes room for a partial blob to grow to total bytes: what was not used for the longest
-// time goes first, never what is read, pinned or growing.
+// time goes first, never what is read, pinned or growing. Nothing goes for what would not fit anyway.
 func (p *Partial) Reserve(total int64) error {
 	s := p.s
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if total <= p.reserved {
-		return nil
-	}
 	before := p.reserved
-	p.reserved = total
-	if err := s.makeRoom(); err != nil {
+	p.reserved = max(total, before)
+	evicted, err := s.makeRoom()
+	if err != nil {
 		p.reserved = before
-		return err
 	}
-	return nil
+	s.mu.Unlock()
+	return errors.Join(err, s.remove(evicted...))
 }
 
 // Rest gives back what was reserved and not used yet.
@@ -67,50 +65,54 @@ func (p *Partial) Rest() {
 	p.reserved = p.written
 }
 
-func (s *Store) makeRoom() error {
-	for {
-		over, why, err := s.lacking()
-		if err != nil || over <= 0 {
-			return err
-		}
-		e := s.leastUsed()
-		if e == nil {
-			return fmt.Errorf("%w: %s; %d bytes more are needed, and all that is held is pinned, being read or growing: "+
-				"delete or unpin an image, raise the limit, or give the cache a larger file system", ErrNoRoom, why, over)
-		}
-		s.cfg.Log.Info("evicted from the cache", message.ImageEvicted, "blob", e.digest, "bytes", e.Size, "used", e.UsedAt)
-		if err := s.drop(e); err != nil {
-			return err
-		}
+// makeRoom forgets blobs until all that was reserved fits. Their files are the caller's to remove.
+func (s *Store) makeRoom() (evicted []*entry, err error) {
+	over, why, err := s.lacking()
+	if err != nil || over <= 0 {
+		return nil, err
 	}
+	var freed int64
+	for _, e := range s.evictable() {
+		if freed >= over {
+			break
+		}
+		freed += e.Size
+		evicted = append(evicted, e)
+	}
+	if freed < over {
+		return nil, fmt.Errorf("%w: %s; %d bytes more are needed than can be evicted, because the rest is pinned, being read or growing: "+
+			"delete or unpin images, raise the limit, or give the cache a larger file system", ErrNoRoom, why, over-freed)
+	}
+	for _, e := range evicted {
+		s.cfg.Log.Info("evicted from the cache", message.ImageEvicted, "blob", e.digest, "bytes", e.Size, "used", e.UsedAt)
+		s.forget(e)
+	}
+	return evicted, nil
 }
 
-// lacking is how many bytes have to go.
+// lacking is how many bytes have to go, and for what.
 func (s *Store) lacking() (over int64, why string, err error) {
-	if l := s.cfg.Limit; l > 0 {
-		if held := s.size(); held > l {
-			return held - l, fmt.Sprintf("it would hold %d bytes of at most %d", held, l), nil
-		}
-	}
 	free, err := freeOf(s.cfg.Dir)
 	if err != nil {
 		return 0, "", err
 	}
 	left := free - s.promised()
-	return s.cfg.Floor - left, fmt.Sprintf("its file system would have %d bytes free of the %d that stay free", max(left, 0), s.cfg.Floor), nil
+	over, why = s.cfg.Floor-left, fmt.Sprintf("%d bytes are to stay free on its file system, and %d would be", s.cfg.Floor, left)
+	if held := s.size(); s.cfg.Limit > 0 && held-s.cfg.Limit > over {
+		over, why = held-s.cfg.Limit, fmt.Sprintf("it may hold %d bytes, and would hold %d", s.cfg.Limit, held)
+	}
+	return over, why, nil
 }
 
-// leastUsed is the next to go, nil if none may.
-func (s *Store) leastUsed() (oldest *entry) {
+// evictable are the blobs that may go, the next one first.
+func (s *Store) evictable() (all []*entry) {
 	for _, e := range s.held {
-		if e.leases > 0 || s.pinned(e) {
-			continue
-		}
-		if oldest == nil || e.UsedAt.Before(oldest.UsedAt) {
-			oldest = e
+		if e.leases == 0 && !s.pinned(e) {
+			all = append(all, e)
 		}
 	}
-	return oldest
+	slices.SortFunc(all, func(a, b *entry) int { return a.UsedAt.Compare(b.UsedAt) })
+	return all
 }
 
 // freeOf is how many bytes this user may still write.

@@ -16,16 +16,21 @@ func (f *fill) attempt() {
 // waits is told of a pause before another attempt.
 func (f *fill) waits(_ int, next time.Time, cause error) {
 	f.progress.mu.Lock()
-	defer f.progress.mu.Unlock()
 	f.attempts++
 	f.status, f.next, f.last = wire.CacheFillWaiting, next, cause
+	f.progress.mu.Unlock()
+	f.c.rest(f, true)
 }
 
 // arrived is told of bytes.
 func (f *fill) arrived() {
 	f.progress.mu.Lock()
-	defer f.progress.mu.Unlock()
-	if f.status == wire.CacheFillWaiting {
+	waited := f.status == wire.CacheFillWaiting
+	if waited {
 		f.status, f.next = wire.CacheFillRunning, time.Time{}
+	}
+	f.progress.mu.Unlock()
+	if waited {
+		f.c.rest(f, false)
 	}
 }

@@ -66,9 +66,11 @@ type Cache struct {
 	refused error        // of the last write that the folder did not take; nil after one that it took
 	fills   map[id]*fill // waiting, running, or failed of late
 	queue   []*fill      // waiting
-	running int
+	running int          // the resting ones too
+	resting int
 	handles map[*Handle]struct{}
 	misses  misses
+	trash   []*blob.Partial // to be deleted, which may take a while
 	stopped bool
 }
 
@@ -100,6 +102,9 @@ func (c *Cache) open() error {
 	}
 	if c.trouble != nil && now.Sub(c.triedAt) < retryFolder {
 		return c.trouble
+	}
+	if c.running > 0 {
+		return fmt.Errorf("%w: %s was removed, and what was being fetched into it has not ended yet", ErrFolder, c.cfg.Dir)
 	}
 	c.triedAt = now
 	store, err := blob.Open(blob.Config{Dir: c.cfg.Dir, Limit: c.cfg.Limit, Floor: c.cfg.Floor, Log: c.cfg.Log, Now: c.cfg.Now})
@@ -167,10 +172,10 @@ func (c *Cache) lease(h *Handle, key string, src Source) bool {
 }
 
 // rebind records another address of the same bytes, which are kept once, or that what is wanted of
-// one has changed. A record that cannot be written now costs nothing but the next look.
+// one has changed.
 func (c *Cache) rebind(key string, d catalog.Digest, src Source, bound bool) {
 	if bound {
-		_ = c.store.Note(key, func(s *blob.Source) { s.Rolling = src.Rolling })
+		c.store.Note(key, func(s *blob.Source) { s.Rolling = src.Rolling })
 		return
 	}
 	_ = c.store.Bind(key, d, blob.Source{Src: src.Src, Declared: src.Digest, Rolling: src.Rolling})
@@ -193,6 +198,11 @@ func (c *Cache) Held(src Source) (Info, bool) {
 	}
 	if i, ok := c.store.Info(d); bound && ok {
 		return Info{Size: i.Size, Digest: d, ContentType: i.Type, Complete: true}, true
+	}
+	if f := c.underWay(key, src); f != nil { // proven, and about to get its name
+		f.progress.mu.Lock()
+		defer f.progress.mu.Unlock()
+		return f.info(), f.progress.proven
 	}
 	return Info{}, false
 }

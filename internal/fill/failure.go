@@ -47,7 +47,7 @@ func (c *Cache) keepOrDiscard(f *fill, err error) {
 		anew.overs, anew.fails = f.overs+1, f.fails
 		c.enqueue(anew)
 	}
-	discard(c, f)
+	c.discard(f)
 }
 
 // public gives an error of a lower floor its kind, and what to do where the operator can.
@@ -58,6 +58,8 @@ func (c *Cache) public(ctx context.Context, err error) error {
 		return nil
 	case errors.Is(cause, ErrDeleted):
 		return ErrDeleted
+	case errors.Is(cause, ErrFolder):
+		return cause
 	case cause != nil:
 		return ErrStopping
 	case errors.Is(err, blob.ErrNoRoom):

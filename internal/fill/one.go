@@ -23,7 +23,10 @@ type fill struct {
 	readers map[*Handle]struct{}
 	cancel  context.CancelCauseFunc // nil while it waits for a place
 	part    *blob.Partial           // nil before the first byte, and after a failure that took it
+	reads   int64                   // of readers that have gone
+	sent    int64                   // to them
 	ended   bool
+	rests   bool      // it waits for its next attempt
 	overs   int       // how often the origin had another image in the middle
 	fails   int       // how often it failed in a row
 	again   time.Time // a failed one is not begun again before
@@ -50,6 +53,13 @@ func (f *fill) info() Info {
 	return Info{Size: f.progress.total, Digest: f.digest, ContentType: contentType, Complete: f.progress.proven}
 }
 
+// leadsTo reports whether these are, or will be, the bytes with a digest.
+func (f *fill) leadsTo(d catalog.Digest) bool {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	return f.digest == d
+}
+
 func (f *fill) file() *os.File {
 	f.progress.mu.Lock()
 	defer f.progress.mu.Unlock()
@@ -65,6 +75,8 @@ func (f *fill) join(h *Handle) {
 // leave takes a reader out, and closes the file behind the last one of a fetch that has ended.
 func (f *fill) leave(h *Handle) {
 	delete(f.readers, h)
+	f.reads++
+	f.sent += h.sent.Load()
 	f.closeUnused()
 }
 

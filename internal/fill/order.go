@@ -29,24 +29,23 @@ func (c *Cache) Delete(src string) error {
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.open(); err != nil {
-		return err
-	}
-	cancelled := c.cancelAll(func(f *fill) bool { return f.id.key == key })
-	return gone(cancelled, c.store.Unbind(key))
+	return c.delete(func(f *fill) bool { return f.id.key == key }, func(s *blob.Store) error { return s.Unbind(key) })
 }
 
 // DeleteDigest removes a blob, whatever leads to it, and fetches of it.
 func (c *Cache) DeleteDigest(d catalog.Digest) error {
+	return c.delete(func(f *fill) bool { return f.leadsTo(d) }, func(s *blob.Store) error { return s.Delete(d) })
+}
+
+func (c *Cache) delete(which func(*fill) bool, held func(*blob.Store) error) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if err := c.open(); err != nil {
+		c.mu.Unlock()
 		return err
 	}
-	cancelled := c.cancelAll(func(f *fill) bool { return f.id.digest == d })
-	return gone(cancelled, c.store.Delete(d))
+	store, cancelled := c.store, c.cancelAll(which)
+	c.mu.Unlock()
+	return gone(cancelled, held(store))
 }
 
 func gone(cancelled bool, err error) error {
@@ -72,7 +71,7 @@ func (c *Cache) cancelAll(which func(*fill) bool) (any bool) {
 			c.settle(f, ErrDeleted)
 		case f.ended:
 			delete(c.fills, f.id)
-			discard(c, f)
+			c.discard(f)
 		default:
 			f.cancel(ErrDeleted)
 		}

@@ -42,6 +42,7 @@ type place struct {
 	looks int             // HEADs
 	hold  chan struct{}   // if set, a body's second half waits for it
 	url   string
+	close func()
 }
 
 func newPlace(t *testing.T, data []byte, acts ...act) *place {
@@ -51,6 +52,7 @@ func newPlace(t *testing.T, data []byte, acts ...act) *place {
 	t.Cleanup(srv.CloseClientConnections)
 	t.Cleanup(func() { p.release() })
 	p.url = srv.URL + "/disk.img"
+	p.close = func() { srv.CloseClientConnections(); srv.Close() }
 	return p
 }
 

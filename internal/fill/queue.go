@@ -1,7 +1,9 @@
 package fill
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,8 +13,8 @@ import (
 )
 
 const (
-	maxWaiting = 256 // fetches that wait for a place
-	maxOvers   = 3   // how often a fetch begins anew because the origin changed the image under it
+	maxWaiting = 1024 // fetches that wait for a place
+	maxOvers   = 3    // how often a fetch begins anew because the origin changed the image under it
 	// A fetch that failed is not begun again at once, whoever asks: a rack of machines that try
 	// again would be an attack on the origin.
 	firstAgain = 2 * time.Second
@@ -68,7 +70,7 @@ func (c *Cache) enqueue(f *fill) {
 // next takes the fetch out of the queue that somebody waits for, else the oldest. The caller
 // holds mu.
 func (c *Cache) next() *fill {
-	if c.running >= c.cfg.Fills || len(c.queue) == 0 {
+	if c.running-min(c.resting, maxResting*c.cfg.Fills) >= c.cfg.Fills || len(c.queue) == 0 {
 		return nil
 	}
 	i := max(slices.IndexFunc(c.queue, func(f *fill) bool { return len(f.readers) > 0 }), 0)
@@ -86,9 +88,7 @@ func (c *Cache) takeUp() {
 		at := id{n.Key, n.Declared}
 		if c.cfg.Now().Sub(n.At) > c.cfg.Stale || c.fills[at] != nil || len(c.queue) >= maxWaiting || !c.cfg.Wanted(src) {
 			c.cfg.Log.Info("a partial image is no longer wanted and removed", "url", origin.Redact(n.Src), "bytes", n.Bytes)
-			if err := p.Discard(); err != nil {
-				c.cfg.Log.Warn("a partial image could not be removed", message.CacheUnwritten, "err", err)
-			}
+			c.trash = append(c.trash, p)
 			continue
 		}
 		f := c.newFill(n.Key, src)
@@ -98,13 +98,35 @@ func (c *Cache) takeUp() {
 }
 
 // end records how a fetch ended and tells its readers.
-func (c *Cache) end(f *fill, err error) {
+func (c *Cache) end(ctx context.Context, f *fill, err error) {
+	c.rest(f, false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err == nil && errors.Is(context.Cause(ctx), ErrDeleted) { // too late to be noticed by the fetch
+		err = cmp.Or(f.store.Unbind(f.id.key), ErrDeleted)
+	}
 	c.running--
 	c.settle(f, err)
 	nudge(c.wake)
 }
+
+// rest counts a fetch that waits for its next attempt: another may have its place meanwhile.
+func (c *Cache) rest(f *fill, rests bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case rests && !f.rests:
+		c.resting++
+		nudge(c.wake)
+	case !rests && f.rests:
+		c.resting--
+	}
+	f.rests = rests
+}
+
+// maxResting bounds how many fetches may wait for their next attempt without a place, in places: all
+// of them may go on at the same moment.
+const maxResting = 3
 
 // settle is end for a fetch that may not have run. The caller holds mu.
 func (c *Cache) settle(f *fill, err error) {
@@ -112,6 +134,7 @@ func (c *Cache) settle(f *fill, err error) {
 	if err == nil {
 		delete(c.fills, f.id)
 		c.cfg.Log.Info("an image was fetched into the cache", message.ImageCached, "url", origin.Redact(f.src.Src), "bytes", f.progress.written, "blob", f.digest, "dur", c.cfg.Now().Sub(f.began))
+		f.store.Count(f.digest, f.reads, f.sent)
 		for h := range f.readers {
 			h.lease = f.store.Join(f.digest)
 		}
@@ -137,7 +160,7 @@ func (c *Cache) forget() {
 		age := c.cfg.Now().Sub(f.endedAt)
 		if len(failed)-i > maxFailed || age > c.cfg.Stale || age > failedKept && f.part == nil {
 			delete(c.fills, f.id)
-			discard(c, f)
+			c.discard(f)
 		}
 	}
 }
@@ -148,48 +171,66 @@ const (
 )
 
 // dropFailed removes the bytes of all failed fetches, and reports whether there were any.
-func (c *Cache) dropFailed() (any bool) {
+func (c *Cache) dropFailed() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, f := range c.fills {
-		if f.ended && f.part != nil {
-			any = true
-			discard(c, f)
+		if f.ended {
+			c.discard(f)
 		}
 	}
+	any := len(c.trash) > 0
+	c.mu.Unlock()
+	c.empty()
 	return any
 }
 
-func discard(c *Cache, f *fill) {
-	if f.part == nil {
-		return
+// discard has the bytes of a fetch deleted. The caller holds mu.
+func (c *Cache) discard(f *fill) {
+	if f.part != nil {
+		c.trash = append(c.trash, f.part)
+		f.part = nil
+		nudge(c.wake)
 	}
-	if err := f.part.Discard(); err != nil {
-		c.cfg.Log.Warn("a partial image could not be removed", message.CacheUnwritten, "err", err)
+}
+
+// empty deletes what was discarded.
+func (c *Cache) empty() {
+	c.mu.Lock()
+	trash := c.trash
+	c.trash = nil
+	c.mu.Unlock()
+	for _, p := range trash {
+		if err := p.Discard(); err != nil {
+			c.cfg.Log.Warn("a partial image could not be removed", message.CacheUnwritten, "err", err)
+		}
 	}
-	f.part = nil
 }
 
 // launch starts fetches until all places are taken.
 func (c *Cache) launch(ctx context.Context, start func(func())) {
-	for {
-		c.mu.Lock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil && c.running == 0 {
+		c.settleAll(err)
+	}
+	for c.store != nil {
 		f := c.next()
 		if f == nil {
-			c.mu.Unlock()
 			return
 		}
 		work, cancel := context.WithCancelCause(ctx)
-		f.cancel = cancel
-		err := c.open()
-		f.store = c.store
-		c.mu.Unlock()
+		f.store, f.cancel = c.store, cancel
 		start(func() {
 			defer cancel(nil)
-			if err == nil {
-				err = f.run(work)
-			}
-			c.end(f, err)
+			c.end(work, f, f.run(work))
 		})
 	}
+}
+
+// settleAll ends what has not begun. The caller holds mu.
+func (c *Cache) settleAll(err error) {
+	for _, f := range c.queue {
+		c.settle(f, err)
+	}
+	c.queue = nil
 }

@@ -94,9 +94,7 @@ func (c *Cache) checked(d due, why string) {
 	if moved && !d.source.Moved {
 		c.cfg.Log.Info("a source leads to other bytes than the cache holds", message.ImageMoved, "url", origin.Redact(d.source.Src), "reason", why)
 	}
-	if err := c.store.Note(d.key, func(s *blob.Source) { s.CheckedAt, s.Moved = c.cfg.Now(), moved }); err != nil {
-		return // it was deleted meanwhile, or is looked at again after the next start
-	}
+	c.store.Note(d.key, func(s *blob.Source) { s.CheckedAt, s.Moved = c.cfg.Now(), moved })
 	if moved && d.source.Rolling {
 		_, _ = c.want(d.key, Source{Src: d.source.Src, Rolling: true}) // one that has failed of late is begun later
 	}

@@ -3,7 +3,7 @@ package fill
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -20,6 +20,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	defer tick.Stop()
 	wg.Go(func() { c.recheck(work) })
 	for ctx.Err() == nil {
+		c.empty()
 		c.launch(work, wg.Go)
 		select {
 		case <-ctx.Done():
@@ -31,6 +32,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	c.refuse()
 	stop(ErrStopping)
 	wg.Wait()
+	c.empty()
 	return c.close()
 }
 
@@ -39,10 +41,7 @@ func (c *Cache) refuse() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
-	for _, f := range c.queue {
-		c.settle(f, ErrStopping)
-	}
-	c.queue = nil
+	c.settleAll(ErrStopping)
 }
 
 func (c *Cache) close() error {
@@ -57,16 +56,15 @@ func (c *Cache) close() error {
 // tend writes what was counted, and tries a folder again that could not be used.
 func (c *Cache) tend() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.open() != nil {
+		c.mu.Unlock()
 		return // Status tells
 	}
 	c.forget()
-	if err := c.store.Flush(); err != nil {
-		c.refused = err
-		if errors.Is(err, fs.ErrNotExist) {
-			c.store = nil // somebody took the folder away; the next request makes it again
-		}
+	store := c.store
+	c.mu.Unlock()
+	if err := store.Flush(); err != nil {
+		c.noteFolder(fmt.Errorf("%w: %w", ErrFolder, err))
 	}
 }
 
@@ -79,8 +77,21 @@ func (c *Cache) noteFolder(err error) {
 		c.refused = nil
 	case errors.Is(err, ErrFolder):
 		c.refused = err
-		if errors.Is(err, fs.ErrNotExist) {
-			c.store = nil // somebody took the folder away; the next request makes it again
+		c.leave()
+	}
+}
+
+// leave gives up a folder that somebody has taken away. The next request makes it again, once the
+// fetches into the old one have ended.
+func (c *Cache) leave() {
+	if c.store == nil || c.store.Exists() {
+		return
+	}
+	for _, f := range c.fills {
+		if f.cancel != nil && !f.ended {
+			f.cancel(fmt.Errorf("%w: it was removed", ErrFolder))
 		}
 	}
+	_ = c.store.Close() // there is nothing to keep
+	c.store = nil
 }

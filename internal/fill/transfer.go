@@ -278,7 +278,7 @@ func (t *transfer) note() blob.Note {
 func (t *transfer) checkpoint() error { return t.part.Checkpoint(t.note()) }
 
 // checkEvery is how much time of a fetch a kill may cost.
-const checkEvery = 5 * time.Second
+var checkEvery = 5 * time.Second
 
 // checkpoints brings what has come to the disk now and then, beside the fetch.
 func (t *transfer) checkpoints(ctx context.Context) (stop func()) {

@@ -1,0 +1,155 @@
+package blob
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What was not used for the longest time goes first, and never what is read, pinned or growing.
+func TestEviction(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		limit int64
+		do    func(t *testing.T, s *Store) // before the new one
+		need  int64
+		left  string // of a, b and c, of 100 bytes each
+		fails bool
+	}{
+		{name: "no limit", need: 1000, left: "abc"},
+		{name: "fits", limit: 400, need: 100, left: "abc"},
+		{name: "one too many", limit: 400, need: 101, left: "bc"},
+		{name: "two", limit: 400, need: 300, left: "c"},
+		{name: "all", limit: 400, need: 400, left: ""},
+		{name: "more than there is", limit: 400, need: 401, left: "abc", fails: true},
+		{name: "the oldest was used", limit: 400, need: 200, left: "ac", do: func(t *testing.T, s *Store) { has(t, s, "a", blobOf('a')) }},
+		{name: "the oldest is pinned", limit: 400, need: 200, left: "ac", do: pin("a")},
+		{name: "all are pinned", limit: 400, need: 200, left: "abc", do: pin("a", "b", "c"), fails: true},
+		{name: "unpinned again", limit: 400, need: 200, left: "bc", do: func(t *testing.T, s *Store) {
+			pin("a")(t, s)
+			if err := s.Pin("a", false); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{name: "the oldest is read", limit: 400, need: 200, left: "ac", do: func(t *testing.T, s *Store) { lease(t, s, "a") }},
+		{name: "all are read", limit: 400, need: 200, left: "abc", do: func(t *testing.T, s *Store) { lease(t, s, "a", "b", "c") }, fails: true},
+		{name: "another one grows", limit: 400, need: 100, left: "bc", do: func(t *testing.T, s *Store) {
+			if err := begin(t, s, "other", []byte("x")).Reserve(100); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{name: "another one has ended", limit: 400, need: 100, left: "abc", do: func(t *testing.T, s *Store) {
+			p := begin(t, s, "other", nil)
+			if err := errors.Join(p.Reserve(100), p.Discard()); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t.TempDir())
+			cfg.Limit = tt.limit
+			s := open(t, cfg)
+			for _, name := range "abc" {
+				put(t, s, string(name), blobOf(name))
+			}
+			if tt.do != nil {
+				tt.do(t, s)
+			}
+			err := begin(t, s, "new", nil).Reserve(tt.need)
+			if errors.Is(err, ErrNoRoom) != tt.fails || (err != nil) != tt.fails {
+				t.Errorf("%v", err)
+			}
+			if got := left(s); got != tt.left {
+				t.Errorf("left %s, want %s", got, tt.left)
+			}
+			if tt.fails && !strings.Contains(err.Error(), "unpin") {
+				t.Errorf("it does not say what to do: %v", err)
+			}
+		})
+	}
+}
+
+func blobOf(name rune) []byte { return bytes.Repeat([]byte(string(name)), 100) }
+
+func pin(keys ...string) func(*testing.T, *Store) {
+	return func(t *testing.T, s *Store) {
+		for _, key := range keys {
+			if err := s.Pin(key, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func lease(t *testing.T, s *Store, keys ...string) {
+	for _, key := range keys {
+		d, _ := s.Find(key)
+		_, f, err := s.Lease(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+	}
+}
+
+func left(s *Store) string {
+	var keys []string
+	for _, b := range s.List() {
+		for _, src := range b.Sources {
+			keys = append(keys, src.Src)
+		}
+	}
+	slices.Sort(keys)
+	return strings.Join(keys, "")
+}
+
+// The floor counts what growing blobs will still take.
+func TestFloor(t *testing.T) {
+	cfg := config(t.TempDir())
+	free, err := freeOf(cfg.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const slack = 1 << 30 // others write to the same file system
+	cfg.Floor = free - 3*slack
+	s := open(t, cfg)
+	put(t, s, "a", []byte("a"))
+	first := begin(t, s, "b", nil)
+	if err := first.Reserve(slack); err != nil {
+		t.Fatal(err)
+	}
+	p := begin(t, s, "c", nil)
+	if err := p.Reserve(4 * slack); !errors.Is(err, ErrNoRoom) || !strings.Contains(err.Error(), fmt.Sprint(cfg.Floor)) {
+		t.Errorf("%v", err)
+	}
+	if err := p.Reserve(slack); err != nil {
+		t.Error(err)
+	}
+	if err := p.Reserve(3 * slack); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("%v", err)
+	}
+	first.Rest()
+	p.Rest()
+	if got := left(s); got != "a" {
+		t.Errorf("%q was evicted for what does not fit", got)
+	}
+}
+
+// Pins outlive the process and hold for what a source leads to later.
+func TestPinsLast(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, config(dir))
+	pin("a", "later")(t, s)
+	s.Close()
+	s = open(t, config(dir))
+	put(t, s, "later", []byte("x"))
+	put(t, s, "b", []byte("y"))
+	for _, b := range s.List() {
+		if b.Pinned != (b.Sources[0].Src == "later") {
+			t.Errorf("%+v", b)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package fill
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A source without a digest is looked at in the background, and replaced only if it is a rolling one.
+func TestRecheck(t *testing.T) {
+	old, now := noise(1, 100000), noise(2, 200000)
+	for _, rolling := range []bool{false, true} {
+		t.Run(map[bool]string{false: "fixed", true: "rolling"}[rolling], func(t *testing.T) {
+			p := newPlace(t, old)
+			cfg := quick(t, t.TempDir())
+			cfg.Recheck = 20 * time.Millisecond
+			c, stop := run(t, cfg)
+			src := Source{Src: p.url, Rolling: rolling}
+			wants(t, c, src, old)
+			eventually(t, func() bool { return p.lookedAt() > 1 })
+			if s := c.Status(); len(s.Blobs) != 1 || s.Blobs[0].Moved || p.gets() != 1 {
+				t.Errorf("%+v", s)
+			}
+			reader := open(t, c, src)
+			p.change(now, `"two"`)
+			if !rolling {
+				eventually(t, func() bool { return c.Status().Blobs[0].Moved })
+				wants(t, c, src, old)
+				p.change(old, `"one"`)
+				eventually(t, func() bool { return !c.Status().Blobs[0].Moved })
+				return
+			}
+			eventually(t, func() bool { i, ok := c.Held(src); return ok && i.Size == int64(len(now)) })
+			wants(t, c, src, now)
+			if got := make([]byte, 10); true {
+				n, err := reader.ReadAt(t.Context(), got, 50000)
+				if n != 10 || err != nil || string(got) != string(old[50000:50010]) {
+					t.Errorf("who reads the old bytes got others: %v", err)
+				}
+			}
+			eventually(t, func() bool { s := c.Status(); return len(s.Blobs) == 1 && !s.Blobs[0].Moved && len(s.Fills) == 0 })
+			stop()
+		})
+	}
+}
+
+func (p *place) lookedAt() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.looks
+}
+
+// A declared digest is not for the origin to change, so nobody asks it.
+func TestDeclaredIsNotRechecked(t *testing.T) {
+	data := noise(1, 1000)
+	p := newPlace(t, data)
+	cfg := quick(t, t.TempDir())
+	cfg.Recheck = time.Millisecond
+	c, _ := run(t, cfg)
+	wants(t, c, Source{Src: p.url, Digest: digest(data)}, data)
+	time.Sleep(50 * time.Millisecond)
+	if p.lookedAt() != 0 {
+		t.Errorf("asked %d times", p.lookedAt())
+	}
+}
+
+// An origin that is away costs no reader a moment, and what is held stays.
+func TestRecheckWithoutOrigin(t *testing.T) {
+	data := noise(1, 1000)
+	p := newPlace(t, data)
+	cfg := quick(t, t.TempDir())
+	cfg.Recheck = time.Millisecond
+	c, _ := run(t, cfg)
+	wants(t, c, Source{Src: p.url}, data)
+	p.mu.Lock()
+	p.acts, p.data, p.etag = nil, nil, ""
+	p.mu.Unlock()
+	p.close()
+	for range 20 {
+		wants(t, c, Source{Src: p.url}, data)
+		time.Sleep(2 * time.Millisecond)
+	}
+	if s := c.Status(); len(s.Blobs) != 1 || s.Blobs[0].Moved {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The catalog may declare other bytes than are held: they are fetched, and take the place of the
+// old ones when all of them are there.
+func TestDeclaredAnew(t *testing.T) {
+	old, now := noise(1, 100000), noise(2, 100000)
+	p := newPlace(t, old)
+	c, _ := run(t, quick(t, t.TempDir()))
+	wants(t, c, Source{Src: p.url, Digest: digest(old)}, old)
+	p.change(now, `"two"`)
+	wants(t, c, Source{Src: p.url, Digest: digest(old)}, old)
+	wants(t, c, Source{Src: p.url, Digest: digest(now)}, now)
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	s := c.Status()
+	if len(s.Blobs) != 1 || s.Blobs[0].SHA256 != digest(now).String() {
+		t.Errorf("%+v", s.Blobs)
+	}
+	// And what the origin does not have is an error, whatever is held.
+	breaks(t, c, Source{Src: p.url, Digest: digest(old)}, now, ErrProof)
+	wants(t, c, Source{Src: p.url, Digest: digest(now)}, now)
+}
+
+// The same bytes from two addresses are fetched once if their digest is known, and kept once anyway.
+func TestTwoAddresses(t *testing.T) {
+	data := noise(1, 300000)
+	a, b := newPlace(t, data), newPlace(t, data)
+	a.hold = make(chan struct{})
+	c, _ := run(t, quick(t, t.TempDir()))
+	first := open(t, c, Source{Src: a.url, Digest: digest(data)})
+	second := open(t, c, Source{Src: b.url, Digest: digest(data)})
+	for _, h := range []*Handle{first, second} {
+		if n, err := h.ReadAt(t.Context(), make([]byte, 1), 0); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+	}
+	a.release()
+	wants(t, c, Source{Src: b.url, Digest: digest(data)}, data)
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	wants(t, c, Source{Src: b.url, Digest: digest(data)}, data)
+	if a.gets() != 1 || b.gets() != 0 {
+		t.Errorf("%d and %d fetches", a.gets(), b.gets())
+	}
+	other := newPlace(t, data)
+	wants(t, c, Source{Src: other.url}, data)
+	eventually(t, func() bool {
+		s := c.Status()
+		return len(s.Blobs) == 1 && len(s.Blobs[0].Sources) == 3 && len(s.Fills) == 0 && s.HeldBytes == int64(len(data))
+	})
+}
+
+func TestKey(t *testing.T) {
+	for src, want := range map[string]string{
+		"HTTP://Example.COM/A?B=c#frag":     "http://example.com/A?B=c",
+		"http://h/a?1":                      "http://h/a?1",
+		"http://h/a?2":                      "http://h/a?2",
+		"https://User:Pass@Host:8443/x":     "https://User:Pass@host:8443/x",
+		"http://h":                          "http://h",
+		"oras://GHCR.io/Owner/Repo:Tag":     "oras://ghcr.io/owner/repo:Tag",
+		"file:///etc/passwd":                "",
+		"ftp://h/x":                         "",
+		"/etc/passwd":                       "",
+		"http:///x":                         "",
+		"":                                  "",
+		"oras://h/repo":                     "",
+		strings.Repeat("x", 10) + "://h/x":  "",
+		"http://h:99999/x":                  "",
+		"  http://h/a  ":                    "http://h/a",
+		"http://[FE80::1]/x":                "http://[fe80::1]/x",
+		"http://h?Query":                    "http://h?Query",
+		"oras://h/o/r@sha256:" + zeros("A"): "",
+	} {
+		got, err := Key(src)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", src, got, err, want)
+		}
+	}
+}
+
+func zeros(s string) string { return strings.Repeat(s, 64) }
