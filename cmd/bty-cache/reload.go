@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,16 +84,24 @@ func changes(before, after *config.Config) wire.CacheReloaded {
 // reloadTime is how long the daemon may take for it.
 const reloadTime = 20 * time.Second
 
-// askReload has the one that runs read its configuration again, and says what that brought.
-func askReload(ctx context.Context, source config.Source, out io.Writer) error {
+// socketOf is where the one that runs is reached. A configuration that cannot be read is its to judge:
+// it says so in its status as well.
+func socketOf(source config.Source) string {
 	source.Partial = true
 	cfg, _, err := config.Load(source)
 	if err != nil {
-		return err
+		cfg = &config.Config{}
+		cfg.Paths.RunDir = cmp.Or(source.Getenv("BTY_PATHS_RUN_DIR"), config.DefaultRunDir)
 	}
+	return cfg.CacheSocket()
+}
+
+// askReload has the one that runs read its configuration again, and says what that brought.
+func askReload(ctx context.Context, source config.Source, out io.Writer) error {
+	socket := socketOf(source)
 	client := &http.Client{Timeout: reloadTime, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", cfg.CacheSocket())
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		}}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://bty-cache/reload", nil)
 	if err != nil {

@@ -15,6 +15,9 @@ import (
 // DefaultStateDir is where the database lives unless somebody says otherwise.
 const DefaultStateDir = "/var/lib/bty"
 
+// DefaultRunDir is the folder of the control and report sockets.
+const DefaultRunDir = "/run/bty"
+
 // DefaultCacheDir is where bty-cache keeps images.
 const DefaultCacheDir = "/var/cache/bty"
 

@@ -93,7 +93,7 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Paths.BackupDir }),
 		text("paths", "catalog_file", "", "catalog that each start takes over; empty: catalog.toml in the state folder",
 			func(c *Config) *string { return &c.Paths.CatalogFile }),
-		text("paths", "run_dir", "/run/bty", "folder of the control and report sockets",
+		text("paths", "run_dir", DefaultRunDir, "folder of the control and report sockets",
 			func(c *Config) *string { return &c.Paths.RunDir }),
 		must(text("withcache", "url", "", "cache that images are fetched through; empty: none",
 			func(c *Config) *string { return &c.Withcache.URL }), webURL),

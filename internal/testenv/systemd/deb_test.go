@@ -18,6 +18,9 @@ import (
 
 const newer = "1.3.0"
 
+// caches are off until somebody enables them.
+var caches = []string{"bty-cache.service", "bty-cache.socket", "bty-cache-control.socket"}
+
 var services = []string{"bty-web.service", "bty-tftp.service", "bty-sniff.service"}
 
 // The life of the Debian package on one host: installed without starting anything, enabled, upgraded
@@ -95,13 +98,13 @@ func (h *host) checkInstalled() {
 	if out := h.run("dpkg", "--verify", "bty"); out != "" {
 		h.t.Errorf("dpkg --verify: %s", out)
 	}
-	for _, unit := range slices.Concat(services, sockets) {
+	for _, unit := range slices.Concat(services, sockets, caches) {
 		enabled, _ := h.try("systemctl", "is-enabled", unit)
 		if state := h.property(unit, "ActiveState"); state != "inactive" || strings.TrimSpace(enabled) == "enabled" {
 			h.t.Errorf("after the installation %s is %s and %s", unit, strings.TrimSpace(enabled), state)
 		}
 	}
-	for path, want := range map[string]string{"/var/lib/bty": "bty:bty 750", "/var/lib/bty/boot": "bty:bty 755", "/run/bty": "root:root 755",
+	for path, want := range map[string]string{"/var/lib/bty": "bty:bty 750", "/var/lib/bty/boot": "bty:bty 755", "/run/bty": "root:root 755", "/var/cache/bty": "bty-cache:bty 750",
 		"/etc/bty/bty.toml": "root:root 644"} {
 		if got := h.run("stat", "--format=%U:%G %a", path); got != want {
 			h.t.Errorf("%s is %s, not %s", path, got, want)
@@ -235,7 +238,7 @@ func (h *host) checkStopped() {
 	if up := h.active(); len(up) > 0 {
 		h.t.Errorf("after the removal there is still %v", up)
 	}
-	if ports := h.run("ss", "--no-header", "--listening", "--tcp", "--udp", "--numeric", "sport = :8080 or sport = :69"); ports != "" {
+	if ports := h.run("ss", "--no-header", "--listening", "--tcp", "--udp", "--numeric", "sport = :8080 or sport = :69 or sport = :3000"); ports != "" {
 		h.t.Errorf("after the removal somebody listens:\n%s", ports)
 	}
 	if out, err := h.try("pgrep", "-a", "^bty"); err == nil {

@@ -95,6 +95,7 @@ func TestEarlyHangup(t *testing.T) {
 	}
 	h.checkHangupIsFirst("bty-web")
 	h.checkHangupIsFirst("bty-tftp")
+	h.checkHangupIsFirst("bty-cache")
 }
 
 // checkHangupIsFirst looks at the order in which a daemon's packages begin, which does not depend on

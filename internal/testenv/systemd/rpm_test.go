@@ -35,7 +35,7 @@ func TestRPM(t *testing.T) {
 		t.Errorf("the scripts made the folders %q", owner)
 	}
 	h.checkRPM(version)
-	for _, unit := range slices.Concat(services, sockets) {
+	for _, unit := range slices.Concat(services, sockets, caches) {
 		if state := h.property(unit, "ActiveState"); state != "inactive" {
 			t.Errorf("after the installation %s is %s", unit, state)
 		}

@@ -67,7 +67,8 @@ func TestSandboxes(t *testing.T) {
 		h.start()
 		h.write("/usr/local/bin/probe", string(program), 0o755)
 		for service, want := range map[string]string{
-			"bty-web":    "boot db inet inet6 netlink report state",
+			"bty-web":    "boot cache db inet inet6 netlink report state",
+			"bty-cache":  "cache images inet inet6",
 			"bty-tftp":   "inet inet6 report",
 			"bty-sniff":  "report",
 			"bty-backup": "control",

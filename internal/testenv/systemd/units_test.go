@@ -10,7 +10,7 @@ import (
 )
 
 // daemons have a service each; tests of one kind of promise go through all of them.
-var daemons = []string{"bty-web", "bty-tftp", "bty-sniff"}
+var daemons = []string{"bty-web", "bty-tftp", "bty-sniff", "bty-cache"}
 
 // Each systemd understands every unit as it was installed, and finds each service as well shut in as
 // docs/systemd.md says.

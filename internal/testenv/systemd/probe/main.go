@@ -43,6 +43,8 @@ func main() {
 		"db":      func() error { f, err := os.Open("/var/lib/bty/bty.db"); f.Close(); return err },
 		"control": connect("/run/bty/control.sock"),
 		"report":  connect("/run/bty/report.sock"),
+		"cache":   connect("/run/bty/cache.sock"),
+		"images":  create("/var/cache/bty"),
 	} {
 		if try() == nil {
 			fmt.Println(name)
