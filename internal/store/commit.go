@@ -112,7 +112,7 @@ var (
 // the others untouched; one that fails later has the batch begun again without it.
 func (s *Store) commit(batch []*request) {
 	for {
-		spoiler := -1
+		spoiler, before := -1, s.merge
 		var changes []change
 		err := s.db.Update(func(tx *bolt.Tx) error {
 			nothing := errNothing
@@ -128,8 +128,12 @@ func (s *Store) commit(batch []*request) {
 					nothing = nil
 				}
 			}
+			if nothing == nil {
+				return s.step(tx)
+			}
 			return nothing
 		})
+		s.settle(err == nil || errors.Is(err, errNothing), before)
 		if spoiler >= 0 {
 			close(batch[spoiler].done)
 			batch = append(batch[:spoiler:spoiler], batch[spoiler+1:]...)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -90,7 +89,7 @@ func decodeFacts(key, raw []byte) (f facts, err error) {
 		}
 	}
 	if r.bad || len(r.rest) > 0 || flags&^factsKnown != 0 {
-		return facts{}, &ValueError{string(bucketFacts), append([]byte(nil), key...), errors.New("it is no row of facts")}
+		return facts{}, &ValueError{string(bucketFacts), append([]byte(nil), key...), errNoRow}
 	}
 	return f, nil
 }

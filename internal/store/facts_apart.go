@@ -6,7 +6,8 @@ import (
 	"bty/internal/machine"
 )
 
-// factsApart gives the facts of each machine a row of their own.
+// factsApart gives the facts of each machine a row of their own. In schema 3 those that changed last stood
+// in a bucket recent.
 func factsApart(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketFacts, bucketRecent} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -41,4 +42,21 @@ func (t *Tx) wholeMachines() (all []machine.Machine, err error) {
 		return err
 	})
 	return all, err
+}
+
+// factsLogged gives what changes of facts a log, and brings what was recent to where all others are.
+func factsLogged(tx *bolt.Tx) error {
+	log, err := tx.CreateBucketIfNotExists(bucketLatest)
+	if err != nil {
+		return err
+	}
+	if err := log.SetSequence(0); err != nil {
+		return err
+	}
+	facts := tx.Bucket(bucketFacts)
+	facts.FillPercent = factsFill
+	if err := tx.Bucket(bucketRecent).ForEach(facts.Put); err != nil {
+		return err
+	}
+	return tx.DeleteBucket(bucketRecent)
 }

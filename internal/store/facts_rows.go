@@ -2,35 +2,77 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
-	"slices"
+	"math"
 
 	bolt "go.etcd.io/bbolt"
 
 	"bty/internal/machine"
 )
 
-// The facts of a machine are in one of two buckets. What changes is written to recent, which stays
-// small, so that however many machines a commit is about, its rows stand in few pages. When there
-// are too many of them, the next ones in the order of their MACs move to facts: neighbours, which
-// share a page there as well. A machine's row in recent is the one that counts.
 const (
-	maxRecent   = 2048 // rows; half of it and twice as much write more pages with 10,000 machines
-	movedRows   = 64
 	factsLength = 80  // bytes of a usual row
 	factsFill   = 0.8 // of a page that is split: rows grow a little in their first cycle
 )
 
-// rawFacts is the row that counts, and whether it is a recent one.
-func (t *Tx) rawFacts(mac machine.MAC) (raw []byte, isRecent bool) {
-	if raw = t.tx.Bucket(bucketRecent).Get(mac[:]); raw != nil {
-		return raw, true
-	}
-	return t.tx.Bucket(bucketFacts).Get(mac[:]), false
-}
+var errNoRow = errors.New("it is no row of facts")
 
 // hasFacts reports whether the file has facts apart; one of an older schema has not.
 func (t *Tx) hasFacts() bool { return t.tx.Bucket(bucketFacts) != nil }
+
+// rawFacts is the row that counts of a machine, nil without one.
+func (t *Tx) rawFacts(mac machine.MAC) []byte {
+	if raw, isLatest := t.latestFacts(mac); isLatest {
+		return raw
+	}
+	return t.tx.Bucket(bucketFacts).Get(mac[:])
+}
+
+// latestFacts is what the log says of a machine, if it says anything.
+func (t *Tx) latestFacts(mac machine.MAC) (raw []byte, found bool) {
+	log := t.tx.Bucket(bucketLatest)
+	if log == nil { // of schema 3
+		raw = t.tx.Bucket(bucketRecent).Get(mac[:])
+		return raw, raw != nil
+	}
+	if t.latest == nil {
+		raw, found, sure := t.store.latest.at(mac, t.firstLatest(log), log.Sequence())
+		if sure {
+			return raw, found
+		}
+		t.readLog(log)
+	}
+	raw, found = t.latest[mac]
+	return raw, found
+}
+
+// firstLatest is where the log of this snapshot begins. The committer's is never behind what is in memory.
+func (t *Tx) firstLatest(log *bolt.Bucket) uint64 {
+	if t.tx.Writable() {
+		return math.MaxUint64
+	}
+	if t.first == 0 {
+		t.first = log.Sequence() + 1
+		if key, _ := log.Cursor().First(); len(key) == 8 {
+			t.first = binary.BigEndian.Uint64(key)
+		}
+	}
+	return t.first
+}
+
+// readLog reads the whole log, for a snapshot that is older than what is in memory.
+func (t *Tx) readLog(log *bolt.Bucket) {
+	t.latest = map[machine.MAC][]byte{}
+	_ = log.ForEach(func(key, raw []byte) error {
+		mac, facts, err := readLatest(key, raw)
+		if err != nil {
+			facts = []byte{} // which is refused when it is read
+		}
+		t.latest[mac] = facts
+		return nil
+	})
+}
 
 // complement brings the facts to the rest of a machine.
 func complement(m *machine.Machine, raw []byte) error {
@@ -49,50 +91,29 @@ func (t *Tx) putFacts(m machine.Machine, was rows) error {
 	if bytes.Equal(raw, was.facts) {
 		return nil
 	}
-	if err := t.putRaw(bucketRecent, m.MAC[:], raw); err != nil || was.isRecent {
+	return t.appendLatest(m.MAC, raw)
+}
+
+// appendLatest says what counts of a machine from now on.
+func (t *Tx) appendLatest(mac machine.MAC, facts []byte) error {
+	log := t.tx.Bucket(bucketLatest)
+	log.FillPercent = 0.95 // keys only ever grow
+	t.wrote = true
+	sequence, err := log.NextSequence()
+	if err != nil {
 		return err
 	}
-	return t.count(+1)
+	if err := t.putRaw(bucketLatest, latestKey(sequence), latestRow(mac, facts)); err != nil {
+		return err
+	}
+	t.store.latest.add(mac, sequence, facts)
+	return nil
 }
 
-// count keeps how many rows are recent, in the sequence of the bucket, and moves some if there are
-// too many.
-func (t *Tx) count(n int) error {
-	recent := t.tx.Bucket(bucketRecent)
-	rows := max(0, int(recent.Sequence())+n)
-	if rows <= maxRecent {
-		return recent.SetSequence(uint64(rows))
-	}
-	moved, err := t.move(recent)
-	return errors.Join(err, recent.SetSequence(uint64(max(0, rows-moved))))
-}
-
-// move takes the next recent rows to where all others are.
-func (t *Tx) move(recent *bolt.Bucket) (moved int, err error) {
-	from := t.store.moved
-	var keys, rows [][]byte
-	cursor := recent.Cursor()
-	key, raw := cursor.Seek(from[:])
-	for ; key != nil && len(keys) < movedRows; key, raw = cursor.Next() {
-		keys, rows = append(keys, slices.Clone(key)), append(rows, raw)
-	}
-	t.store.moved = machine.MAC{} // from the first on, unless there are more
-	copy(t.store.moved[:], key)
-	t.tx.Bucket(bucketFacts).FillPercent = factsFill
-	for i, key := range keys {
-		if err := t.putRaw(bucketFacts, key, rows[i]); err != nil {
-			return i, err
-		}
-		if err := t.delete(bucketRecent, key); err != nil {
-			return i, err
-		}
-	}
-	return len(keys), nil
-}
-
+// deleteFacts leaves no facts of a machine. What the log says of it has to be taken back there.
 func (t *Tx) deleteFacts(mac machine.MAC) error {
-	if t.tx.Bucket(bucketRecent).Get(mac[:]) != nil {
-		if err := errors.Join(t.delete(bucketRecent, mac[:]), t.count(-1)); err != nil {
+	if _, isLatest := t.latestFacts(mac); isLatest {
+		if err := t.appendLatest(mac, nil); err != nil {
 			return err
 		}
 	}
@@ -101,26 +122,21 @@ func (t *Tx) deleteFacts(mac machine.MAC) error {
 
 // factsInOrder returns what finds the facts of machines that are asked for in the order of their
 // MACs: it goes along beside them.
-func (t *Tx) factsInOrder() func(mac []byte) []byte {
-	recent, all := inOrder(t.tx.Bucket(bucketRecent)), inOrder(t.tx.Bucket(bucketFacts))
-	return func(mac []byte) []byte {
-		if raw := recent(mac); raw != nil {
-			return raw
-		}
-		return all(mac)
-	}
-}
-
-func inOrder(bucket *bolt.Bucket) func(key []byte) []byte {
-	cursor := bucket.Cursor()
+func (t *Tx) factsInOrder() func(mac machine.MAC) []byte {
+	cursor := t.tx.Bucket(bucketFacts).Cursor()
 	at, raw := cursor.First()
-	return func(key []byte) []byte {
-		for at != nil && bytes.Compare(at, key) < 0 {
+	return func(mac machine.MAC) []byte {
+		for at != nil && bytes.Compare(at, mac[:]) < 0 {
 			at, raw = cursor.Next()
 		}
-		if !bytes.Equal(at, key) {
+		if changed, isLatest := t.latestFacts(mac); isLatest {
+			return changed
+		}
+		if !bytes.Equal(at, mac[:]) {
 			return nil
 		}
 		return raw
 	}
 }
+
+func latestKey(sequence uint64) []byte { return binary.BigEndian.AppendUint64(nil, sequence) }

@@ -72,7 +72,7 @@ func TestPutMachineWritesWhatDiffers(t *testing.T) {
 	m := machine.New(mac(1), time.Unix(1, 0).UTC())
 	m.Intent.Labels = []string{"a"}
 	rows := func(tx *Tx) (intent, facts []byte) {
-		facts, _ = tx.rawFacts(m.MAC)
+		facts = tx.rawFacts(m.MAC)
 		return bytes.Clone(tx.tx.Bucket(bucketMachines).Get(m.MAC[:])), bytes.Clone(facts)
 	}
 	for i, step := range []struct {

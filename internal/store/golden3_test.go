@@ -86,7 +86,7 @@ func TestMigrateFromSchema2(t *testing.T) {
 
 // A backup of an older release is looked into as it is, without being migrated.
 func TestCopiesOfOlderSchemas(t *testing.T) {
-	for file, want := range map[string][]machine.Machine{goldenFile: schema1().Machines, goldenFile2: schema2().Machines, goldenFile3: schema3().Machines} {
+	for file, want := range map[string][]machine.Machine{goldenFile: schema1().Machines, goldenFile2: schema2().Machines, goldenFile3: schema3().Machines, goldenFile4: schema4().Machines} {
 		kept, err := OpenCopy(copied(t, file), func() {})
 		if err != nil {
 			t.Fatal(err)

@@ -20,11 +20,10 @@ type settled struct {
 
 // rows are what a file has of one machine.
 type rows struct {
-	mac      machine.MAC
-	settled  machine.Machine // without its facts, but in files of older schemas
-	found    bool
-	facts    []byte
-	isRecent bool
+	mac     machine.MAC
+	settled machine.Machine // without its facts, but in files of older schemas
+	found   bool
+	facts   []byte
 }
 
 // rowsOf finds them. A use case that reads a machine mostly writes it next, which needs them again.
@@ -35,7 +34,7 @@ func (t *Tx) rowsOf(mac machine.MAC) (r rows, err error) {
 	r.mac = mac
 	r.settled, r.found, err = recall(t, &t.store.machines, bucketMachines, mac, mac[:])
 	if t.hasFacts() {
-		r.facts, r.isRecent = t.rawFacts(mac)
+		r.facts = t.rawFacts(mac)
 	}
 	if err == nil && t.tx.Writable() {
 		t.last = &r
@@ -88,7 +87,7 @@ func (t *Tx) CountMachines() int { return t.tx.Bucket(bucketMachines).Stats().Ke
 
 // EachMachine calls fn for every machine in the order of their MACs.
 func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
-	var factsAt func(mac []byte) []byte
+	var factsAt func(machine.MAC) []byte
 	if t.hasFacts() {
 		factsAt = t.factsInOrder()
 	}
@@ -101,7 +100,7 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 		copy(mac[:], key)
 		m, err := remember(&t.store.machines, bucketMachines, mac, key, raw)
 		if err == nil && factsAt != nil {
-			err = complement(&m, factsAt(key))
+			err = complement(&m, factsAt(mac))
 		}
 		if err != nil {
 			return err

@@ -13,12 +13,13 @@ var migrations = []func(*bolt.Tx) error{
 	firstBuckets,    // to schema 1
 	operatorBuckets, // to schema 2
 	factsApart,      // to schema 3
+	factsLogged,     // to schema 4
 }
 
 // buckets lists what a file of the newest schema must have.
 var buckets = [][]byte{
 	bucketMachines, bucketHardware, bucketTrees, bucketImages, bucketEvents,
-	bucketSettings, bucketTokens, bucketRules, bucketDropped, bucketFacts, bucketRecent,
+	bucketSettings, bucketTokens, bucketRules, bucketDropped, bucketFacts, bucketLatest,
 }
 
 // operatorBuckets is for what the operator sets beside machines and images.

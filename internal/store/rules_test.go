@@ -135,7 +135,7 @@ func TestMachinesFromBeforeRules(t *testing.T) {
 				return err
 			}
 		}
-		return errors.Join(tx.DeleteBucket(bucketFacts), tx.DeleteBucket(bucketRecent), setSchema(tx, 1))
+		return errors.Join(tx.DeleteBucket(bucketFacts), tx.DeleteBucket(bucketLatest), setSchema(tx, 1))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -34,7 +35,11 @@ func OpenCopy(path string, breathe func()) (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Copy{&Store{db: db}}, nil
+	c := &Copy{&Store{db: db}}
+	if err := c.store.loadLatest(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return c, nil
 }
 
 // View runs fn on the copy. It may lack the buckets of newer schemas: ask Schema.

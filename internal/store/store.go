@@ -7,7 +7,8 @@
 //	          created_by  -> version of bty-web that made the file
 //	machines  MAC (6)     -> 0x01 JSON of settled: what machine.Machine has beside its facts
 //	facts     MAC (6)     -> 0x01 and the bytes of facts: what changes with its contacts
-//	recent    MAC (6)     -> the same of the machines whose facts changed last; this one counts
+//	latest    number (8, BE) -> 0x01 MAC and a row as in facts, in the order of the changes: the newest
+//	                         of a machine counts; without the row, the machine was deleted
 //	hardware  MAC (6)     -> 0x01 JSON of machine.Hardware
 //	trees     MAC (6)     -> 0x01 JSON of the hardware tree, as it is served
 //	images    ref (32)    -> 0x01 JSON of catalog.Entry
@@ -19,7 +20,8 @@
 //	          mark        -> 0x01 JSON text, another after each change of rules
 //	dropped   ref (32)    -> 0x01 JSON of when the operator deleted a catalog entry that a file may name again
 //
-// Every value begins with a version byte. Schemas 1 and 2 had all of machine.Machine in machines. An acknowledged Update is on disk: bbolt syncs the
+// Every value begins with a version byte. Schemas 1 and 2 had all of machine.Machine in machines; schema 3
+// had the facts that changed last in recent, by MAC. An acknowledged Update is on disk: bbolt syncs the
 // data and then the meta page that makes it visible.
 package store
 
@@ -63,7 +65,8 @@ type Store struct {
 	images   memo[catalog.ImageRef, catalog.Entry]
 	events   *index
 	rules    rulesCache
-	moved    machine.MAC // up to which facts were moved; the committer's alone
+	latest   *latest
+	merge    merge // the committer's alone
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
@@ -88,6 +91,9 @@ func Open(path, version string) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}
+	if err := s.loadLatest(); err != nil {
+		return nil, errors.Join(err, s.Abandon())
+	}
 	err = s.View(func(tx *Tx) error { s.events = newIndex(tx.NewestEvent()); return nil })
 	return s, err
 }

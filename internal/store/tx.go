@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+
+	"bty/internal/machine"
 )
 
 // Tx is one transaction. What it returns stays valid after it ends.
@@ -19,6 +21,9 @@ type Tx struct {
 	hardware *bolt.Cursor // of a transaction that only reads
 	last     *rows        // the machine that was read last, in one that may write
 
+	first  uint64                 // row of the log of facts, once it was asked for
+	latest map[machine.MAC][]byte // that log, of a snapshot that memory does not reach back to
+
 	changes []change // of events
 }
 
@@ -26,7 +31,8 @@ var (
 	bucketMeta     = []byte("meta")
 	bucketMachines = []byte("machines")
 	bucketFacts    = []byte("facts")
-	bucketRecent   = []byte("recent")
+	bucketLatest   = []byte("latest")
+	bucketRecent   = []byte("recent") // of schema 3
 	bucketHardware = []byte("hardware")
 	bucketTrees    = []byte("trees")
 	bucketImages   = []byte("images")

@@ -56,8 +56,15 @@ var typed = map[string]func(key []byte) any{
 // legible reports a value that this release could not read later. Events and trees, of which there
 // are many bytes, are only looked at as JSON.
 func legible(bucket, key, raw []byte) error {
-	if string(bucket) == string(bucketFacts) || string(bucket) == string(bucketRecent) {
+	switch string(bucket) {
+	case string(bucketFacts):
 		_, err := decodeFacts(key, raw)
+		return err
+	case string(bucketLatest):
+		mac, facts, err := readLatest(key, raw)
+		if err == nil && facts != nil {
+			_, err = decodeFacts(mac[:], facts)
+		}
 		return err
 	}
 	if value, ok := typed[string(bucket)]; ok {
