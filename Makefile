@@ -146,8 +146,6 @@ test-long: setup-test build ipxe live roots ## what takes too long for every cha
 bench: setup-bench build kernel peers ## ratios measured side by side, for docs/benchmarks.md (ONLY=fleet,streams runs these parts)
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/bench -build $(BUILD) $(if $(ONLY),-only $(ONLY))
 ifeq ($(ONLY),)
-	@echo; echo "## a flash against the shell pipeline, side by side"; echo
-	@$(GO) test -run '^$$' -bench BenchmarkFlash -benchtime $(ROUNDS)x -timeout 60m ./internal/flash
 	@echo; echo "## the live environment against an init that prints one line, side by side"; echo
 	@$(GO) test -run '^$$' -bench BenchmarkBoot -benchtime $(ROUNDS)x -timeout 20m ./internal/liveenv
 	@echo; echo "## one contact, durable before it is answered, without HTTP"; echo

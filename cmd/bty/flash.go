@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ func parseOrder(args []string) (order, error) {
 	f.BoolVar(&o.yes, "yes", false, "")
 	f.BoolVar(&o.json, "json", false, "")
 	f.BoolVar(&o.req.Verify, "verify", false, "")
+	f.BoolVar(&o.req.NoDigest, "no-digest", false, "")
 	f.BoolVar(&o.req.Grow, "grow", false, "")
 	digest := f.String("sha256", "", "")
 	format := f.String("format", "", "")
@@ -44,6 +46,9 @@ func parseOrder(args []string) (order, error) {
 		return o, failf(codeUsage, "--disk is missing: a serial number or a path; bty disks lists them")
 	case o.req.Source == "-" && !o.yes:
 		return o, failf(codeUsage, "--image - needs --yes: standard input is the image, so nobody can answer there")
+	}
+	if o.req.NoDigest && *digest != "" {
+		return o, failf(codeUsage, "--no-digest and --sha256 exclude each other: a digest is checked by computing it")
 	}
 	var err error
 	if *digest != "" {
@@ -71,7 +76,7 @@ func flashDisk(ctx context.Context, e env, args []string) error {
 		err = errors.Join(err, writeJSON(e.stdout, result))
 	} else if err == nil {
 		console.Line("%s is on %s: %s written in %.1f s, SHA-256 of the image %s", agent.Redact(o.req.Source),
-			result.Disk.Path, agent.Bytes(result.BytesWritten), result.Seconds, result.SHA256)
+			result.Disk.Path, agent.Bytes(result.BytesWritten), result.Seconds, cmp.Or(result.SHA256, "not computed"))
 	}
 	return err
 }

@@ -34,6 +34,7 @@ Options of flash:
   --disk D       serial number as "bty disks" prints it, or a path like /dev/sda
   --sha256 HEX   digest that the image's bytes must have as they are transferred
   --format F     img, img.gz, img.zst, img.xz, img.bz2, qcow2 (default: by name and content)
+  --no-digest    do not compute the SHA-256 of the image
   --grow         let the last partition end with the disk (not the file system in it)
   --verify       read the disk back before it is made bootable, and compare
   --yes          do not ask; without it the word "yes" must be typed on a terminal

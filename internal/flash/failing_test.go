@@ -8,8 +8,8 @@ import (
 	"bty/internal/disk/faulty"
 )
 
-// span is in bytes.
-func span(from, to int64) faulty.Span { return faulty.Span{From: from, To: to} }
+// within is in bytes.
+func within(from, to int64) faulty.Span { return faulty.Span{From: from, To: to} }
 
 const failingSize = 24 * mib
 
@@ -53,12 +53,12 @@ func TestLyingDisk(t *testing.T) {
 		faults faulty.Faults
 		says   string
 	}{
-		"a bit turned":             {faulty.Faults{Flip: span(9*mib+77, 9*mib+78)}, "between the bytes 9437184 and 10485760"},
-		"a sector lost":            {faulty.Faults{Drop: span(20*mib, 20*mib+512)}, "between the bytes 20971520 and 22020096"},
-		"zeros lost":               {faulty.Faults{LazyPunch: true, Drop: span(12*mib+4096, 12*mib+8192)}, "between the bytes 12582912 and 13631488"},
-		"the first block lost":     {faulty.Faults{Drop: span(0, 512)}, "byte 0 is not"},
-		"a bit turned at the end":  {faulty.Faults{Flip: span(failingSize-99, failingSize-98)}, "byte 25165725 is not"},
-		"a bit turned in the head": {faulty.Faults{Flip: span(mib, mib+1)}, "byte 1048576 is not"},
+		"a bit turned":             {faulty.Faults{Flip: within(9*mib+77, 9*mib+78)}, "between the bytes 9437184 and 10485760"},
+		"a sector lost":            {faulty.Faults{Drop: within(20*mib, 20*mib+512)}, "between the bytes 20971520 and 22020096"},
+		"zeros lost":               {faulty.Faults{LazyPunch: true, Drop: within(12*mib+4096, 12*mib+8192)}, "between the bytes 12582912 and 13631488"},
+		"the first block lost":     {faulty.Faults{Drop: within(0, 512)}, "byte 0 is not"},
+		"a bit turned at the end":  {faulty.Faults{Flip: within(failingSize-99, failingSize-98)}, "byte 25165725 is not"},
+		"a bit turned in the head": {faulty.Faults{Flip: within(mib, mib+1)}, "byte 1048576 is not"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, res, err := failing(t, tc.faults, false); err != nil || res.ReadBack {
@@ -86,12 +86,12 @@ func TestFailingDisk(t *testing.T) {
 		says   string
 		ends   bool // nothing of the ends can be on the disk
 	}{
-		"writes in the middle":   {faulty.Faults{Refuse: span(9*mib+mib/2, 10*mib)}, false, ErrWrite, "write /dev/loop", true},
-		"zeroes in the middle":   {faulty.Faults{Refuse: span(13*mib, 13*mib+512)}, false, ErrWrite, "at byte 1", true},
-		"the last bytes":         {faulty.Faults{Refuse: span(failingSize-512, failingSize)}, false, ErrWrite, "wipe the end", false},
-		"the first block":        {faulty.Faults{Refuse: span(0, 512)}, false, ErrWrite, "wipe the beginning", false},
+		"writes in the middle":   {faulty.Faults{Refuse: within(9*mib+mib/2, 10*mib)}, false, ErrWrite, "write /dev/loop", true},
+		"zeroes in the middle":   {faulty.Faults{Refuse: within(13*mib, 13*mib+512)}, false, ErrWrite, "at byte 1", true},
+		"the last bytes":         {faulty.Faults{Refuse: within(failingSize-512, failingSize)}, false, ErrWrite, "wipe the end", false},
+		"the first block":        {faulty.Faults{Refuse: within(0, 512)}, false, ErrWrite, "wipe the beginning", false},
 		"flushes":                {faulty.Faults{FailSync: true}, false, ErrWrite, "flush", true},
-		"reads, and it is asked": {faulty.Faults{Unread: span(10*mib, 10*mib+512)}, true, ErrVerify, "read /dev/loop", true},
+		"reads, and it is asked": {faulty.Faults{Unread: within(10*mib, 10*mib+512)}, true, ErrVerify, "read /dev/loop", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, _, _, err := failing(t, tc.faults, tc.verify)

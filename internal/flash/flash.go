@@ -22,11 +22,12 @@ import (
 
 // Request says which image goes on which disk.
 type Request struct {
-	Source string         // what origin.Open takes
-	Origin origin.Options // how to get it; its Size, Digest and Proven follow from those below
-	Format catalog.Format // declared format; the source's name and its content have their say, too
-	Digest catalog.Digest // of the bytes as transferred; zero = not known
-	Size   int64          // length of the bytes as transferred; 0 = not known
+	Source   string         // what origin.Open takes
+	Origin   origin.Options // how to get it; its Size, Digest and Proven follow from those below
+	Format   catalog.Format // declared format; the source's name and its content have their say, too
+	Digest   catalog.Digest // of the bytes as transferred; zero = not known
+	NoDigest bool           // do not even compute it: none is declared, and nobody wants to know
+	Size     int64          // length of the bytes as transferred; 0 = not known
 
 	// The disk, by one of the two.
 	Serial string
@@ -56,7 +57,8 @@ type Result struct {
 	Grown       int64          // bytes that the last partition became larger by
 	Retries     int            // connections that were broken and taken up again
 	Duration    time.Duration
-	Bottleneck  string   // what the rest waited for: network, digest, decode or write
+	Bottleneck  string   // what the rest waited for: network, digest, decode or disk
+	Efforts     Efforts  // what each of these took
 	Notes       []string // for people
 }
 
@@ -69,6 +71,7 @@ type job struct {
 	pump   *pump
 	image  *diskimage.Reader
 	meter  *meter
+	clock  *clock
 	edges  *edges
 	memo   *memo // nil: nobody asked to read the disk back
 	res    Result
@@ -80,7 +83,7 @@ type job struct {
 // Run flashes. It returns after the last of its goroutines has ended. The error is an *Error.
 func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
 	began := time.Now()
-	j := &job{req: req, log: req.Log, meter: newMeter(report)}
+	j := &job{req: req, log: req.Log, meter: newMeter(report), clock: newClock()}
 	if req.Verify {
 		j.memo = newMemo()
 	}
@@ -143,6 +146,8 @@ func (j *job) openDisk() error {
 	}
 	path := j.req.Target
 	switch {
+	case j.req.NoDigest && !j.req.Digest.IsZero():
+		return kind(ErrRequest, errors.New("a digest is declared, and none is to be computed"))
 	case (path == "") == (j.req.Serial == ""):
 		return kind(ErrRequest, errors.New("name the disk, by its serial number or by its path"))
 	case path == "":
@@ -198,7 +203,7 @@ func (j *job) openSource(ctx context.Context) error {
 		j.req.Digest = src.Digest() // that of a registry's manifest
 	}
 	j.meter.total(max(src.Size(), j.req.Size, 0))
-	j.pump = startPump(ctx, src, j.meter)
+	j.pump = startPump(ctx, src, j.meter, j.clock, !j.req.NoDigest || !j.req.Digest.IsZero())
 	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size(), At: src.At()})
 	if err != nil {
 		return imageError(err)

@@ -15,6 +15,7 @@ const (
 	blockSize  = 512 << 10
 	blockCount = 24       // read ahead of the decoder, 12 MiB
 	blockFill  = 64 << 10 // a block is passed on when so much is in it
+	sampled    = 8        // of the reads, one in so many is measured: a thread of its own costs where there is waiting
 )
 
 // pump reads the source ahead on a goroutine of its own and gives every block to two others:
@@ -23,6 +24,9 @@ type pump struct {
 	ctx   context.Context
 	src   io.Reader
 	meter *meter
+	clock *clock
+
+	digests bool // else p.digest stays zero
 
 	free     chan *block
 	toDigest chan *block
@@ -36,7 +40,7 @@ type pump struct {
 	n      int64
 
 	// Where time went, in nanoseconds.
-	inSource, inFree, starved atomic.Int64
+	inFree, starved atomic.Int64
 }
 
 type block struct {
@@ -45,9 +49,9 @@ type block struct {
 	refs atomic.Int32
 }
 
-func startPump(ctx context.Context, src io.Reader, m *meter) *pump {
+func startPump(ctx context.Context, src io.Reader, m *meter, c *clock, digest bool) *pump {
 	p := &pump{
-		ctx: ctx, src: src, meter: m,
+		ctx: ctx, src: src, meter: m, clock: c, digests: digest,
 		free: make(chan *block, blockCount), toDigest: make(chan *block, blockCount), toRead: make(chan *block, blockCount),
 		ended: make(chan struct{}),
 	}
@@ -62,13 +66,17 @@ func startPump(ctx context.Context, src io.Reader, m *meter) *pump {
 func (p *pump) fetch() {
 	defer close(p.toDigest)
 	defer close(p.toRead)
-	for p.err == nil {
+	for turn := 0; p.err == nil; turn++ {
 		b, ok := p.take()
 		if !ok {
 			p.err = context.Cause(p.ctx)
 			return
 		}
-		p.err = p.fill(b)
+		times := int64(0)
+		if turn%sampled == 0 {
+			times = sampled
+		}
+		p.clock.network.do(times, func() { p.err = p.fill(b) })
 		if b.n == 0 {
 			continue
 		}
@@ -90,7 +98,6 @@ func (p *pump) take() (*block, bool) {
 }
 
 func (p *pump) fill(b *block) error {
-	defer since(time.Now(), &p.inSource)
 	if b.buf == nil {
 		b.buf = make([]byte, blockSize)
 	}
@@ -109,10 +116,14 @@ func (p *pump) sum() {
 	defer close(p.ended)
 	h := sha256.New()
 	for b := range p.toDigest {
-		h.Write(b.buf[:b.n])
+		if p.digests {
+			p.clock.digest.do(1, func() { h.Write(b.buf[:b.n]) })
+		}
 		p.release(b)
 	}
-	h.Sum(p.digest[:0])
+	if p.digests {
+		h.Sum(p.digest[:0])
+	}
 }
 
 func (p *pump) release(b *block) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"bty/internal/disk"
+	"bty/internal/diskimage"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -16,6 +17,9 @@ import (
 // cellSize is how exactly damage between the edges is told: a sum is kept for each cell, 8 bytes
 // for a MiB of the image.
 const cellSize = 1 << 20
+
+// grain is what is summed at a time; loads begin at multiples of it.
+const grain = diskimage.Grain
 
 // readers is how many reads are in flight while the disk is read back.
 const readers = 3
@@ -25,42 +29,61 @@ const readers = 3
 // lost write and a flipped bit as well as a long one.
 type memo struct {
 	seed maphash.Seed
+	zero uint64 // of a whole grain
 
 	mu    sync.Mutex
 	cells []uint64 // of the disk from headSize on
 	end   int64    // of what was noted
 }
 
-func newMemo() *memo { return &memo{seed: maphash.MakeSeed()} }
+func newMemo() *memo {
+	seed := maphash.MakeSeed()
+	return &memo{seed: seed, zero: maphash.Bytes(seed, make([]byte, grain))}
+}
 
-// note takes down p, which is about to be written at off, a multiple of cellSize. Only the last
-// piece of an image may end within a cell.
-func (m *memo) note(p []byte, off int64) {
-	for at := 0; at < len(p); at += cellSize {
-		cell := p[at:min(at+cellSize, len(p))]
-		m.set(off+int64(at), int64(len(cell)), maphash.Bytes(m.seed, cell))
+// note takes down a load, which is about to be written.
+func (m *memo) note(l load) {
+	length := int64(len(l.data)) + l.zeros
+	for at := int64(0); at < length; at += grain {
+		n := min(grain, length-at)
+		sum := m.zero
+		switch {
+		case l.zeros == 0:
+			sum = maphash.Bytes(m.seed, l.data[at:at+n])
+		case n < grain:
+			sum = maphash.Bytes(m.seed, make([]byte, n))
+		}
+		m.add(l.off+at, n, sum)
 	}
 }
 
-func (m *memo) set(off, n int64, sum uint64) {
+func (m *memo) add(off, n int64, sum uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := cellAt(off)
 	for len(m.cells) <= i {
 		m.cells = append(m.cells, 0)
 	}
-	m.cells[i], m.end = sum, max(m.end, off+n)
+	m.cells[i] += placed(sum, off)
+	m.end = max(m.end, off+n)
 }
 
 func cellAt(off int64) int { return int((off - headSize) / cellSize) }
 
-// same compares what was read at off with what was written there.
+// placed lets the sum of a grain depend on where the grain is: those of a cell are added up, in
+// whatever order they are written.
+func placed(sum uint64, off int64) uint64 { return sum * uint64(2*(off/grain)+1) }
+
+// same compares what was read at off, the beginning of a cell, with what was written there.
 func (m *memo) same(p []byte, off int64) error {
 	for at := 0; at < len(p); at += cellSize {
-		cell := p[at:min(at+cellSize, len(p))]
-		from := off + int64(at)
-		if maphash.Bytes(m.seed, cell) != m.cells[cellAt(from)] {
-			return fmt.Errorf("what is between the bytes %d and %d is not what was written there", from, from+int64(len(cell)))
+		end := min(at+cellSize, len(p))
+		from, sum := off+int64(at), uint64(0)
+		for g := at; g < end; g += grain {
+			sum += placed(maphash.Bytes(m.seed, p[g:min(g+grain, end)]), off+int64(g))
+		}
+		if sum != m.cells[cellAt(from)] {
+			return fmt.Errorf("what is between the bytes %d and %d is not what was written there", from, off+int64(end))
 		}
 	}
 	return nil

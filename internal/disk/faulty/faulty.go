@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -15,12 +16,13 @@ import (
 // Faults says what is wrong with a disk. The zero value is a sound one. A byte belongs to a fault
 // if its offset is in the span.
 type Faults struct {
-	Refuse    Span // writes that touch it fail with EIO
-	Unread    Span // reads that touch it fail with EIO
-	Drop      Span // writes into it succeed and change nothing
-	Flip      Span // one bit of each write that touches it is turned, at its first byte
-	FailSync  bool // every flush fails with EIO
-	LazyPunch bool // a hole that is punched keeps its old bytes
+	Refuse    Span          // writes that touch it fail with EIO
+	Unread    Span          // reads that touch it fail with EIO
+	Drop      Span          // writes into it succeed and change nothing
+	Flip      Span          // one bit of each write that touches it is turned, at its first byte
+	FailSync  bool          // every flush fails with EIO
+	LazyPunch bool          // a hole that is punched keeps its old bytes
+	Slow      time.Duration // that each write takes
 }
 
 // Span is a range of bytes; the zero value has none.
@@ -100,6 +102,7 @@ func (d *Disk) Read(_ context.Context, _ fs.FileHandle, dest []byte, off int64) 
 func (d *Disk) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64) (uint32, syscall.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	time.Sleep(d.faults.Slow)
 	if d.faults.Refuse.meets(off, len(data)) {
 		return 0, syscall.EIO
 	}

@@ -121,13 +121,16 @@ func (s *server) stop() {
 func (s *server) resident() float64 { return residentOf(s.cmd.Process.Pid) }
 
 // residentOf is the memory of a process in MiB.
-func residentOf(pid int) float64 {
+func residentOf(pid int) float64 { return memoryOf(pid, "VmRSS:") }
+
+// memoryOf is a line of /proc/PID/status in MiB, 0 if the process has ended.
+func memoryOf(pid int, line string) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	for text := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(text, line); ok {
 			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
 			return float64(kib) / 1024
 		}

@@ -17,6 +17,7 @@ complete -c bty -n '__fish_seen_subcommand_from flash' -l image -r -F -d 'URL, p
 complete -c bty -n '__fish_seen_subcommand_from flash' -l disk -x -a '(lsblk -dnpo NAME 2>/dev/null)' -d 'Serial or path'
 complete -c bty -n '__fish_seen_subcommand_from flash' -l sha256 -x -d 'Digest that the bytes must have'
 complete -c bty -n '__fish_seen_subcommand_from flash' -l format -x -a 'img img.gz img.zst img.xz img.bz2 qcow2'
+complete -c bty -n '__fish_seen_subcommand_from flash' -l no-digest -d 'Do not compute the digest'
 complete -c bty -n '__fish_seen_subcommand_from flash' -l grow -d 'Let the last partition end with the disk'
 complete -c bty -n '__fish_seen_subcommand_from flash' -l verify -d 'Read the disk back and compare'
 complete -c bty -n '__fish_seen_subcommand_from flash' -l yes -d 'Do not ask'

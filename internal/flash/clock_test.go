@@ -1,0 +1,61 @@
+package flash
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"bty/internal/disk/faulty"
+)
+
+// The result names what the rest waited for, and what each stage took.
+func TestBottleneck(t *testing.T) {
+	img := bytes.Repeat(picture(mib, 4), 24)
+	for name, tc := range map[string]struct {
+		pause time.Duration // before each MiB of the network
+		slow  time.Duration // each write to the disk
+		xz    bool
+		want  string
+	}{
+		"network": {pause: 20 * time.Millisecond, want: byNetwork},
+		"disk":    {slow: 8 * time.Millisecond, want: byDisk},
+		"decoder": {xz: true, want: byDecode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, d := faulty.New(t, 24*mib, oldByte)
+			d.Set(faulty.Faults{Slow: tc.slow})
+			published, file := img, "a.img"
+			if tc.xz {
+				published, file = tool(t, picture(24*mib, 5), "xz", "-0"), "a.img.xz"
+			}
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.ServeContent(&slowly{w, tc.pause}, r, file, time.Time{}, bytes.NewReader(published))
+			}))
+			defer srv.Close()
+			res, err := Run(t.Context(), Request{Source: srv.URL + "/" + file, Target: path}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := res.Efforts
+			if res.Bottleneck != tc.want {
+				t.Errorf("limited by %s: %+v", res.Bottleneck, e)
+			}
+			if e.Network.Seconds <= 0 || e.Digest.Seconds <= 0 || e.Disk.Seconds <= 0 || e.Digest.CPU <= 0 || e.Disk.CPU <= 0 {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
+// slowly waits before each write.
+type slowly struct {
+	http.ResponseWriter
+	pause time.Duration
+}
+
+func (s *slowly) Write(p []byte) (int, error) {
+	time.Sleep(s.pause * time.Duration(len(p)) / mib)
+	return s.ResponseWriter.Write(p)
+}
