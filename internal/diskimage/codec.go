@@ -9,7 +9,6 @@ import (
 
 	"github.com/dsnet/compress/bzip2"
 	"github.com/klauspost/compress/gzip"
-	"github.com/therootcompany/xz"
 )
 
 // codec is one row of the table of formats. open returns the decoder and what AtLeast tells.
@@ -42,8 +41,7 @@ func openGzip(src *bufio.Reader, _ Options) (decoder, int64, error) {
 const maxDict = 128 << 20
 
 func openXZ(src *bufio.Reader, _ Options) (decoder, int64, error) {
-	z, err := xz.NewReader(src, maxDict)
-	return plain{z}, 0, err
+	return newXZ(src, runtime.GOMAXPROCS(0))
 }
 
 func openBzip2(src *bufio.Reader, _ Options) (decoder, int64, error) {
