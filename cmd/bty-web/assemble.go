@@ -47,6 +47,7 @@ type app struct {
 	boot     *bootFolder
 	logs     *machinelog.Logs
 	cache    *imagecache.Keeper
+	tags     *library.Follower
 	doctor   *checkup.Checkup
 	live     *live.Live
 	web      web.Config
@@ -89,6 +90,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		return nil, err
 	}
 	a := &app{settings: chosen, fleet: machines, images: images, state: state, book: book, boot: folder, logs: logs, cache: keeper}
+	a.tags = &library.Follower{Library: images, Every: func() time.Duration { return time.Duration(chosen.Loaded().ORAS.TagSeconds) * time.Second }, Log: log}
 	a.backups = backup.New(backup.Config{
 		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,
 		Parallel: cfg.Tuning.BackupMaxParallel, Largest: int64(cfg.Tuning.MaxUploadBytes), Schedule: chosen.Backup, Ran: chosen.Refresh, Switch: restores.comeBack, Last: restores.last,

@@ -84,6 +84,7 @@ func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, list
 		daemon.Func("state", a.state.Run),
 		catalogFile(a.images, log),
 		daemon.Func("image cache", a.cache.Run),
+		daemon.Func("tags of images", a.tags.Run),
 		daemon.Func("event index", a.state.Index),
 		daemon.Func("event log", a.book.Tend),
 		daemon.Func("live streams", a.live.Run),

@@ -21,6 +21,34 @@ type Entry struct {
 	Description string    `json:"description,omitempty"`
 	Arch        string    `json:"arch,omitempty"`
 	AddedAt     time.Time `json:"added_at"`
+	Rolling     bool      `json:"rolling,omitempty"` // what its source leads to is taken by itself
+	Next        *Version  `json:"next,omitempty"`    // what its tag leads to now, if that is not Digest
+}
+
+// Version is what a tag of a registry leads to.
+type Version struct {
+	Digest   Digest    `json:"digest"`
+	Manifest string    `json:"manifest"`
+	URL      string    `json:"url"`
+	Size     int64     `json:"size"`
+	SeenAt   time.Time `json:"seen_at"` // for the first time
+}
+
+// IsTag reports whether the source is a tag of a registry, which may lead to other bytes tomorrow.
+func (e Entry) IsTag() bool {
+	return Scheme(e.Src) == "oras" && !strings.Contains(e.Src, "@")
+}
+
+// CanRoll reports whether the source may have other bytes tomorrow and nothing says that it must not.
+func (e Entry) CanRoll() bool {
+	return e.IsTag() || strings.HasPrefix(Scheme(e.Src), "http") && e.Digest.IsZero()
+}
+
+// Take makes the entry what its tag leads to now.
+func (e *Entry) Take() {
+	if n := e.Next; n != nil {
+		e.Digest, e.Manifest, e.ResolvedSrc, e.Size, e.Next = n.Digest, n.Manifest, n.URL, n.Size, nil
+	}
 }
 
 // Scheme is the scheme of a source in lower case, "" if it has none.
@@ -35,12 +63,18 @@ func Scheme(src string) string {
 // URL is where a machine fetches the image: the resolved source of an http(s) image, else the
 // source itself, which for oras:// the client resolves. A source that pins a manifest is given as
 // one that pins the blob, because existing clients take the digest of a reference for the blob's.
+// So is a tag that leads to other bytes than the machine is to get.
 func (e Entry) URL() string {
 	if Scheme(e.Src) != "oras" {
 		return cmp.Or(e.ResolvedSrc, e.Src)
 	}
-	if repository, _, pinned := strings.Cut(e.Src, "@"); pinned && e.Manifest != "" && !e.Digest.IsZero() {
+	repository, _, pinned := strings.Cut(e.Src, "@")
+	switch {
+	case e.Digest.IsZero():
+	case pinned && e.Manifest != "":
 		return repository + "@sha256:" + e.Digest.String()
+	case !pinned && e.Next != nil:
+		return e.Src[:strings.LastIndexByte(e.Src, ':')] + "@sha256:" + e.Digest.String()
 	}
 	return e.Src
 }

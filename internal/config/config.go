@@ -46,6 +46,7 @@ type Config struct {
 		CredentialsFile string // path, "" for none
 		PlainHTTP       string // list of host:port
 		Mirrors         string // list of registry=mirror
+		TagSeconds      int    // between two looks at a tag; 0 means never
 	}
 	Nbdmux struct {
 		URL string // "" means none

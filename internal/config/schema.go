@@ -125,6 +125,8 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.ORAS.PlainHTTP }),
 		must(text("oras", "mirrors", "", "mirrors that are asked before registries: registry=host[:port][/prefix] with commas between; empty: none",
 			func(c *Config) *string { return &c.ORAS.Mirrors }), pairs),
+		number("oras", "tag_seconds", 3600, 0, 31536000, "seconds between two looks at where the tag of an image leads; 0: never",
+			func(c *Config) *int { return &c.ORAS.TagSeconds }),
 		later(must(text("nbdmux", "url", "", "nbdmux server for ramboot; empty: none",
 			func(c *Config) *string { return &c.Nbdmux.URL }), webURL)),
 		text("netboot", "tftp_probe_host", "", "host whose TFTP service the pages check; empty: that of withcache.url, else this one",

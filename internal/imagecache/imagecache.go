@@ -68,7 +68,7 @@ func (k *Keeper) Changed() {
 // Hear is told what happens.
 func (k *Keeper) Hear(e event.Event) {
 	switch e.Kind {
-	case event.EntryAdded, event.EntryChanged, event.EntryDeleted, event.EntriesImported,
+	case event.EntryAdded, event.EntryChanged, event.EntryDeleted, event.EntriesImported, event.TagMoved,
 		event.MachineCreated, event.MachineUpserted, event.MachineDeleted, event.BundleImported, event.BackupRestored,
 		event.RuleCreated, event.RuleChanged, event.RuleDeleted:
 		k.Changed()

@@ -35,12 +35,14 @@ type watch struct {
 	inUse   map[catalog.ImageRef]wire.CacheSource // nil before the first look
 	pending map[catalog.ImageRef]wire.CacheSource // to be fetched
 	seen    *holdings                             // nil before the first look
+	rolling []catalog.Entry                       // that have something new to take
+	asked   map[catalog.Digest]time.Time          // for their new bytes
 }
 
 type sum = [sha256.Size]byte
 
 func newWatch(c Config) *watch {
-	return &watch{socket: client.NewCache(c.Socket, c.Agent), dirty: true, pause: firstPause, pending: map[catalog.ImageRef]wire.CacheSource{}}
+	return &watch{socket: client.NewCache(c.Socket, c.Agent), dirty: true, pause: firstPause, pending: map[catalog.ImageRef]wire.CacheSource{}, asked: map[catalog.Digest]time.Time{}}
 }
 
 // Run watches the cache and keeps it informed until ctx ends.
@@ -78,12 +80,14 @@ func (k *Keeper) round(ctx context.Context) {
 	if w.dirty {
 		k.gather()
 	}
-	if !k.look(ctx) || ctx.Err() != nil {
+	isHere := k.look(ctx)
+	if ctx.Err() != nil {
 		return
 	}
-	if k.publish(ctx) {
+	if isHere && k.publish(ctx) {
 		k.warmPending(ctx)
 	}
+	k.roll(ctx)
 }
 
 // look asks the cache how it is, and reports whether it is there.
@@ -130,6 +134,9 @@ func (k *Keeper) missed(ctx context.Context, err error) {
 func (k *Keeper) gather() {
 	w := k.watch
 	now, err := k.Images.Published()
+	if err == nil {
+		w.rolling, err = k.Images.Rolled()
+	}
 	if err != nil {
 		k.Log.Warn("the catalog cannot be read for the image cache", message.CacheUninformed, "err", err)
 		return

@@ -23,6 +23,10 @@ type Change struct {
 	DigestURL *string
 	// Reread asks the origin again: the registry what the tag leads to, or the sha256sum file.
 	Reread bool
+	// Rolling is whether what the source leads to is taken by itself.
+	Rolling *bool
+	// Take makes the entry what its tag was seen to lead to.
+	Take bool
 	// Force lets machines that are bound to the image get other bytes than before.
 	Force bool
 }
@@ -58,7 +62,10 @@ func (l *Library) Change(ctx context.Context, ref catalog.ImageRef, want Change,
 		if err != nil {
 			return nil, err
 		}
-		after := want.apply(before)
+		after, err := want.apply(before)
+		if err != nil {
+			return nil, err
+		}
 		pin(&after)
 		c = Changed{Entry: after, Before: before}
 		if c.Users, err = usersOfOne(tx, ref); err != nil {
@@ -107,7 +114,7 @@ func isPlain(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-func (want Change) apply(e catalog.Entry) catalog.Entry {
+func (want Change) apply(e catalog.Entry) (catalog.Entry, error) {
 	for _, f := range []struct{ to, from *string }{{&e.Name, want.Name}, {&e.Description, want.Description}, {&e.Arch, want.Arch}, {&e.DigestURL, want.DigestURL}} {
 		if f.from != nil {
 			*f.to = *f.from
@@ -116,7 +123,19 @@ func (want Change) apply(e catalog.Entry) catalog.Entry {
 	if want.Format != nil {
 		e.Format = *want.Format
 	}
-	return e
+	if want.Rolling != nil {
+		e.Rolling = *want.Rolling
+	}
+	if e.Rolling && !e.CanRoll() {
+		return e, fault.New(fault.Rejected, "%s has a digest that says which bytes it is; only a tag of a registry, or a web source without a digest, can roll", e.Src)
+	}
+	if want.Take {
+		if e.Next == nil {
+			return e, fault.New(fault.Conflict, "the tag of %s leads to nothing new, as far as is known; ask the registry again", e.Name)
+		}
+		e.Take()
+	}
+	return e, nil
 }
 
 // reread asks the origin what the change wants to know, and returns how that is noted.
@@ -135,7 +154,7 @@ func (l *Library) reread(ctx context.Context, e catalog.Entry, want Change) (fun
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "could not resolve oras ref: %v", err)
 		}
-		return found.pin, nil
+		return func(e *catalog.Entry) { found.pin(e); e.Next = nil }, nil
 	case url == "":
 		return nil, fault.New(fault.Rejected, "%s has no sha256sum file that its digest could be read from; give one as sha_url", e.Src)
 	case catalog.HasUserInfo(url):
@@ -147,7 +166,7 @@ func (l *Library) reread(ctx context.Context, e catalog.Entry, want Change) (fun
 	}
 	size := l.fetchSize(ctx, e.Src)
 	return func(e *catalog.Entry) {
-		e.Digest = digest
+		e.Digest, e.Rolling = digest, false
 		if size > 0 {
 			e.Size = size
 		}
@@ -198,12 +217,12 @@ type changedDetails struct {
 }
 
 // fieldNames are the names of what can differ, in the order in which a message names them.
-var fieldNames = []string{"name", "description", "arch", "format", "sha_url", "disk_image_sha", "manifest", "size_bytes", "resolved_src"}
+var fieldNames = []string{"name", "description", "arch", "format", "sha_url", "disk_image_sha", "manifest", "size_bytes", "resolved_src", "rolling"}
 
 func differences(a, b catalog.Entry) map[string]difference {
 	pairs := []struct{ old, new any }{
 		{a.Name, b.Name}, {a.Description, b.Description}, {a.Arch, b.Arch}, {a.Format, b.Format}, {a.DigestURL, b.DigestURL},
-		{orNull(a.Digest), orNull(b.Digest)}, {a.Manifest, b.Manifest}, {a.Size, b.Size}, {a.ResolvedSrc, b.ResolvedSrc},
+		{orNull(a.Digest), orNull(b.Digest)}, {a.Manifest, b.Manifest}, {a.Size, b.Size}, {a.ResolvedSrc, b.ResolvedSrc}, {a.Rolling, b.Rolling},
 	}
 	differ := map[string]difference{}
 	for i, name := range fieldNames {

@@ -146,6 +146,8 @@ func room(have int) error {
 	return nil
 }
 
+var noAddress netip.Addr // of what nobody asked for
+
 func orNull(d catalog.Digest) *catalog.Digest {
 	if d.IsZero() {
 		return nil

@@ -40,6 +40,7 @@ func CacheSource(e catalog.Entry) (s wire.CacheSource, ok bool) {
 		return s, false
 	}
 	s = wire.CacheSource{Src: e.Src, SizeBytes: e.Size, Name: e.Name}
+	s.Rolling = e.Rolling && e.Digest.IsZero() // of a tag, what it leads to is for us to say
 	if !e.Digest.IsZero() {
 		s.SHA256 = e.Digest.String()
 	}

@@ -51,6 +51,8 @@ var (
 	BlobDamaged    = id("74ff9acbfc054691adf0c165d2efad45") // a file is not as it was written
 	CacheUnwritten = id("4a4b48e442614707b3e49192d3518e98") // the folder did not take something
 
+	TagUnknown = id("b99c624c660844e1a5e52f997db6f9fb") // the registry could not be asked
+
 	// The image cache of this host, as bty-web sees it.
 	CacheHere       = id("efbfc19084fd4ecaabbef42b22db3dc0")
 	CacheNone       = id("5b18e5884fc54df184ca8e747f98f4ee")

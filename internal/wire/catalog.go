@@ -76,6 +76,16 @@ type LibraryImage struct {
 	Manifest *string  `json:"manifest"` // digest of the manifest of an oras image
 	Machines []string `json:"machines"` // that are bound to it
 	Rules    []string `json:"rules"`    // that assign it
+	// Rolling: what the source leads to is taken by itself.
+	Rolling bool          `json:"rolling"`
+	Next    *ImageVersion `json:"next"` // what its tag leads to now, null if that is what it is
+}
+
+// ImageVersion is other bytes than an image has.
+type ImageVersion struct {
+	DiskImageSHA string  `json:"disk_image_sha"`
+	SizeBytes    int64   `json:"size_bytes"`
+	SeenAt       IsoTime `json:"seen_at"`
 }
 
 // ImageChange is the answer to PUT /api/v1/images/{ref}.

@@ -31,7 +31,7 @@ func aboutLibrary() []openapi.Operation {
 		{Pattern: "GET /api/v1/images", Tag: "catalog", Summary: "Every image with the machines that are bound to it", Answers: openapi.Answers(openapi.Encoded(200, []wire.LibraryImage{}))},
 		{Pattern: "GET /api/v1/images/{ref}", Tag: "catalog", Summary: "One image", Answers: openapi.Answers(one, 400, 404)},
 		{Pattern: "PUT /api/v1/images/{ref}", Tag: "catalog", Summary: "Change an image",
-			Details: "A field that is absent or null stays as it is. What would be written to machines that are bound to the image is changed only with force; without, the answer is 409 and names them.",
+			Details: "A field that is absent or null stays as it is. take makes the image what its tag was seen to lead to (next); rolling has that done by itself from now on. What would be written to machines that are bound to the image is changed only with force; without, the answer is 409 and names them.",
 			Request: openapi.JSON(func(v body.Value) { _, _ = readChange(v) }), Answers: openapi.Answers(openapi.Encoded(200, wire.ImageChange{}), 400, 404, 409)},
 		{Pattern: "DELETE /api/v1/images/{ref}", Tag: "catalog", Summary: "Delete an image", Details: "It stays deleted although the catalog file names it, until somebody adds or imports it again.",
 			Query: []openapi.Param{force}, Answers: openapi.Answers(openapi.Empty(204, "deleted"), 400, 404, 409)},
@@ -104,7 +104,10 @@ func readChange(v body.Value) (library.Change, error) {
 	o := v.Object()
 	change := library.Change{
 		Name: o.Nullable("name", body.Min(1), body.Max(library.MaxName)), Description: o.Nullable("description", body.Max(library.MaxDescription)),
-		Arch: o.Nullable("arch"), DigestURL: o.Nullable("sha_url"), Reread: o.Bool("reread"), Force: o.Bool("force"),
+		Arch: o.Nullable("arch"), DigestURL: o.Nullable("sha_url"), Reread: o.Bool("reread"), Take: o.Bool("take"), Force: o.Bool("force"),
+	}
+	if rolling := o.Bool("rolling"); o.Has("rolling") {
+		change.Rolling = &rolling
 	}
 	if format := o.Nullable("format", body.OneOf(formats()...)); format != nil {
 		change.Format = (*catalog.Format)(format)
@@ -158,9 +161,12 @@ func pathRef(r *http.Request) (catalog.ImageRef, error) {
 }
 
 func libraryImage(e catalog.Entry, users library.Users) wire.LibraryImage {
-	image := wire.LibraryImage{CatalogRow: catalogRow(e), Arch: orNull(e.Arch), Manifest: orNull(e.Manifest), Machines: []string{}, Rules: append([]string{}, users.Rules...)}
+	image := wire.LibraryImage{CatalogRow: catalogRow(e), Arch: orNull(e.Arch), Manifest: orNull(e.Manifest), Machines: []string{}, Rules: append([]string{}, users.Rules...), Rolling: e.Rolling}
 	for _, mac := range users.Machines {
 		image.Machines = append(image.Machines, mac.String())
+	}
+	if n := e.Next; n != nil {
+		image.Next = &wire.ImageVersion{DiskImageSHA: n.Digest.String(), SizeBytes: n.Size, SeenAt: wire.IsoTime(n.SeenAt)}
 	}
 	return image
 }

@@ -81,7 +81,7 @@ func (s surface) changeImage(w http.ResponseWriter, r *http.Request) error {
 			Action: r.URL.Path, Hidden: form, Button: "Change it", Cancel: r.URL.Path})
 	}
 	saved := "changed"
-	if want.Reread {
+	if want.Reread || want.Take {
 		saved = map[bool]string{true: "moved", false: "same"}[changed.Moved()]
 	}
 	return done(w, r, r.URL.Path, saved, err)
@@ -95,7 +95,11 @@ func imageChange(form url.Values) library.Change {
 		}
 		return new(form.Get(name))
 	}
-	return library.Change{Name: field("name"), Description: field("description"), Arch: field("arch"), Format: (*catalog.Format)(field("format")),
+	var rolling *bool
+	if form.Has("rolling") {
+		rolling = new(form.Get("rolling") == "1")
+	}
+	return library.Change{Rolling: rolling, Take: form.Get("take") == "1", Name: field("name"), Description: field("description"), Arch: field("arch"), Format: (*catalog.Format)(field("format")),
 		DigestURL: field("sha_url"), Reread: form.Get("reread") == "1", Force: form.Get("force") == "1"}
 }
 
