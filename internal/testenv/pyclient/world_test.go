@@ -23,12 +23,18 @@ import (
 
 const mib = 1 << 20
 
-var program *contract.Program // bty-web
+var (
+	program      *contract.Program // bty-web
+	cacheProgram string            // path of bty-cache
+)
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "bty-pyclient-")
 	if err == nil {
 		program, err = contract.Build(dir)
+	}
+	if cacheProgram = filepath.Join(dir, "bty-cache"); err == nil {
+		err = buildCache(cacheProgram)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
