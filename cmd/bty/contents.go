@@ -37,8 +37,8 @@ var marks = [...]mark{
 	{510, "\x55\xaa", "boot sector"},
 }
 
-// probeLength covers the farthest mark.
-const probeLength = 0x10040 + 8
+// probeLength covers the farthest mark and label.
+const probeLength = 0x1012b + 256
 
 // formatOf names what the bytes at the beginning of a disk or partition are, "" if nothing known.
 func formatOf(head []byte) string {
@@ -62,7 +62,11 @@ func contents(d disk.Device) string {
 			break
 		}
 		node := strings.TrimSuffix(d.Path, d.Name) + p.Name
-		parts = append(parts, fmt.Sprintf("%s %s %s", p.Name, disk.HumanSize(p.Size), formatAt(node, "unknown", "empty")))
+		part := fmt.Sprintf("%s %s %s", p.Name, disk.HumanSize(p.Size), formatAt(node, "unknown", "empty"))
+		if !strings.HasSuffix(part, "\"") {
+			part += partitionName(p.Name)
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -79,7 +83,7 @@ func formatAt(path, unknown, empty string) string {
 		return "unreadable"
 	}
 	if name := formatOf(head); name != "" {
-		return name
+		return name + quoted(labelOf(name, head, f))
 	}
 	if len(bytes.Trim(head, "\x00")) == 0 {
 		return empty

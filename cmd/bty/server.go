@@ -93,10 +93,10 @@ func (e env) serverDriven(ctx context.Context, server client.Server, mac machine
 	}
 	got, err := run.Run(ctx)
 	switch {
+	case left.Last != nil, got.Result == agent.Interactive && run.Wizard != nil:
+		return e.leave(ctx, left, err)
 	case err != nil:
 		return err
-	case got.Result == agent.Interactive && run.Wizard != nil:
-		return e.leave(ctx, left)
 	case got.Result == agent.Interactive:
 		return failf(codePerson, "the server wants a person to choose; nothing was written")
 	case got.Result == agent.Exit || !reboots:

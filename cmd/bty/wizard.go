@@ -46,10 +46,7 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 		w.setup.Start = &tui.Source{At: catalogAt}
 	}
 	left, err := tui.Run(ctx, w.terminal, w.setup, w.doing())
-	if err != nil {
-		return err
-	}
-	return e.leave(ctx, left)
+	return e.leave(ctx, left, err)
 }
 
 // wizard is one for this machine, with what is known of the server.
@@ -104,9 +101,12 @@ func (w wizard) write(ctx context.Context, i tui.Image, d tui.Disk, report func(
 	return tui.Ended{Result: done, Err: err, Told: told}
 }
 
-// leave is what becomes of the program after the wizard.
-func (e env) leave(ctx context.Context, left tui.Left) error {
+// leave is what becomes of the program after the wizard, which ended with err. A flash that failed
+// or was cancelled says more than a wizard that was ended.
+func (e env) leave(ctx context.Context, left tui.Left, err error) error {
 	switch {
+	case err != nil && (left.Last == nil || left.Last.Err == nil):
+		return err
 	case left.Last == nil && !left.Reboot:
 		return failf(codeUnconfirmed, "left without a flash; nothing was written")
 	case left.Last != nil && left.Last.Err != nil:

@@ -2,26 +2,56 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"bty/internal/disk"
 	"bty/internal/tui"
 )
 
-// holdsFor is how long a disk may take to say what is on it: a dying one may never.
-const holdsFor = 5 * time.Second
+// Bounds of what is asked of disks: a dying one may never answer.
+const (
+	listFor  = time.Minute
+	holdsFor = 5 * time.Second
+)
+
+// ownLabel is the label of the partition with the images on a stick that bty was started from.
+const ownLabel = "\"BTY_IMAGES\""
 
 // tuiDisks is every disk with what is on it, those that can be chosen first.
 func (w wizard) tuiDisks(ctx context.Context) ([]tui.Disk, error) {
+	list, err := within(ctx, listFor, func() ([]tui.Disk, error) { return w.allDisks(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	fillHolds(ctx, list)
+	for i, d := range list {
+		if strings.Contains(d.Holds, ownLabel) && d.Why() == "" {
+			list[i].Problem = "it holds the partition BTY_IMAGES: bty was started from it; bty flash --disk writes it all the same"
+		}
+	}
+	slices.SortStableFunc(list, func(a, b tui.Disk) int { return rank(a) - rank(b) })
+	return list, nil
+}
+
+func rank(d tui.Disk) int {
+	if d.Why() == "" {
+		return 0
+	}
+	return 1
+}
+
+func (w wizard) allDisks(ctx context.Context) ([]tui.Disk, error) {
 	disks, err := w.disks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]tui.Disk, 0, len(disks))
+	var list []tui.Disk
 	for _, d := range disks {
 		list = append(list, tui.Disk{Device: d})
 	}
-	fillHolds(ctx, list)
 	if w.others == nil {
 		return list, nil
 	}
@@ -30,9 +60,33 @@ func (w wizard) tuiDisks(ctx context.Context) ([]tui.Disk, error) {
 		return list, nil // they are there for completeness
 	}
 	for _, o := range others {
-		list = append(list, tui.Disk{Device: o.Device, Problem: o.Why})
+		list = append(list, tui.Disk{Device: o.Device, Holds: "-", Problem: o.Why})
 	}
 	return list, nil
+}
+
+// within is a call that gets a limited time. What hangs in a system call is lost.
+func within[T any](ctx context.Context, limit time.Duration, f func() (T, error)) (T, error) {
+	type answer struct {
+		is  T
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		is, err := f()
+		answers <- answer{is, err}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	var none T
+	select {
+	case a := <-answers:
+		return a.is, a.err
+	case <-timer.C:
+		return none, fmt.Errorf("a disk of this machine does not answer, it may be dying (waited %v)", limit)
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
 }
 
 // fillHolds asks all disks at once.
@@ -41,14 +95,18 @@ func fillHolds(ctx context.Context, list []tui.Disk) {
 		at    int
 		holds string
 	}
-	answers := make(chan answer, len(list))
+	answers, asked := make(chan answer, len(list)), 0
 	for i, d := range list {
+		if d.Holds != "" {
+			continue
+		}
 		list[i].Holds = "it does not answer"
+		asked++
 		go func(d disk.Device) { answers <- answer{i, contents(d)} }(d.Device) // lost if the disk hangs
 	}
 	limit := time.NewTimer(holdsFor)
 	defer limit.Stop()
-	for range list {
+	for range asked {
 		select {
 		case a := <-answers:
 			list[a.at].Holds = a.holds

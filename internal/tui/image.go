@@ -28,7 +28,7 @@ func (m Model) listed(e Images) Model {
 	m.imageAt.at = max(0, min(m.imageAt.at, len(m.images)-1))
 	switch {
 	case e.Err != nil:
-		m.fail("%v. r tries again, Esc goes back to choose another catalog.", e.Err)
+		m.fail("%s. r tries again, Esc goes back to choose another catalog.", sentence(agent.Reason(e.Err, m.source.At)))
 	case len(m.images) == 0:
 		m.fail("%s lists no image. r looks again, Esc goes back.", agent.Redact(m.source.At))
 	default:

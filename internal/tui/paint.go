@@ -74,7 +74,7 @@ func (p *painter) line(b *strings.Builder, row int, l, old Line) {
 	if p.on(l.Style) != "" {
 		b.WriteString("\x1b[0m")
 	}
-	if len(l.Text) < len(old.Text) || l.Style != old.Style || !ascii(old.Text) {
+	if len(l.Text) < len(old.Text) || l.Style != old.Style || !ascii(l.Text+old.Text) {
 		b.WriteString("\x1b[K")
 	}
 }

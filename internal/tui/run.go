@@ -85,6 +85,7 @@ type wizard struct {
 	left  Left // its flash is set by the work, and read after it
 
 	cancel context.CancelFunc // of the flash that runs
+	giveUp context.CancelFunc // of the list that is awaited
 	defect error              // a panic of the work
 }
 
@@ -126,12 +127,12 @@ func (w *wizard) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (w *wizard) do(e Effect) {
 	switch e := e.(type) {
 	case LoadImages:
-		w.start(func(ctx context.Context) Event {
+		w.load(func(ctx context.Context) Event {
 			list, err := w.doing.Images(ctx, e.Source)
 			return Images{e.Work, list, err}
 		})
 	case LoadDisks:
-		w.start(func(ctx context.Context) Event {
+		w.load(func(ctx context.Context) Event {
 			list, err := w.doing.Disks(ctx)
 			return Disks{e.Work, list, err}
 		})
@@ -147,6 +148,19 @@ func (w *wizard) do(e Effect) {
 	case Cancel:
 		w.cancel()
 	}
+}
+
+// load fetches a list, and gives up the one before, which nobody waits for any more.
+func (w *wizard) load(work func(context.Context) Event) {
+	if w.giveUp != nil {
+		w.giveUp()
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	w.giveUp = cancel
+	w.start(func(context.Context) Event {
+		defer cancel()
+		return work(ctx)
+	})
 }
 
 // start does work in the background, with a beat each second until it is done. What it sends after

@@ -56,3 +56,11 @@ func wrap(s string, width, most int, ascii bool) []string {
 	}
 	return append(lines, fit(rest, width, ascii))
 }
+
+// sentence begins with a capital letter.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

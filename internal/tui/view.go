@@ -93,6 +93,14 @@ func (c *canvas) wrapped(s Style, most int, text string) {
 	}
 }
 
+// hanging adds text of any length beside a label.
+func (c *canvas) hanging(label string, most int, text string) {
+	indent := strings.Repeat(" ", len(label))
+	for i, l := range wrap(plain(text, c.ascii), c.width-len(label), most, c.ascii) {
+		c.add(Normal, "%s%s", map[bool]string{true: label, false: indent}[i == 0], l)
+	}
+}
+
 // input adds a line that is typed on, with its end in sight.
 func (c *canvas) input(label string, typed line) {
 	room := max(1, c.width-len(label)-1)
@@ -141,14 +149,21 @@ func (m Model) foot() []Line {
 		note = m.setup.Note
 	}
 	c.wrapped(style, max(2, m.height()/5), note)
-	c.wrapped(Dim, 2, m.keys())
+	c.wrapped(Dim, 2, m.keys(c.width < 60))
 	return c.lines
 }
 
-func (m Model) keys() string {
+// keys names the keys of a screen, the less obvious ones only where there is little room.
+func (m Model) keys(narrow bool) string {
 	switch {
 	case m.imageAt.typing && m.step == stepImage, m.diskAt.typing && m.step == stepDisk, m.sources.typing && m.step == stepSource:
 		return "type to search, Up/Down move, Enter keep, Esc all"
+	}
+	switch {
+	case narrow && (m.step == stepImage || m.step == stepDisk):
+		return "Enter choose, / search, Esc back, q quit"
+	case narrow && m.step == stepEnd:
+		return "Enter choose, Esc back, q quit"
 	}
 	switch m.step {
 	case stepSource:

@@ -18,7 +18,7 @@ func (m Model) viewConfirm(c *canvas) {
 	if m.height() >= 20 {
 		c.add(Normal, "  by      %s, %d bytes", either(d.Transport, "transport not known"), d.Device.Size)
 	}
-	c.wrapped(Normal, 2, "  holds   "+either(d.Holds, "not known"))
+	c.hanging("  holds   ", 2, either(d.Holds, "not known"))
 	c.add(Normal, "  image   %s", i.Name)
 	if m.height() >= 20 {
 		c.add(Normal, "          %s, %s, %s", either(string(i.Format), "format by content"), m.imageLength(), proof(i))
@@ -71,7 +71,7 @@ func (m Model) viewEnd(c *canvas, room int) {
 	rows := m.endRows()
 	most := max(2, room-len(rows)-3)
 	if err := m.end.Err; err != nil {
-		c.wrapped(Bad, most-1, "The flash failed: "+agent.Reason(err, m.image.At))
+		c.wrapped(Bad, most, "The flash failed: "+agent.Reason(err, m.image.At))
 		c.wrapped(Normal, 2, adviceFor(err))
 	} else {
 		m.viewDone(c, most)
