@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"bty/internal/disk"
 	"bty/internal/tui"
 )
 
@@ -73,8 +74,14 @@ func within[T any](ctx context.Context, limit time.Duration, f func() (T, error)
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		is, err := f()
-		answers <- answer{is, err}
+		var a answer
+		defer func() {
+			if p := recover(); p != nil { // the wizard has the terminal, which must be given back
+				a.err = fmt.Errorf("a defect in bty: %v\n%s", p, debug.Stack())
+			}
+			answers <- a
+		}()
+		a.is, a.err = f()
 	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -91,29 +98,18 @@ func within[T any](ctx context.Context, limit time.Duration, f func() (T, error)
 
 // fillHolds asks all disks at once.
 func fillHolds(ctx context.Context, list []tui.Disk) {
-	type answer struct {
-		at    int
-		holds string
-	}
-	answers, asked := make(chan answer, len(list)), 0
-	for i, d := range list {
-		if d.Holds != "" {
-			continue
-		}
-		list[i].Holds = "it does not answer"
-		asked++
-		go func(d disk.Device) { answers <- answer{i, contents(d)} }(d.Device) // lost if the disk hangs
-	}
-	limit := time.NewTimer(holdsFor)
-	defer limit.Stop()
-	for range asked {
-		select {
-		case a := <-answers:
-			list[a.at].Holds = a.holds
-		case <-limit.C:
-			return
-		case <-ctx.Done():
-			return
+	var asked sync.WaitGroup
+	for i := range list {
+		if d := &list[i]; d.Holds == "" {
+			asked.Go(func() {
+				device := d.Device
+				holds, err := within(ctx, holdsFor, func() (string, error) { return contents(device), nil })
+				if err != nil {
+					holds = "it does not answer"
+				}
+				d.Holds = holds
+			})
 		}
 	}
+	asked.Wait()
 }

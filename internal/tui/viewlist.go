@@ -38,17 +38,17 @@ func (m Model) viewList(c *canvas, l list, texts []string, row func(i int) strin
 
 // heading is the line above a list: what it is, where in it, and the search.
 func (m Model) heading(c *canvas, what string, l list, texts []string) {
-	found := len(l.matching(texts))
+	found, where := len(l.matching(texts)), ""
 	switch {
 	case l.typing:
 		c.input("search: ", l.search)
 		return
 	case l.search.text != "":
-		what += fmt.Sprintf(" with %q, %d of %d", l.search.text, found, len(texts))
+		where = fmt.Sprintf(", %d of %d with %q", found, len(texts), fit(l.search.text, c.width/4, c.ascii))
 	case found > m.page():
-		what += fmt.Sprintf(", %d of %d", l.at+1, found)
+		where = fmt.Sprintf(", %d of %d", l.at+1, found)
 	}
-	c.add(Normal, "%s", what)
+	c.add(Normal, "%s%s", fit(plain(what, c.ascii), c.width-cells(where), c.ascii), where)
 }
 
 func (m Model) viewSources(c *canvas, _ int) {

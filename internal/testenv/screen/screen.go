@@ -83,10 +83,11 @@ func (s *Screen) Shown() string {
 	return s.tmux("capture-pane", "-p")
 }
 
-// History is what the terminal shows, and what has left it at the top.
+// History is what the terminal shows and what has left it at the top; a line that was too long for
+// it is one line.
 func (s *Screen) History() string {
 	s.t.Helper()
-	return s.tmux("capture-pane", "-p", "-S", "-")
+	return s.tmux("capture-pane", "-p", "-J", "-S", "-")
 }
 
 // See waits until all of these are shown at once.
