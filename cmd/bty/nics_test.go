@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"bty/internal/agent"
+	"bty/internal/client"
+	"bty/internal/machine"
+)
+
+// The server is asked for each NIC with a link until it wants something else than a report; a
+// machine with one NIC is asked for once, by the run itself.
+func TestFindMAC(t *testing.T) {
+	first, second := machine.MAC{2, 0, 0, 0, 0, 1}, machine.MAC{2, 0, 0, 0, 0, 2}
+	for name, tc := range map[string]struct {
+		nics  []nic
+		plans map[machine.MAC]string
+		want  machine.MAC
+		asked int
+		code  code
+	}{
+		"one":          {nics: []nic{{mac: first}}, want: first},
+		"second known": {nics: []nic{{mac: first}, {mac: second}}, plans: map[machine.MAC]string{second: "exit"}, want: second, asked: 2},
+		"first known":  {nics: []nic{{mac: first}, {mac: second}}, plans: map[machine.MAC]string{first: "flash"}, want: first, asked: 1},
+		"none known":   {nics: []nic{{mac: first}, {mac: second}}, want: first, asked: 2},
+		"no link":      {code: codeServer},
+	} {
+		var mu sync.Mutex
+		asked := 0
+		web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked++
+			mode := "inventory"
+			for mac, plan := range tc.plans {
+				if strings.Contains(req.URL.Path, mac.String()) {
+					mode = plan
+				}
+			}
+			_, _ = rw.Write([]byte(`{"mode":"` + mode + `"}`))
+		}))
+		s := newStage()
+		s.nics = func(client.Server) ([]nic, error) { return tc.nics, nil }
+		got, err := s.findMAC(t.Context(), client.Server(web.URL), &agent.Console{Out: s.err})
+		if got != tc.want || codeOf(err) != tc.code || asked != tc.asked {
+			t.Errorf("%s: %s, %v, asked %d times", name, got, err, asked)
+		}
+		web.Close()
+	}
+}
+
+// The NICs of this machine: whatever they are, the one toward an address that is its own comes first.
+func TestLinkedNICs(t *testing.T) {
+	nics, err := linkedNICs("http://127.0.0.1:8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range nics {
+		if n.name == "lo" || i > 0 && n.toward && !nics[i-1].toward {
+			t.Errorf("%+v", nics)
+		}
+	}
+}
+
+// Labels of file systems that their own makers made.
+func TestLabels(t *testing.T) {
+	for _, tc := range []struct{ args, want string }{
+		{"mke2fs -q -F -t ext4 -L root", `ext2/3/4 "root"`},
+		{"mkfs.fat -F 32 -n BOOT", `FAT "BOOT"`},
+		{"mkfs.fat -F 16 -n SMALL", `FAT "SMALL"`},
+		{"mkfs.fat -F 16", "FAT"},
+	} {
+		path := filepath.Join(t.TempDir(), "fs")
+		write(t, path, nil)
+		if err := os.Truncate(path, 64*mib); err != nil {
+			t.Fatal(err)
+		}
+		words := append(strings.Fields(tc.args), path)
+		if out, err := exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", tc.args, err, out)
+		}
+		if got := formatAt(path, "unknown", "empty"); got != tc.want {
+			t.Errorf("%s: %s; want %s", tc.args, got, tc.want)
+		}
+	}
+}
+
+// exFAT keeps its label in a file of the root directory; there is no maker of it everywhere.
+func TestLabelOfExFAT(t *testing.T) {
+	disk := make([]byte, 1<<20)
+	copy(disk[3:], "EXFAT   ")
+	binary.LittleEndian.PutUint32(disk[88:], 128) // cluster heap, in sectors
+	binary.LittleEndian.PutUint32(disk[96:], 5)   // first cluster of the root directory
+	disk[108], disk[109] = 9, 3                   // 512 bytes in a sector, 8 sectors in a cluster
+	entry := disk[(128+3*8)*512:]
+	entry[0], entry[32], entry[33] = 0x81, 0x83, 10
+	for i, r := range "BTY_IMAGES" {
+		binary.LittleEndian.PutUint16(entry[34+2*i:], uint16(r))
+	}
+	path := write(t, filepath.Join(t.TempDir(), "fs"), disk)
+	if got := formatAt(path, "", ""); got != `exFAT "BTY_IMAGES"` {
+		t.Error(got)
+	}
+	if got := exfatLabel(bytes.Repeat([]byte{0xff}, 512), bytes.NewReader(disk)); got != "" {
+		t.Errorf("nonsense has the label %q", got)
+	}
+}
+
+func FuzzExFATLabel(f *testing.F) {
+	f.Add(make([]byte, 512))
+	f.Fuzz(func(t *testing.T, head []byte) { exfatLabel(head, bytes.NewReader(head)) })
+}

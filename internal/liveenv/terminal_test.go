@@ -1,0 +1,87 @@
+package liveenv
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pty is a terminal and its far end.
+func pty(t *testing.T) (far, near *os.File) {
+	t.Helper()
+	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	if err := unix.IoctlSetPointerInt(int(far.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(far.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close() })
+	return far, near
+}
+
+// The terminal on which Enter is pressed answers: not one with noise and no Enter, nor one whose far
+// end is gone. What was typed before the question is no answer.
+func TestAwaitEnter(t *testing.T) {
+	var terminals []Terminal
+	var fars []*os.File
+	for range 4 {
+		far, near := pty(t)
+		terminals, fars = append(terminals, Terminal{File: near}), append(fars, far)
+	}
+	fmt.Fprint(fars[0], "early\r")
+	fars[3].Close()
+	time.AfterFunc(300*time.Millisecond, func() {
+		fmt.Fprint(fars[1], "noise")
+		fmt.Fprint(fars[2], "\r")
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if got, ok := AwaitEnter(ctx, terminals); !ok || got.File != terminals[2].File {
+		t.Errorf("%v, %v", got.File, ok)
+	}
+	ended, end := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer end()
+	if _, ok := AwaitEnter(ended, terminals[1:2]); ok {
+		t.Error("somebody answered")
+	}
+}
+
+// A console that is lent gets nothing that is written to all; the others do.
+func TestLend(t *testing.T) {
+	var lent, other bytes.Buffer
+	c := newConsoles([]io.Writer{&lent, &other})
+	c.Write([]byte("before "))
+	giveBack := c.lend(&lent)
+	c.Write([]byte("meanwhile "))
+	giveBack()
+	c.Write([]byte("after"))
+	c.close(t.Context())
+	if lent.String() != "before after" || other.String() != "before meanwhile after" {
+		t.Errorf("%q, %q", lent.String(), other.String())
+	}
+}
+
+func TestKind(t *testing.T) {
+	for path, want := range map[string]string{"/dev/tty0": "linux", "/dev/tty1": "linux", "/dev/ttyS0": "vt100", "/dev/hvc0": "vt100", "/dev/console": "vt100", "/dev/ttyAMA0": "vt100"} {
+		f := os.NewFile(^uintptr(0)>>1, path)
+		if got := (Terminal{File: f}).Kind(); got != want {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
