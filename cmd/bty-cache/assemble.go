@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"bty/internal/build"
 	"bty/internal/config"
@@ -82,7 +85,7 @@ func newEngine(cfg *config.Config, log *slog.Logger, a *app, registry *oras.Clie
 	if err != nil {
 		return nil, err
 	}
-	floor, err := config.Size(cfg.Cache.MinFree)
+	floor, err := floorOf(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +99,23 @@ func newEngine(cfg *config.Config, log *slog.Logger, a *app, registry *oras.Clie
 		},
 		Log: log, Now: time.Now,
 	}), nil
+}
+
+// floorOf is what is left free. Unless somebody says how much, it is what the doctor does not warn of:
+// the cache may share its file system with the state.
+func floorOf(cfg *config.Config) (int64, error) {
+	const least, part = 2 << 30, 10
+	if cfg.Cache.MinFree != "" {
+		return config.Size(cfg.Cache.MinFree)
+	}
+	if err := os.MkdirAll(cfg.Cache.Dir, 0o750); err != nil {
+		return least, nil // the engine says what is wrong with it
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(cfg.Cache.Dir, &fs); err != nil {
+		return least, nil
+	}
+	return max(least, int64(fs.Blocks)*fs.Bsize/part), nil
 }
 
 // recheck is how often an origin is asked again; no time is never.

@@ -114,7 +114,8 @@ func (a *appliance) facts(ctx context.Context) doctor.Facts {
 	web := doctor.Port{Network: "tcp", Number: cfg.Server.Port, Daemon: "bty-web", Unit: "bty-web.socket"}
 	tftp := doctor.Port{Network: "udp", Number: cfg.TFTP.Port, Daemon: "bty-tftp", Unit: "bty-tftp.socket"}
 	rules := host.Firewall(ctx, host.Door{Network: web.Network, Port: web.Number, Service: "bty"}, host.Door{Network: tftp.Network, Port: tftp.Number, Service: "bty-tftp"})
-	return doctor.Facts{Clock: &clock, Ports: host.Ports(ctx, web, tftp), Rules: &rules, Daemons: host.Daemons("bty-web")}
+	cache := doctor.Port{Network: "tcp", Number: cfg.Cache.Port, Daemon: "bty-cache", Unit: "bty-cache.socket", Optional: true}
+	return doctor.Facts{Clock: &clock, Ports: host.Ports(ctx, web, tftp, cache), Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx)}
 }
 
 // withoutServer adds what bty-web would say of the host if it could be asked.

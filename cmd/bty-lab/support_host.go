@@ -17,7 +17,7 @@ import (
 // supportUnits are ours, as units/ has them.
 var supportUnits = []string{
 	"bty-web.socket", "bty-web.service", "bty-control.socket", "bty-report.socket", "bty-tftp.socket", "bty-tftp.service",
-	"bty-sniff.service", "bty-backup.service", "bty-backup.timer", "bty.slice",
+	"bty-cache.socket", "bty-cache-control.socket", "bty-cache.service", "bty-sniff.service", "bty-backup.service", "bty-backup.timer", "bty.slice",
 }
 
 func unitStates(ctx context.Context, w io.Writer) error {
@@ -123,9 +123,9 @@ func (a *appliance) listFolders(w io.Writer) error {
 }
 
 func (a *appliance) diskSpace(w io.Writer) error {
-	paths := a.config.Paths
-	for _, d := range host.Disks(map[string]string{paths.StateDir: "the state", paths.BootDir: "boot files", paths.BackupDir: "backups", ".": "this bundle"},
-		paths.StateDir, paths.BootDir, paths.BackupDir, ".") {
+	paths, images := a.config.Paths, a.config.Cache.Dir
+	for _, d := range host.Disks(map[string]string{paths.StateDir: "the state", paths.BootDir: "boot files", paths.BackupDir: "backups", images: "images", ".": "this bundle"},
+		paths.StateDir, paths.BootDir, paths.BackupDir, images, ".") {
 		fmt.Fprintf(w, "%s (%s): %d of %d MB free %s\n", d.Folder, d.For, d.Free/1e6, d.Size/1e6, d.Err)
 	}
 	return nil

@@ -32,6 +32,11 @@ func (a *appliance) supportSources(server *client.Control, secrets *support.Reda
 		{Name: "images.json", About: "the catalog", Collect: ask("/catalog/entries")},
 		{Name: "netboot.json", About: "the live environment and boot programs that machines get", Collect: ask("/api/v1/netboot")},
 		{Name: "tftp.json", About: "the TFTP daemon as bty-web sees it", Collect: ask("/api/v1/tftp")},
+		{Name: "cache.json", About: "what the image cache holds and does", Collect: func(ctx context.Context, w io.Writer) error {
+			return a.cacheState(ctx, func(ctx context.Context, c *client.Control, path string, w io.Writer) error {
+				return askJSON(ctx, c, secrets, path, w)
+			}, w)
+		}},
 		{Name: "metrics.txt", About: "figures", Collect: func(ctx context.Context, w io.Writer) error { return askText(ctx, server, "/metrics", w) }},
 		{Name: "backups.txt", About: "the backups", Collect: func(ctx context.Context, w io.Writer) error { return a.backupsText(ctx, w) }},
 		{Name: "folders.txt", About: "files of the state and of the boot folder", Collect: func(_ context.Context, w io.Writer) error { return a.listFolders(w) }},

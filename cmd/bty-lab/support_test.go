@@ -138,7 +138,7 @@ func TestSupportBundle(t *testing.T) {
 	for name, want := range map[string]string{
 		"README": "MACs, addresses", "versions.txt": `"version"`, "settings.txt": `"(set)"`, "doctor.json": `"findings"`, "ready.json": `"ready"`,
 		"machines.json": `"serial": "serial-1"`, "events.json": mac, "images.json": l.Addr().String() + "/a.img?[removed]", "netboot.json": "bty-live",
-		"metrics.txt": "bty_", "backups.txt": "WILL FLASH", "folders.txt": "bty.db", "disks.txt": "MB free", "network.txt": "127.0.0.1/8", "tftp.json": "{",
+		"metrics.txt": "bty_", "backups.txt": "WILL FLASH", "folders.txt": "bty.db", "disks.txt": "MB free", "network.txt": "127.0.0.1/8", "tftp.json": "{", "cache.json": "is off",
 	} {
 		if !strings.Contains(files[name], want) {
 			t.Errorf("%s does not have %q:\n%s", name, want, files[name])

@@ -34,7 +34,7 @@ type Config struct {
 		Port              int
 		Dir               string
 		MaxSize           string // see Size; "" means no limit
-		MinFree           string
+		MinFree           string // "" means a part of the file system
 		StrictMiss        bool
 		Allow             string // list of URL prefixes
 		AllowPrivate      string // list of networks, see Networks

@@ -105,7 +105,7 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Cache.Dir }),
 		must(text("cache", "max_size", "", "what is held at most, like 500G or 2T; empty: as much as min_free leaves",
 			func(c *Config) *string { return &c.Cache.MaxSize }), size),
-		must(text("cache", "min_free", "2G", "what is left free of the file system, like 20G",
+		must(text("cache", "min_free", "", "what is left free of the file system, like 20G; empty: a tenth of it, but 2G at least",
 			func(c *Config) *string { return &c.Cache.MinFree }), size),
 		truth("cache", "strict_miss", false, "answer 404 until an image is there in full, and fetch it meanwhile, as withcache did",
 			func(c *Config) *bool { return &c.Cache.StrictMiss }),

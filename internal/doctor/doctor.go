@@ -22,6 +22,7 @@ type Facts struct {
 	Rules   *Firewall
 	Clock   *Clock
 	Disks   []Disk
+	Cache   *Cache    // nil: off, or not asked
 	Default *bool     // whether the well-known password is in force
 	Daemons []Process // all bty-web of this host
 	OldDB   string    // path of the previous system's database, "" if there is none

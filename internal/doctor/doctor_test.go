@@ -44,7 +44,7 @@ func well() *patient {
 		Clock:   &Clock{Now: now, Synchronised: true},
 		Disks:   []Disk{{Folder: "/var/lib/bty", For: "the state", Free: 50e9, Size: 100e9}},
 		Rules:   &Firewall{By: "nftables", Next: "Add a rule."},
-		Ports:   []Port{{"udp", 69, "bty-tftp", "bty-tftp.socket", []Process{{1, "systemd", "bty-tftp.socket"}}, false}, {"tcp", 8080, "bty-web", "bty-web.socket", []Process{{1, "systemd", ""}, {70, "bty-web", ""}}, false}},
+		Ports:   []Port{{"udp", 69, "bty-tftp", "bty-tftp.socket", false, []Process{{1, "systemd", "bty-tftp.socket"}}, false}, {"tcp", 8080, "bty-web", "bty-web.socket", false, []Process{{1, "systemd", ""}, {70, "bty-web", ""}}, false}},
 		Daemons: []Process{{70, "bty-web", "bty-web.service"}},
 		Request: func(string, netip.Addr) time.Time { return now },
 		Script:  func(string) time.Time { return now },
@@ -270,6 +270,13 @@ var cases = []struct {
 	{"port taken by another socket unit", func(p *patient) { p.Ports[0].Holders = []Process{{1, "systemd", "tftp.socket"}} }, "host.port-taken", "error", "systemctl disable --now tftp.socket", ""},
 	{"port free", func(p *patient) { p.Ports[0].Holders = nil }, "host.port-free", "warning", "systemctl enable --now bty-tftp.socket", ""},
 	{"port of somebody", func(p *patient) { p.Ports[0].Holders, p.Ports[0].Hidden = nil, true }, "host.port-hidden", "note", "as root", ""},
+	{"port of the cache, which is off", func(p *patient) { p.Ports = append(p.Ports, cachePort()) }, "host.port", "ok", "", "host.port-free"},
+	{"port of the cache, of somebody else", func(p *patient) { p.Ports = append(p.Ports, cachePort(Process{61, "grafana", "grafana.service"})) }, "host.port-other", "note", "grafana (pid 61, grafana.service)", "host.port-taken"},
+	{"port of the cache, its own", func(p *patient) { p.Ports = append(p.Ports, cachePort(Process{1, "systemd", "bty-cache.socket"})) }, "host.port", "ok", "TCP port 3000", "host.port-other"},
+	{"cache works", func(p *patient) { p.Cache = &Cache{Images: 3, Held: 9e9, Free: 50e9} }, "host.cache", "ok", "3 images, 9.0 GB; 50.0 GB", ""},
+	{"cache is off", func(p *patient) {}, "", "", "", "host.cache"},
+	{"cache is down", func(p *patient) { p.Cache = &Cache{Down: "nobody listens"} }, "host.cache", "warning", "nobody listens", ""},
+	{"cache has a problem", func(p *patient) { p.Cache = &Cache{Problem: "its folder cannot be used"} }, "host.cache", "warning", "its folder", ""},
 	{"port ours", func(p *patient) {}, "host.port", "ok", "bty-web (pid 70)", "host.port-taken"},
 	{"firewall drops", func(p *patient) { p.Rules.Blocked = []string{"UDP port 69"} }, "host.firewall", "error", "nftables drops what comes to UDP port 69", ""},
 	{"firewall lets in", func(p *patient) {}, "host.firewall", "ok", "lets machines in", ""},
@@ -294,6 +301,11 @@ var cases = []struct {
 	{"default password", func(p *patient) { *p.Default = true }, "host.password", "warning", "BTY_ADMIN_PASSWORD", ""},
 	{"two instances", func(p *patient) { p.Daemons = append(p.Daemons, Process{99, "bty-web", ""}) }, "host.instances", "warning", "bty-web (pid 99)", ""},
 	{"previous system", func(p *patient) { p.OldDB = "/var/lib/bty/state.db" }, "host.previous", "note", "bty-lab import /var/lib/bty/state.db", ""},
+}
+
+// cachePort is the port of a daemon that may be off.
+func cachePort(holders ...Process) Port {
+	return Port{Network: "tcp", Number: 3000, Daemon: "bty-cache", Unit: "bty-cache.socket", Optional: true, Holders: holders}
 }
 
 func TestFindings(t *testing.T) {

@@ -20,6 +20,8 @@ type Port struct {
 	Number  int
 	Daemon  string // that is to have it
 	Unit    string // whose socket unit
+	// Optional: the daemon may be off. Then nobody is to have the port, or anybody may.
+	Optional bool
 	// Holders are who has it: none is nobody. Hidden are holders that cannot be seen without rights.
 	Holders []Process
 	Hidden  bool

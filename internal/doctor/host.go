@@ -20,6 +20,7 @@ func (e *examination) host() {
 	e.programs()
 	e.clock()
 	e.disks()
+	e.cache()
 	e.password()
 	e.instances()
 	e.previous()
@@ -60,6 +61,13 @@ func (e *examination) ports() {
 		f := wire.Finding{ID: "host.port-taken", SubjectKind: host, Subject: subject, Title: p.String(), Page: "netboot"}
 		strangers := slices.DeleteFunc(slices.Clone(p.Holders), func(h Process) bool { return p.isOurs(h) })
 		switch {
+		case p.Optional && len(p.Holders) == 0:
+			continue
+		case p.Optional && len(strangers) > 0:
+			f.ID, f.Severity = "host.port-other", wire.SeverityNote
+			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(strangers)))
+			f.Why = fmt.Sprintf("%s, which is off, could not have it.", p.Daemon)
+			f.Next = fmt.Sprintf("Nothing, if that is meant. Else free it (%s) and systemctl enable --now %s, or give %s another port with a drop-in.", stop(strangers[0]), p.Unit, p.Unit)
 		case len(strangers) > 0:
 			f.Severity = wire.SeverityError
 			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(strangers)))

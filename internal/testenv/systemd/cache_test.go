@@ -120,6 +120,12 @@ func TestCache(t *testing.T) {
 		if got := h.run("stat", "--format=%a %U %G", "/var/cache/bty"); got != "750 bty-cache bty" {
 			t.Errorf("/var/cache/bty is %s", got)
 		}
+		diagnosis, _ := h.try("bty-lab", "doctor") // which ends with 1: there is no live environment
+		for _, want := range []string{"Image cache: It holds 1 images", "TCP port 3000: TCP port 3000 is held by"} {
+			if !strings.Contains(diagnosis, want) {
+				t.Errorf("bty-lab doctor does not say %q:\n%s", want, diagnosis)
+			}
+		}
 		select {
 		case <-time.After(3 * time.Second): // idle
 		case <-h.ctx.Done():
