@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,6 +43,32 @@ func TestFlashFromARegistry(t *testing.T) {
 	}
 	wantOnDisk(t, file, data)
 	if got := web.Statuses(); len(got) != 1 || got[0].Status != "done" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// By way of a mirror, over https with a CA of the site's, and a format that is read in parts.
+func TestFlashFromAMirror(t *testing.T) {
+	r := registry.Start(t, false)
+	front := r.Front()
+	data := image(3 * mib)
+	raw, packed := writeFile(t, data), filepath.Join(t.TempDir(), "disk.qcow2")
+	if out, err := exec.Command("qemu-img", "convert", "-O", "qcow2", raw, packed).CombinedOutput(); err != nil {
+		t.Fatalf("qemu-img: %v: %s", err, out)
+	}
+	published, err := os.ReadFile(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Push("site/lab/disk", "v1", registry.Layer{Type: "application/vnd.test.disk-image.layer.v1", Title: "disk.qcow2", Content: string(published)})
+	target, file := loopDisk(t, 4*mib, "S-1")
+	s := newStage(target)
+	s.cmdline = "bty.oras.mirrors=far.invalid=" + front.Host + "/site bty.ca_file=" + front.CAs
+	if err := s.run(t.Context(), "flash", "--image", "oras://far.invalid/lab/disk:v1", "--disk", "S-1", "--yes", "--json"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnDisk(t, file, data)
+	if got := resultOf(t, s); !got.Verified || got.Format != "qcow2" || got.SHA256 != hexSum(published) {
 		t.Errorf("%+v", got)
 	}
 }

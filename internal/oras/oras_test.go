@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -282,6 +283,75 @@ func FuzzParse(f *testing.F) {
 		ref, err := parse(src)
 		if err == nil && (ref.Reference == "" || ref.Repository == "" || strings.ContainsAny(ref.Registry, "/@ \n")) {
 			t.Errorf("%q became %+v", src, ref)
+		}
+	})
+}
+
+// curl speaks the protocol of pushing as its specification has it, and makes a manifest of the kind
+// that older tools make.
+func TestPushedByCurl(t *testing.T) {
+	r := registry.Start(t, false)
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	curl := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("curl", append([]string{"-fsS"}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("curl %v: %v", args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	base := "http://" + r.Host + "/v2/lab/curl"
+	push := func(content string) string {
+		t.Helper()
+		place := curl("-X", "POST", "-o", "/dev/null", "-w", "%header{location}", base+"/blobs/uploads/")
+		join := "?"
+		if strings.Contains(place, "?") {
+			join = "&"
+		}
+		curl("-X", "PUT", "-H", "Content-Type: application/octet-stream", "--data-binary", "@"+file("blob", content), place+join+"digest="+sum(content))
+		return sum(content)
+	}
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",
+ "config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,"digest":%q},
+ "layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":11,"digest":%q}]}`, push("{}"), push("disk image."))
+	curl("-X", "PUT", "-H", "Content-Type: application/vnd.docker.distribution.manifest.v2+json", "--data-binary", "@"+file("manifest", manifest), base+"/manifests/old")
+	got, err := (&Client{PlainHTTP: []string{r.Host}}).Resolve(t.Context(), "oras://"+r.Host+"/lab/curl:old")
+	if err != nil || got.Manifest != sum(manifest) || got.Digest != sum("disk image.") || got.Size != 11 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestParseMirrors(t *testing.T) {
+	got, err := ParseMirrors(" GHCR.io=m:5000/ghcr, ghcr.io=n\n a:1=b ")
+	if err != nil || fmt.Sprint(got) != "map[a:1:[b] ghcr.io:[m:5000/ghcr n]]" {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"ghcr.io", "=m", "ghcr.io=", "ghcr.io/x=m", "ghcr.io=http://m", "ghcr.io=m/../x", "ghcr.io=m/", "a=b=c", strings.Repeat("a=b,", maxMirrors+1)} {
+		if got, err := ParseMirrors(bad); err == nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+}
+
+func FuzzMirrors(f *testing.F) {
+	for _, s := range []string{"", "ghcr.io=m:5000/ghcr,ghcr.io=n", "a=b=c", "=", "a=b/../c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		mirrors, err := ParseMirrors(s)
+		for host, bases := range mirrors {
+			for _, base := range bases {
+				if err == nil && (strings.ContainsAny(host+base, "@? \n=") || strings.Contains(base, "/.") || host == "" || base == "") {
+					t.Errorf("%q became %q at %q", s, host, base)
+				}
+			}
 		}
 	})
 }

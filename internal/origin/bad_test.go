@@ -54,11 +54,12 @@ func TestBadOrigins(t *testing.T) {
 	}
 	const page = "\r\n<!DOCTYPE HTML><title>Sign in</title>"
 	for name, tc := range map[string]struct {
-		serve http.HandlerFunc
-		size  int64
-		gives string
-		err   error
-		says  string
+		serve  http.HandlerFunc
+		size   int64
+		answer time.Duration
+		gives  string
+		err    error
+		says   string
 	}{
 		"a web page":                {serve: send(200, page, header("Content-Type", "text/html")), err: ErrRefused, says: "a web page, not an image"},
 		"a web page as an image":    {serve: send(200, page, header("Content-Type", "application/octet-stream")), err: ErrRefused, says: "a web page"},
@@ -79,6 +80,7 @@ func TestBadOrigins(t *testing.T) {
 		"a bad length":              {serve: raw("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), err: ErrBroken, says: "Content-Length"},
 		"two lengths":               {serve: raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), err: ErrBroken, says: "Content-Length"},
 		"a bad chunk":               {serve: raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), err: ErrBroken, says: "chunk"},
+		"no answer":                 {serve: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, answer: 20 * time.Millisecond, err: ErrBroken, says: "no answer came for 20ms"},
 		"no HTTP":                   {serve: raw("SSH-2.0-OpenSSH_9.2\r\n"), err: ErrBroken, says: "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +89,7 @@ func TestBadOrigins(t *testing.T) {
 			t.Cleanup(server.Close)
 			t.Cleanup(server.CloseClientConnections)
 			opts := quick()
-			opts.Size = tc.size
+			opts.Size, opts.Answer = tc.size, tc.answer
 			got, _, err := read(t, server.URL+"/disk.img?sig=secret", opts)
 			if !errors.Is(err, tc.err) || err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Fatalf("error %v, want %v saying %q", err, tc.err, tc.says)
@@ -126,7 +128,13 @@ func certificate(t *testing.T, server *httptest.Server) string {
 }
 
 func TestExtraCAs(t *testing.T) {
-	server := httptest.NewTLSServer(send200("content"))
+	spoken := ""
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		spoken = r.Proto
+		fmt.Fprint(w, "content")
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
 	defer server.Close()
 	pool, err := ReadCAs(certificate(t, server))
 	if err != nil {
@@ -136,6 +144,9 @@ func TestExtraCAs(t *testing.T) {
 	opts.Client = NewClient(ClientOptions{CAs: pool})
 	if got, _, err := read(t, server.URL+"/disk.img", opts); err != nil || string(got) != "content" {
 		t.Errorf("%q, %v", got, err)
+	}
+	if spoken != "HTTP/1.1" {
+		t.Errorf("it speaks %s, whose long streams object stores reset", spoken)
 	}
 	if system, err := x509.SystemCertPool(); err != nil || len(pool.Subjects()) != len(system.Subjects())+1 {
 		t.Errorf("%d certificates, the system has %d: %v", len(pool.Subjects()), len(system.Subjects()), err)

@@ -3,12 +3,15 @@ package origin
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -119,6 +122,47 @@ func TestRegistry(t *testing.T) {
 	}
 	if _, _, err := read(t, src+":none", asked(r.Host)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "is not in the registry "+r.Host) {
 		t.Errorf("no such tag: %v", err)
+	}
+}
+
+// Who has to sign in does so with a file; over https with the CAs of the client.
+func TestRegistryThatIsPrivate(t *testing.T) {
+	r := registry.Start(t, true)
+	r.Push("lab/disk", "v1", registry.Layer{Type: diskImage, Content: "content"})
+	src := "oras://" + r.Host + "/lab/disk:v1"
+	if _, _, err := read(t, src, asked(r.Host)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "put its credentials into the file") {
+		t.Errorf("as nobody: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "config.json")
+	account := base64.StdEncoding.EncodeToString([]byte(registry.User + ":" + registry.Password))
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, r.Host, account), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts := asked(r.Host)
+	opts.Registry.CredentialsFile = file
+	if got, _, err := read(t, src, opts); err != nil || string(got) != "content" {
+		t.Errorf("signed in: %q, %v", got, err)
+	}
+
+	open := registry.Start(t, false)
+	open.Push("lab/disk", "v1", registry.Layer{Type: diskImage, Content: "content"})
+	front := open.Front()
+	pool, err := ReadCAs(front.CAs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts = quick()
+	opts.Client = NewClient(ClientOptions{CAs: pool})
+	if got, _, err := read(t, "oras://"+front.Host+"/lab/disk:v1", opts); err != nil || string(got) != "content" {
+		t.Errorf("over https: %q, %v", got, err)
+	}
+	if _, _, err := read(t, "oras://"+front.Host+"/lab/disk:v1", quick()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("over https from a stranger: %v", err)
+	}
+	for _, line := range front.Asked() {
+		if strings.Contains(line, "token") && !strings.Contains(line, "/token") {
+			t.Error(line)
+		}
 	}
 }
 
