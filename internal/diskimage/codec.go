@@ -7,7 +7,6 @@ import (
 
 	"bty/internal/catalog"
 
-	"github.com/dsnet/compress/bzip2"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -45,8 +44,7 @@ func openXZ(src *bufio.Reader, _ Options) (decoder, int64, error) {
 }
 
 func openBzip2(src *bufio.Reader, _ Options) (decoder, int64, error) {
-	z, err := bzip2.NewReader(src, nil)
-	return z, 0, err
+	return newBzip2(src, runtime.GOMAXPROCS(0))
 }
 
 func openZstd(src *bufio.Reader, _ Options) (decoder, int64, error) {

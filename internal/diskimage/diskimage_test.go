@@ -112,6 +112,7 @@ func kinds() []made {
 		{"xz streams", catalog.XZ, twice("xz", "-0")},
 		{"xz padded", catalog.XZ, func(t testing.TB, in []byte) []byte { return append(tool(t, in, "xz", "-0"), make([]byte, 8)...) }},
 		{"bzip2", catalog.Bzip2, by("bzip2", "-9")},
+		{"bzip2 small blocks", catalog.Bzip2, by("bzip2", "-1")},
 		{"bzip2 streams", catalog.Bzip2, twice("bzip2", "-1")},
 	}
 }

@@ -14,6 +14,10 @@ type part struct {
 	close  func()                    // nothing of it is needed any more
 	weight int64                     // memory that it takes
 	inline bool                      // it is in the source still, and has to be read before what follows
+
+	// Where a part's end was guessed: what join makes of it and the next one, when it failed.
+	join func(behind part) (part, bool)
+	unit any
 }
 
 // ordered decodes parts on all cores and gives them in order. It looks ahead only inside Read,
@@ -37,9 +41,11 @@ type orderedJob struct {
 	part
 	out chan []byte // closed at the end; nil: inline
 	err error       // when out is closed; io.EOF at a sound end
-	buf []byte
-	pos int
-	r   io.Reader // of an inline part
+	r   io.Reader   // of an inline part
+
+	buf   []byte // the current one
+	pos   int
+	given bool // there was one
 }
 
 func newOrdered(next func() (part, error), workers, depth int, limit int64) *ordered {
@@ -128,6 +134,9 @@ func (o *ordered) read(j *orderedJob, p []byte) (n int, err error) {
 		return j.r.Read(p)
 	}
 	if !o.load(j) {
+		if o.joined(j) {
+			return 0, nil
+		}
 		return 0, j.err
 	}
 	n = copy(p, j.buf[j.pos:])
@@ -142,8 +151,27 @@ func (o *ordered) read(j *orderedJob, p []byte) (n int, err error) {
 func (o *ordered) load(j *orderedJob) (ok bool) {
 	if j.buf == nil {
 		j.buf, j.pos = <-j.out, 0
+		j.given = j.given || j.buf != nil
 	}
 	return j.buf != nil
+}
+
+// joined puts one part in the place of j, which failed before it gave anything, and the next one.
+func (o *ordered) joined(j *orderedJob) bool {
+	if errors.Is(j.err, io.EOF) || j.given || j.join == nil || len(o.jobs) < 2 {
+		return false
+	}
+	p, ok := j.join(o.jobs[1].part)
+	if !ok {
+		return false
+	}
+	o.drop(o.jobs[1])
+	behind := o.jobs[2:]
+	o.jobs = nil
+	o.held -= j.weight
+	o.start(p)
+	o.jobs = append(o.jobs, behind...)
+	return true
 }
 
 // give hands out a buffer of which nothing was read.
@@ -188,4 +216,12 @@ func (o *ordered) Close() error {
 		}
 	}
 	return nil
+}
+
+// drop ends a part that nobody will read.
+func (o *ordered) drop(j *orderedJob) {
+	o.held -= j.weight
+	for b := range j.out {
+		o.recycle(b)
+	}
 }
