@@ -39,7 +39,8 @@ type Partial struct {
 	written  int64
 }
 
-// Begin makes an empty partial blob.
+// Begin makes an empty partial blob. Before its first checkpoint it has no note, and a kill makes it
+// an orphan: whoever reads it first does not wait for the disk.
 func (s *Store) Begin(n Note) (*Partial, error) {
 	p := &Partial{s: s, id: rand.Text(), note: n}
 	f, err := os.OpenFile(p.path(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
@@ -48,11 +49,8 @@ func (s *Store) Begin(n Note) (*Partial, error) {
 	}
 	p.file = f
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.partials[p.id] = p
-	s.mu.Unlock()
-	if err := p.save(n); err != nil {
-		return nil, errors.Join(err, p.Discard())
-	}
 	return p, nil
 }
 
@@ -112,16 +110,16 @@ func (p *Partial) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Restart empties it.
+// Restart empties it, up to its next checkpoint without a note.
 func (p *Partial) Restart(n Note) error {
-	if err := p.file.Truncate(0); err != nil {
+	if err := errors.Join(removed(p.path()+".json"), p.file.Truncate(0)); err != nil {
 		return err
 	}
 	n.Bytes, n.Sum = 0, 0
 	p.s.mu.Lock()
-	p.written = 0
-	p.s.mu.Unlock()
-	return p.save(n)
+	defer p.s.mu.Unlock()
+	p.written, p.note = 0, n
+	return nil
 }
 
 // Checkpoint makes the first n.Bytes last, and after them the note that says so.

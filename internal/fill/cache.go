@@ -137,7 +137,7 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 		c.handles[h] = struct{}{}
 		return h, nil
 	}
-	c.misses.add(src.Src, "it was not held yet", c.cfg.Now())
+	c.misses.add(origin.Redact(src.Src), "it was not held yet", c.cfg.Now())
 	f, err := c.want(key, src)
 	if err != nil {
 		return nil, err

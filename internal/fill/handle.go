@@ -172,13 +172,8 @@ func (h *Handle) own() (*os.File, error) {
 
 // File is the whole image, once it is complete, with an offset of its own. Close closes it.
 func (h *Handle) File() (*os.File, bool) {
-	if h.f != nil {
-		h.f.progress.mu.Lock()
-		proven := h.f.progress.proven
-		h.f.progress.mu.Unlock()
-		if !proven {
-			return nil, false
-		}
+	if h.f != nil && !h.f.isProven() {
+		return nil, false
 	}
 	file, err := h.own()
 	return file, err == nil

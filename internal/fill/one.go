@@ -60,6 +60,12 @@ func (f *fill) leadsTo(d catalog.Digest) bool {
 	return f.digest == d
 }
 
+func (f *fill) isProven() bool {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	return f.progress.proven
+}
+
 func (f *fill) file() *os.File {
 	f.progress.mu.Lock()
 	defer f.progress.mu.Unlock()

@@ -184,6 +184,28 @@ func (c *Cache) dropFailed() bool {
 	return any
 }
 
+// mayGetRoom reports whether it is worth asking for room once more.
+func (c *Cache) mayGetRoom(ctx context.Context) bool {
+	if c.dropFailed() {
+		return true
+	}
+	c.mu.Lock()
+	completing := false
+	for _, f := range c.fills {
+		completing = completing || !f.ended && f.isProven()
+	}
+	c.mu.Unlock()
+	if !completing {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(20 * time.Millisecond):
+		return true
+	}
+}
+
 // discard has the bytes of a fetch deleted. The caller holds mu.
 func (c *Cache) discard(f *fill) {
 	if f.part != nil {

@@ -58,18 +58,18 @@ func (t *transfer) run(ctx context.Context) error {
 		if err := t.fetch(ctx); err != nil {
 			return err
 		}
-	} else if err := t.onlyProof(); err != nil {
+	} else if err := t.onlyProof(ctx); err != nil {
 		return err
 	}
 	return t.prove()
 }
 
 // onlyProof is for a partial that has all bytes. Of an OCI blob the validator is its digest.
-func (t *transfer) onlyProof() error {
+func (t *transfer) onlyProof(ctx context.Context) error {
 	if d, err := catalog.ParseDigest(strings.Trim(t.mark.ETag, `"`)); err == nil && t.want.IsZero() && catalog.Scheme(t.f.src.Src) == "oras" {
 		t.want = d
 	}
-	return t.learn(t.mark.Total)
+	return t.learn(ctx, t.mark.Total)
 }
 
 func (f *fill) set(status string) {
@@ -159,12 +159,12 @@ func (t *transfer) fetch(ctx context.Context) error {
 	}
 	defer r.Close()
 	t.take(r)
-	if err := t.learn(r.Size()); err != nil {
+	if err := t.learn(ctx, r.Size()); err != nil {
 		return err
 	}
 	stop := t.checkpoints(ctx)
 	defer stop()
-	return t.copy(r)
+	return t.copy(ctx, r)
 }
 
 func (t *transfer) open(ctx context.Context) (*origin.Reader, error) {
@@ -194,8 +194,8 @@ func (t *transfer) take(r *origin.Reader) {
 }
 
 // learn lets the readers go, once there is room.
-func (t *transfer) learn(total int64) error {
-	if err := t.reserve(max(total, t.mark.Bytes)); err != nil {
+func (t *transfer) learn(ctx context.Context, total int64) error {
+	if err := t.reserve(ctx, max(total, t.mark.Bytes)); err != nil {
 		return err
 	}
 	t.f.progress.change(func() { t.f.progress.known, t.f.progress.total, t.f.digest = true, total, t.want })
@@ -203,10 +203,10 @@ func (t *transfer) learn(total int64) error {
 }
 
 // reserve makes room. What failed earlier and only waits to be begun again has to go before the
-// image that somebody waits for now.
-func (t *transfer) reserve(n int64) error {
+// image that somebody waits for now; what is about to be complete may be evicted a moment later.
+func (t *transfer) reserve(ctx context.Context, n int64) error {
 	err := t.part.Reserve(n)
-	if errors.Is(err, blob.ErrNoRoom) && t.f.c.dropFailed() {
+	for errors.Is(err, blob.ErrNoRoom) && t.f.c.mayGetRoom(ctx) {
 		err = t.part.Reserve(n)
 	}
 	if err == nil {
@@ -218,12 +218,12 @@ func (t *transfer) reserve(n int64) error {
 // reserveStep is what an image of unknown length is given room for at a time.
 const reserveStep = 64 << 20
 
-func (t *transfer) copy(r *origin.Reader) error {
+func (t *transfer) copy(ctx context.Context, r *origin.Reader) error {
 	buf := make([]byte, buffer)
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
-			if err := t.keep(buf[:n]); err != nil {
+			if err := t.keep(ctx, buf[:n]); err != nil {
 				return err
 			}
 		}
@@ -236,9 +236,9 @@ func (t *transfer) copy(r *origin.Reader) error {
 	}
 }
 
-func (t *transfer) keep(p []byte) error {
+func (t *transfer) keep(ctx context.Context, p []byte) error {
 	if after := t.mark.Bytes + int64(len(p)); after > t.room {
-		if err := t.reserve(after + reserveStep); err != nil {
+		if err := t.reserve(ctx, after+reserveStep); err != nil {
 			return err
 		}
 	}
@@ -288,13 +288,13 @@ func (t *transfer) checkpoints(ctx context.Context) (stop func()) {
 		tick := time.NewTicker(checkEvery)
 		defer tick.Stop()
 		for {
+			if err := t.checkpoint(); err != nil {
+				t.f.c.cfg.Log.Warn("what was fetched so far could not be made to last", message.CacheUnwritten, "err", err)
+			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-			}
-			if err := t.checkpoint(); err != nil {
-				t.f.c.cfg.Log.Warn("what was fetched so far could not be made to last", message.CacheUnwritten, "err", err)
 			}
 		}
 	})

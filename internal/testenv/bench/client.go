@@ -36,6 +36,15 @@ func (c *conn) ask(request []byte) (status int, length int64, err error) {
 	if _, err := c.Write(request); err != nil {
 		return 0, 0, err
 	}
+	if status, length, err = c.head(); err != nil {
+		return status, length, err
+	}
+	_, err = io.CopyN(io.Discard, c.r, length)
+	return status, length, err
+}
+
+// head reads an answer up to its body.
+func (c *conn) head() (status int, length int64, err error) {
 	line, err := c.r.ReadSlice('\n')
 	if err != nil || len(line) < 12 {
 		return 0, 0, fmt.Errorf("status line %q: %w", line, err)
@@ -49,7 +58,7 @@ func (c *conn) ask(request []byte) (status int, length int64, err error) {
 			return status, 0, err
 		}
 		if len(line) <= 2 {
-			break
+			return status, length, nil
 		}
 		if name, value, ok := bytes.Cut(line, []byte(": ")); ok && bytes.EqualFold(name, []byte("content-length")) {
 			if length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64); err != nil {
@@ -57,8 +66,6 @@ func (c *conn) ask(request []byte) (status int, length int64, err error) {
 			}
 		}
 	}
-	_, err = io.CopyN(io.Discard, c.r, length)
-	return status, length, err
 }
 
 func get(path string) []byte {

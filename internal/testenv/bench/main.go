@@ -23,7 +23,7 @@ func main() {
 	}
 	build := flag.String("build", "build", "the `folder` with bin/bty-web")
 	each := flag.Duration("each", 2*time.Second, "how long each load runs")
-	only := flag.String("only", "", "run these `parts` alone, with commas between them: rest, cold, contacts, fleet, page, streams, backup, storm, files, tftp, sniff, flash")
+	only := flag.String("only", "", "run these `parts` alone, with commas between them: rest, cold, contacts, fleet, page, streams, backup, storm, files, cache, tftp, sniff, flash")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -37,7 +37,7 @@ func run(ctx context.Context, build string, each time.Duration, only string) err
 	parts := []struct {
 		name string
 		run  func(context.Context, string, time.Duration) error
-	}{{"rest", atRest}, {"cold", cold}, {"contacts", contacts}, {"fleet", fleet}, {"page", page}, {"streams", streams}, {"backup", backups}, {"storm", storm}, {"files", files}, {"tftp", tftp}, {"sniff", sniffing}, {"flash", flashing}}
+	}{{"rest", atRest}, {"cold", cold}, {"contacts", contacts}, {"fleet", fleet}, {"page", page}, {"streams", streams}, {"backup", backups}, {"storm", storm}, {"files", files}, {"cache", cache}, {"tftp", tftp}, {"sniff", sniffing}, {"flash", flashing}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue
