@@ -21,6 +21,7 @@ func write(t *testing.T, path string, data []byte) string {
 // The whole way by keyboard: catalog, image, disk, the word, the flash, the end. The letter case of
 // what is typed is kept, which once it was not.
 func TestWizard(t *testing.T) {
+	t.Parallel()
 	data := image(6 * mib)
 	published := zstded(t, data)
 	web := serve(t, published)

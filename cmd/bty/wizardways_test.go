@@ -47,6 +47,7 @@ func (s *seat) confirmed() {
 
 // Esc goes back at every step, to where the mark was; left without a flash nothing is written.
 func TestWizardBack(t *testing.T) {
+	t.Parallel()
 	first, _ := loopDisk(t, 8*mib, "S-0")
 	second, file := loopDisk(t, 8*mib, "S-1")
 	s := wide(first, second).open(t, "--catalog", catalogOf(t, "http://h/0.img", "http://h/1.img", "http://h/2.img"))
@@ -72,6 +73,7 @@ func TestWizardBack(t *testing.T) {
 // A key that comes in pieces, as on a serial line, is one key; Esc alone is Esc. The search finds
 // one image of 500.
 func TestWizardSearch(t *testing.T) {
+	t.Parallel()
 	srcs := make([]string, 500)
 	for i := range srcs {
 		srcs[i] = fmt.Sprintf("http://h/%d.img", i)
@@ -101,6 +103,7 @@ func TestWizardSearch(t *testing.T) {
 
 // The terminal gets smaller and larger, and something else writes over it.
 func TestWizardResize(t *testing.T) {
+	t.Parallel()
 	target, _ := loopDisk(t, 8*mib, "S-1")
 	s := wide(target).open(t, "--catalog", catalogOf(t, "http://h/0.img"))
 	s.See("[Image]", "> Image 000")
@@ -120,6 +123,7 @@ func TestWizardResize(t *testing.T) {
 // anything, the screen says why and what to do, and the next try works. A server that goes away
 // meanwhile changes nothing about the disk.
 func TestWizardFailsThenWorks(t *testing.T) {
+	t.Parallel()
 	data := image(2 * mib)
 	var there, deaf atomic.Bool
 	host := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
@@ -181,6 +185,7 @@ func TestWizardFailsThenWorks(t *testing.T) {
 
 // No catalog is to be had: the screen says so, and another source can be chosen.
 func TestWizardWithoutServer(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "local.img"), image(mib))
 	x := wide()
@@ -212,6 +217,7 @@ func slowImage(t *testing.T) string {
 
 // Ctrl-C during a flash asks first; y ends it in good order, and the disk does not boot.
 func TestWizardCancel(t *testing.T) {
+	t.Parallel()
 	target, _ := loopDisk(t, 128*mib, "S-1")
 	s := wide(target).open(t, "--catalog", catalogOf(t, slowImage(t)))
 	s.confirmed()
@@ -232,6 +238,7 @@ func TestWizardCancel(t *testing.T) {
 
 // A signal gives the terminal back, whatever is shown, and ends a flash in good order.
 func TestWizardSignals(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
 		s := wide().open(t, "--catalog", catalogOf(t, "http://h/0.img"))
 		s.See("> Image 000")
@@ -252,6 +259,7 @@ func TestWizardSignals(t *testing.T) {
 
 // A defect in what is asked of the disks is shown, and the terminal is given back in the end.
 func TestWizardDefect(t *testing.T) {
+	t.Parallel()
 	x := wide()
 	x.defect = true
 	s := x.open(t, "--catalog", catalogOf(t, "http://h/0.img"))
@@ -264,6 +272,7 @@ func TestWizardDefect(t *testing.T) {
 
 // A terminal whose cursor does not move: lines, and the same keys.
 func TestWizardDumb(t *testing.T) {
+	t.Parallel()
 	data := image(mib)
 	target, file := loopDisk(t, 8*mib, "S-1")
 	s := terminal{kind: "dumb", width: 80, height: 24, disks: []disk.Device{target}}.open(t, "--catalog", catalogOf(t, serve(t, data)+"/i.img"))

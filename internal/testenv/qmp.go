@@ -40,6 +40,16 @@ func dialQMP(ctx context.Context, path string, gone <-chan struct{}) (*qmp, erro
 
 // do runs one command and decodes its answer into result, unless that is nil.
 func (q *qmp) do(ctx context.Context, command string, result any) error {
+	return q.send(ctx, map[string]any{"execute": command}, result)
+}
+
+// run runs one command with arguments.
+func (q *qmp) run(ctx context.Context, command string, arguments map[string]any) error {
+	return q.send(ctx, map[string]any{"execute": command, "arguments": arguments}, nil)
+}
+
+func (q *qmp) send(ctx context.Context, request map[string]any, result any) error {
+	command := request["execute"]
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	deadline, ok := ctx.Deadline()
@@ -49,8 +59,8 @@ func (q *qmp) do(ctx context.Context, command string, result any) error {
 	if err := q.conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if err := json.NewEncoder(q.conn).Encode(map[string]string{"execute": command}); err != nil {
-		return fmt.Errorf("QEMU command %s: %w", command, err)
+	if err := json.NewEncoder(q.conn).Encode(request); err != nil {
+		return fmt.Errorf("QEMU command %v: %w", command, err)
 	}
 	for {
 		var answer struct {
@@ -61,9 +71,9 @@ func (q *qmp) do(ctx context.Context, command string, result any) error {
 		}
 		switch err := q.json.Decode(&answer); {
 		case err != nil:
-			return fmt.Errorf("QEMU command %s: %w", command, err)
+			return fmt.Errorf("QEMU command %v: %w", command, err)
 		case answer.Error != nil:
-			return fmt.Errorf("QEMU command %s: %s", command, answer.Error.Desc)
+			return fmt.Errorf("QEMU command %v: %s", command, answer.Error.Desc)
 		case answer.Return == nil: // the greeting, or an event
 		case result == nil:
 			return nil

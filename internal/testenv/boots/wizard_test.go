@@ -51,3 +51,57 @@ func TestWizardOnASerialConsole(t *testing.T) {
 		t.Errorf("the log has the wizard in it: %q", lines[0].Text)
 	}
 }
+
+// The same at the machine's own keyboard and screen, which is a Linux console: arrows, Esc, and the
+// way back. The serial console beside it is only a log.
+func TestWizardOnAScreen(t *testing.T) {
+	ctx := parallel(t)
+	s := openSite(ctx, t)
+	raw, packed := s.image(ctx, diskimg.Spec{Line: newLine, Size: 64 << 20})
+	s.bind(ctx, mac, appliance.Binding{Mode: "bty-tui"})
+	s.publish(ctx, packed, packed.SHA256)
+	first, second := s.oldDisk(ctx, "FIRST", 96<<20), s.oldDisk(ctx, serial, 96<<20)
+	before := s.digest(first)
+	m := powerOn(ctx, t, s.lan, testenv.MachineConfig{
+		Name: "live", MAC: mac, Firmware: testenv.BIOS, NIC: "e1000e", Disks: []testenv.Disk{first, second}, NoReboot: true,
+		Direct: &testenv.DirectBoot{
+			Kernel: built(t, "live", "bty-live-x86_64.vmlinuz"), Initrd: built(t, "live", "bty-live-x86_64.initrd"),
+			Append: "console=tty0 console=ttyS0,115200 bty.hold=1 bty.server=" + appliance.URL + " bty.mac=" + mac,
+		},
+		Extra: []string{"-vga", "std"},
+	})
+	see := func(wants ...string) {
+		t.Helper()
+		if err := m.WaitText(ctx, waitFlash, wants...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	press := func(keys ...string) {
+		t.Helper()
+		if err := m.Press(ctx, keys...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(ctx, t, m.Console, waitFlash, `^bty: press Enter here for the wizard`)
+	see("press Enter here for the wizard")
+	press("ret")
+	expect(ctx, t, m.Console, waitShort, `^bty: the wizard is in use on /dev/tty0`)
+	see("[Image]", "> image.img.zst")
+	press("ret")
+	see("[Disk]", "FIRST", serial)
+	press("ret")
+	see("[Confirm]", "serial  FIRST")
+	press("esc")
+	see("[Disk]")
+	press("down", "ret")
+	see("[Confirm]", "serial  "+serial)
+	press("y", "e", "s", "ret")
+	see("[Done]", "> Reboot this machine")
+	s.checkEvents(ctx, "machine.flashed", 1)
+	s.checkDisk(second, raw)
+	if s.digest(first) != before {
+		t.Error("the other disk has been written to")
+	}
+	press("ret")
+	s.off(ctx, m)
+}
