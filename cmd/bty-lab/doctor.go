@@ -113,8 +113,12 @@ func (a *appliance) facts(ctx context.Context) doctor.Facts {
 	cfg := a.config
 	web := doctor.Port{Network: "tcp", Number: cfg.Server.Port, Daemon: "bty-web", Unit: "bty-web.socket"}
 	tftp := doctor.Port{Network: "udp", Number: cfg.TFTP.Port, Daemon: "bty-tftp", Unit: "bty-tftp.socket"}
-	rules := host.Firewall(ctx, host.Door{Network: web.Network, Port: web.Number, Service: "bty"}, host.Door{Network: tftp.Network, Port: tftp.Number, Service: "bty-tftp"})
 	cache := doctor.Port{Network: "tcp", Number: cfg.Cache.Port, Daemon: "bty-cache", Unit: "bty-cache.socket", Optional: true}
+	doors := []host.Door{{Network: web.Network, Port: web.Number, Service: "bty"}, {Network: tftp.Network, Port: tftp.Number, Service: "bty-tftp"}}
+	if exists(cfg.CacheSocket()) { // it is on
+		doors = append(doors, host.Door{Network: cache.Network, Port: cache.Number, Service: "bty-cache"})
+	}
+	rules := host.Firewall(ctx, doors...)
 	return doctor.Facts{Clock: &clock, Ports: host.Ports(ctx, web, tftp, cache), Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx)}
 }
 

@@ -70,6 +70,13 @@ func TestReach(t *testing.T) {
 			t.Errorf("%+v: %d", tt, got)
 		}
 	}
+	// A name of the LAN may redirect within the LAN, one of the internet may not.
+	for addr, want := range map[string]reach{"10.1.1.1": lan, "203.0.113.7": public, "127.0.0.1": public} {
+		g.Resolver = leadsTo(t, netip.MustParseAddr(addr))
+		if got := g.reach(t.Context(), "images.example", "10.2.2.2", false); got != want {
+			t.Errorf("redirected by a name that leads to %s: %d, want %d", addr, got, want)
+		}
+	}
 	for _, addr := range []string{"10.1.1.1", "::ffff:10.1.1.1"} {
 		if err := g.check("h", netip.MustParseAddr(addr), public); Refused(err) == "" {
 			t.Errorf("%s is reached", addr)
