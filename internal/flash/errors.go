@@ -26,6 +26,7 @@ type Error struct {
 	Kind    error  // one of the above
 	Disk    string // path, "" while no disk was chosen
 	Touched bool   // the old content of the disk is gone, and it does not boot
+	Unsure  bool   // that it does not boot: its beginning was written and could not be wiped again
 	Err     error
 }
 
@@ -33,6 +34,8 @@ type Error struct {
 func (e *Error) Error() string {
 	s := e.Kind.Error() + ": " + e.Err.Error()
 	switch {
+	case e.Unsure:
+		return s + "; " + e.Disk + " was begun, and whether it boots is not known, flash it again or take it out"
 	case e.Touched:
 		return s + "; " + e.Disk + " was begun and will not boot, flash it again"
 	case e.Disk != "":

@@ -16,15 +16,24 @@ const failingSize = 24 * mib
 // failing flashes an image with data and zeros on a disk with faults.
 func failing(t *testing.T, faults faulty.Faults, verify bool) (*faulty.Disk, []byte, Result, error) {
 	t.Helper()
+	return failingFrom(t, StageOpen, faults, verify)
+}
+
+// failingFrom lets the faults begin with a stage.
+func failingFrom(t *testing.T, stage string, faults faulty.Faults, verify bool) (*faulty.Disk, []byte, Result, error) {
+	t.Helper()
 	path, d := faulty.New(t, failingSize, oldByte)
 	img := picture(failingSize, 11)
 	copy(img[9*mib:], bytes.Repeat([]byte("data"), mib/4))
 	clear(img[12*mib : 14*mib])
 	copy(img[20*mib:], bytes.Repeat([]byte("data"), mib/4))
-	d.Set(faults)
 	res, err := Run(t.Context(), Request{
 		Source: serve(t, "a.img.zst", tool(t, img, "zstd", "-1")), Target: path, Verify: verify,
-	}, nil)
+	}, func(p Progress) {
+		if p.Stage == stage {
+			d.Set(faults)
+		}
+	})
 	return d, img, res, err
 }
 
@@ -86,7 +95,7 @@ func TestFailingDisk(t *testing.T) {
 		says   string
 		ends   bool // nothing of the ends can be on the disk
 	}{
-		"writes in the middle":   {faulty.Faults{Refuse: within(9*mib+mib/2, 10*mib)}, false, ErrWrite, "write /dev/loop", true},
+		"writes in the middle":   {faulty.Faults{Refuse: within(9*mib+mib/2, 9*mib+mib/2+512)}, false, ErrWrite, "write /dev/loop", true},
 		"zeroes in the middle":   {faulty.Faults{Refuse: within(13*mib, 13*mib+512)}, false, ErrWrite, "at byte 1", true},
 		"the last bytes":         {faulty.Faults{Refuse: within(failingSize-512, failingSize)}, false, ErrWrite, "wipe the end", false},
 		"the first block":        {faulty.Faults{Refuse: within(0, 512)}, false, ErrWrite, "wipe the beginning", false},
@@ -103,5 +112,40 @@ func TestFailingDisk(t *testing.T) {
 				endsAreGone(t, d)
 			}
 		})
+	}
+}
+
+// A disk that says no when all but the last is done.
+func TestFailsAtTheEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stage  string
+		faults faulty.Faults
+		says   string
+		unsure bool
+	}{
+		"the flush of the image": {StageSync, faulty.Faults{FailSync: true}, "flush", false},
+		"the flush of the ends":  {StageVerify, faulty.Faults{FailSync: true}, "write the boot record: flush", true},
+		"the last block":         {StageVerify, faulty.Faults{Refuse: within(failingSize-512, failingSize)}, "write the boot record: write", true},
+		"the first block":        {StageVerify, faulty.Faults{Refuse: within(0, 512)}, "write the boot record: write", true},
+		"every write":            {StageSync, faulty.Faults{Refuse: within(0, failingSize)}, "write the boot record: write", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, res, err := failingFrom(t, tc.stage, tc.faults, true)
+			e := fails(t, err, ErrWrite, tc.says)
+			if !e.Touched || e.Unsure != tc.unsure || strings.Contains(e.Error(), "whether it boots is not known") != tc.unsure || res.ReadBack {
+				t.Errorf("unsure %v: %v", e.Unsure, e)
+			}
+		})
+	}
+}
+
+// A discard that gives no zeros is not trusted: zeros are written.
+func TestHolesThatAreNotZeros(t *testing.T) {
+	d, img, _, err := failing(t, faulty.Faults{LazyPunch: true}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := differ(d.Bytes(), img); at >= 0 {
+		t.Errorf("the disk differs at %d", at)
 	}
 }

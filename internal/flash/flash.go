@@ -263,6 +263,7 @@ func (j *job) fail(err error) error {
 	}
 	if j.touched && j.edges.begun {
 		if werr := j.disk.Wipe(headSize, tailSize); werr != nil {
+			e.Unsure = true
 			e.Err = fmt.Errorf("%w (and its beginning could not be wiped again: %w)", e.Err, werr)
 		}
 	}

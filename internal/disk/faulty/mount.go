@@ -2,6 +2,7 @@ package faulty
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -31,7 +32,23 @@ func New(t testing.TB, size int, fill byte) (path string, d *Disk) {
 		server.Wait()
 	})
 	path, _ = looptest.New(t, int64(size), looptest.Options{File: filepath.Join(dir, fileName)})
+	limitRequests(t, path)
 	return path, d
+}
+
+// limitRequests keeps a request of the loop device as small as one of the file system. The driver
+// takes a write of which only the first part succeeded for a whole one, and no error would be seen.
+func limitRequests(t testing.TB, path string) {
+	t.Helper()
+	attr := filepath.Join("/sys/block", filepath.Base(path), "queue/max_sectors_kb")
+	before, err := os.ReadFile(attr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(attr, []byte("128"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.WriteFile(attr, before, 0o600) }) // the number goes to the next loop device
 }
 
 const fileName = "disk"
