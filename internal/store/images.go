@@ -9,7 +9,11 @@ import (
 
 // Image returns the catalog entry with this identity, and whether there is one.
 func (t *Tx) Image(ref catalog.ImageRef) (e catalog.Entry, found bool, err error) {
-	return recall(t, &t.store.images, bucketImages, ref, ref[:])
+	d, err := recall(t, &t.store.images, bucketImages, ref, ref[:])
+	if d == nil {
+		return e, false, err
+	}
+	return d.value, true, nil
 }
 
 // PutImage stores e in place of what was there.

@@ -21,8 +21,7 @@ type settled struct {
 // rows are what a file has of one machine.
 type rows struct {
 	mac     machine.MAC
-	settled machine.Machine // without its facts, but in files of older schemas
-	found   bool
+	settled *machine.Machine // without its facts, but in files of older schemas; nil if there is none
 	facts   []byte
 }
 
@@ -32,7 +31,10 @@ func (t *Tx) rowsOf(mac machine.MAC) (r rows, err error) {
 		return *t.last, nil
 	}
 	r.mac = mac
-	r.settled, r.found, err = recall(t, &t.store.machines, bucketMachines, mac, mac[:])
+	d, err := rowOf(t, &t.store.settledRows, &t.store.machines, bucketMachines, mac)
+	if d != nil {
+		r.settled = &d.value
+	}
 	if t.hasFacts() {
 		r.facts = t.rawFacts(mac)
 	}
@@ -45,17 +47,20 @@ func (t *Tx) rowsOf(mac machine.MAC) (r rows, err error) {
 // Machine returns the machine with this MAC, and whether there is one.
 func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error) {
 	r, err := t.rowsOf(mac)
-	m = r.settled
-	if err == nil && r.found && t.hasFacts() {
+	if r.settled == nil {
+		return m, false, err
+	}
+	m = *r.settled
+	if t.hasFacts() {
 		err = complement(&m, r.facts)
 	}
-	return m, r.found, err
+	return m, true, err
 }
 
 // PutMachine stores m in place of what was there. Only the part that differs is written.
 func (t *Tx) PutMachine(m machine.Machine) error {
 	was, err := t.rowsOf(m.MAC)
-	isSame := err == nil && was.found && isSettledAs(was.settled, m) // what cannot be read is replaced
+	isSame := err == nil && was.settled != nil && isSettledAs(was.settled, &m) // what cannot be read is replaced
 	t.last = nil
 	if err := t.putFacts(m, was); err != nil || isSame {
 		return err
@@ -63,17 +68,22 @@ func (t *Tx) PutMachine(m machine.Machine) error {
 	return t.putSettled(m)
 }
 
-func isSettledAs(a, b machine.Machine) bool {
+func isSettledAs(a, b *machine.Machine) bool {
 	return a.MAC == b.MAC && a.Intent.Equal(b.Intent) && a.CreatedAt.Equal(b.CreatedAt) && a.DiscoveredAt.Equal(b.DiscoveredAt) && a.Arch == b.Arch
 }
 
 func (t *Tx) putSettled(m machine.Machine) error {
+	if t.store != nil { // a migration has none
+		t.store.settledRows.change(m.MAC)
+	}
 	return t.put(bucketMachines, m.MAC[:], settled{m.MAC, m.Intent, m.CreatedAt, m.DiscoveredAt, m.Arch})
 }
 
 // DeleteMachine removes the machine and its hardware.
 func (t *Tx) DeleteMachine(mac machine.MAC) error {
 	t.last = nil
+	t.store.settledRows.change(mac)
+	t.store.hardwareRows.change(mac)
 	for _, bucket := range [][]byte{bucketHardware, bucketTrees, bucketMachines} {
 		if err := t.delete(bucket, mac[:]); err != nil {
 			return err
@@ -98,8 +108,12 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 		}
 		var mac machine.MAC
 		copy(mac[:], key)
-		m, err := remember(&t.store.machines, bucketMachines, mac, key, raw)
-		if err == nil && factsAt != nil {
+		d, err := remember(&t.store.machines, bucketMachines, mac, key, raw)
+		if err != nil {
+			return err
+		}
+		m := d.value
+		if factsAt != nil {
 			err = complement(&m, factsAt(mac))
 		}
 		if err != nil {
@@ -111,33 +125,44 @@ func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
 
 // Hardware returns what the machine reported last, and whether it ever did.
 func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err error) {
-	raw := t.rawHardware(mac)
-	if raw == nil {
-		return h, false, nil
+	d, err := t.hardwareOf(mac)
+	if d == nil {
+		return h, err != nil, err
 	}
-	h, err = remember(&t.store.hardware, bucketHardware, mac, mac[:], raw)
-	return h, true, err
+	return d.value, true, nil
 }
 
-// rawHardware finds the value with one cursor for the whole transaction as long as nothing is
-// written in it: who searches asks for that of every machine.
-func (t *Tx) rawHardware(mac machine.MAC) []byte {
+// hardwareOf finds the row, where nothing is written with one cursor for the whole transaction: who searches
+// asks for that of every machine.
+func (t *Tx) hardwareOf(mac machine.MAC) (*decoded[machine.Hardware], error) {
 	if t.tx.Writable() {
-		return t.tx.Bucket(bucketHardware).Get(mac[:])
+		return rowOf(t, &t.store.hardwareRows, &t.store.hardware, bucketHardware, mac)
 	}
 	if t.hardware == nil {
 		t.hardware = t.tx.Bucket(bucketHardware).Cursor()
 	}
 	key, raw := t.hardware.Seek(mac[:])
 	if !bytes.Equal(key, mac[:]) {
-		return nil
+		return nil, nil
 	}
-	return raw
+	return remember(&t.store.hardware, bucketHardware, mac, mac[:], raw)
 }
 
-// PutHardware stores h in place of what the machine reported before.
+// PutHardware stores h in place of what the machine reported before, if it is not the same.
 func (t *Tx) PutHardware(mac machine.MAC, h machine.Hardware) error {
-	return t.putIfChanged(bucketHardware, mac[:], h)
+	if t.store == nil { // a migration
+		return t.putIfChanged(bucketHardware, mac[:], h)
+	}
+	raw, err := encode(bucketHardware, mac[:], h)
+	if err != nil {
+		return err
+	}
+	d, err := t.hardwareOf(mac)
+	if err == nil && d != nil && bytes.Equal(raw, d.raw) { // what cannot be read is replaced
+		return nil
+	}
+	t.store.hardwareRows.change(mac)
+	return t.putRaw(bucketHardware, mac[:], raw)
 }
 
 // Tree returns the machine's hardware tree in the shape of `lshw -json`, and whether it ever

@@ -16,7 +16,7 @@ const (
 // what its slices point at.
 type memo[K comparable, V any] struct {
 	mu     sync.RWMutex
-	values map[K]decoded[V]
+	values map[K]*decoded[V]
 }
 
 type decoded[V any] struct {
@@ -24,21 +24,21 @@ type decoded[V any] struct {
 	value V
 }
 
-func (m *memo[K, V]) get(key K, raw []byte) (V, bool) {
+func (m *memo[K, V]) get(key K, raw []byte) (*decoded[V], bool) {
 	m.mu.RLock()
 	known, ok := m.values[key]
 	m.mu.RUnlock()
-	return known.value, ok && bytes.Equal(known.raw, raw)
+	return known, ok && bytes.Equal(known.raw, raw)
 }
 
-func (m *memo[K, V]) put(key K, raw []byte, value V) {
-	if len(raw) > maxMemoValue {
+func (m *memo[K, V]) put(key K, d *decoded[V]) {
+	if len(d.raw) > maxMemoValue {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.values == nil {
-		m.values = map[K]decoded[V]{}
+		m.values = map[K]*decoded[V]{}
 	}
 	if _, known := m.values[key]; !known && len(m.values) >= maxMemo {
 		for old := range m.values { // any: who reads all values in turn must not empty it each time
@@ -46,32 +46,28 @@ func (m *memo[K, V]) put(key K, raw []byte, value V) {
 			break
 		}
 	}
-	m.values[key] = decoded[V]{bytes.Clone(raw), value}
+	m.values[key] = d
 }
 
-// recall returns the value under key, from the memo if it has it.
-func recall[K comparable, V any](t *Tx, m *memo[K, V], bucket []byte, key K, keyBytes []byte) (v V, found bool, err error) {
+// recall returns the value under key, from the memo if it has it; nil if there is none.
+func recall[K comparable, V any](t *Tx, m *memo[K, V], bucket []byte, key K, keyBytes []byte) (*decoded[V], error) {
 	raw := t.tx.Bucket(bucket).Get(keyBytes)
 	if raw == nil {
-		return v, false, nil
+		return nil, nil
 	}
-	v, err = remember(m, bucket, key, keyBytes, raw)
-	return v, true, err
+	return remember(m, bucket, key, keyBytes, raw)
 }
 
 // remember returns what raw decodes to, from the memo if it has it.
-func remember[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (V, error) {
-	if v, ok := m.get(key, raw); ok {
-		return v, nil
+func remember[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (*decoded[V], error) {
+	if d, ok := m.get(key, raw); ok {
+		return d, nil
 	}
-	return learn(m, bucket, key, keyBytes, raw)
-}
-
-// learn is apart so that what it decodes into costs nothing where nothing is decoded.
-func learn[K comparable, V any](m *memo[K, V], bucket []byte, key K, keyBytes, raw []byte) (v V, err error) {
-	if err := decode(bucket, keyBytes, raw, &v); err != nil {
-		return v, err
+	d := new(decoded[V])
+	if err := decode(bucket, keyBytes, raw, &d.value); err != nil {
+		return nil, err
 	}
-	m.put(key, raw, v)
-	return v, nil
+	d.raw = bytes.Clone(raw)
+	m.put(key, d)
+	return d, nil
 }

@@ -99,6 +99,8 @@ func (s *Store) deleteSome(tx *bolt.Tx) error {
 // beginning.
 func (s *Store) settle(committed bool, before merge) {
 	s.latest.settle(committed)
+	s.settledRows.settle()
+	s.hardwareRows.settle()
 	if !committed {
 		s.merge = before
 		return

@@ -66,7 +66,11 @@ type Store struct {
 	events   *index
 	rules    rulesCache
 	latest   *latest
-	merge    merge // the committer's alone
+
+	// What follows is the committer's alone.
+	merge        merge
+	settledRows  present[machine.Machine]
+	hardwareRows present[machine.Hardware]
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
@@ -90,7 +94,8 @@ func Open(path, version string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{}),
+		settledRows: newPresent[machine.Machine](), hardwareRows: newPresent[machine.Hardware]()}
 	if err := s.loadLatest(); err != nil {
 		return nil, errors.Join(err, s.Abandon())
 	}

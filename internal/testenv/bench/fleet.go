@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"bty/internal/machine"
@@ -16,6 +17,13 @@ import (
 // turns is how often two servers, or two states of one, are measured in turn: the median of each
 // says what is theirs and not the machine's.
 const turns = 5
+
+// A fleet and few machines are measured in slices, each in slices of the time that one turn would take: what
+// else the machine does, and how fast it is by turns, is then the same for both.
+const (
+	slicesOfTurn = 3
+	slicesOfRow  = turns * slicesOfTurn
+)
 
 // fleet measures contacts over a database of a fleet beside those over an empty one, in turn.
 func fleet(ctx context.Context, build string, each time.Duration) error {
@@ -49,18 +57,20 @@ func beside(ctx context.Context, build string, each time.Duration, name string, 
 		return err
 	}
 	defer empty.stop()
-	if err := errors.Join(full.settle(), empty.settle()); err != nil {
+	if err := errors.Join(full.settle(), empty.settle(), full.rest(), empty.rest()); err != nil {
 		return err
 	}
 	for _, n := range []int{1, 16, 64, 256} {
-		a, b, err := inTurn(
-			func() (result, error) { return empty.load(n, each, boots(fewMachines, paths, n)) },
-			func() (result, error) { return full.load(n, each, boots(manyMachines, paths, n)) })
+		few, many := boots(fewMachines, paths, n), boots(manyMachines, paths, n)
+		as, bs, err := inSlices(
+			func() (result, error) { return empty.alone(n, each/slicesOfTurn, few) },
+			func() (result, error) { return full.alone(n, each/slicesOfTurn, many) })
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| %s | %d | %s | %s | %.2f | %d and %d µs | %.2f | %.0f and %.0f MiB |\n", name, n, a, b, b.rate/a.rate,
-			a.cpu.Microseconds(), b.cpu.Microseconds(), float64(a.cpu)/float64(b.cpu), empty.resident(), full.resident())
+		a, b := median(as), median(bs)
+		fmt.Printf("| %s | %d | %s | %s | %.2f | %d and %d µs | %.2f | %.0f and %.0f MiB |\n", name, n, a, b, ratio(as, bs, func(r result) float64 { return r.rate }),
+			a.cpu.Microseconds(), b.cpu.Microseconds(), ratio(bs, as, func(r result) float64 { return float64(r.cpu) }), empty.resident(), full.resident())
 	}
 	return nil
 }
@@ -79,6 +89,53 @@ func (s *server) load(n int, each time.Duration, next func(worker, i int) []byte
 	after, err := s.worked()
 	r.cpu = time.Duration(float64(after-before) / max(1, r.rate*each.Seconds()))
 	return r, err
+}
+
+// alone is load of this server while the other one is stopped: it has work left from its own turn, contacts
+// to fold or events to delete, and is to do that in its own time. Its timers are late then, so a moment
+// passes before the measurement.
+func (s *server) alone(n int, each time.Duration, next func(worker, i int) []byte) (r result, err error) {
+	if err := s.signal(syscall.SIGCONT); err != nil {
+		return r, err
+	}
+	time.Sleep(50 * time.Millisecond)
+	r, err = s.load(n, each, next)
+	return r, errors.Join(err, s.rest())
+}
+
+// rest stops a server until it is continued.
+func (s *server) rest() error { return s.signal(syscall.SIGSTOP) }
+
+func (s *server) signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
+
+// inSlices measures one and the other alternately, beginning with each as often.
+func inSlices(one, other func() (result, error)) (as, bs []result, err error) {
+	for i := range slicesOfRow {
+		first, second, a, b := one, other, &as, &bs
+		if i%2 == 1 {
+			first, second, a, b = other, one, &bs, &as
+		}
+		x, err := first()
+		if err != nil {
+			return nil, nil, err
+		}
+		y, err := second()
+		if err != nil {
+			return nil, nil, err
+		}
+		*a, *b = append(*a, x), append(*b, y)
+	}
+	return as, bs, nil
+}
+
+// ratio is the median of the ratios of slices that followed each other.
+func ratio(under, over []result, of func(result) float64) float64 {
+	all := make([]float64, len(over))
+	for i := range over {
+		all[i] = of(over[i]) / of(under[i])
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // boots sends each worker through all machines, and each machine through all paths.
