@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"bty/internal/catalog"
 	"bty/internal/oras"
@@ -133,13 +135,7 @@ func TestRegistryThatIsPrivate(t *testing.T) {
 	if _, _, err := read(t, src, asked(r.Host)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "put its credentials into the file") {
 		t.Errorf("as nobody: %v", err)
 	}
-	file := filepath.Join(t.TempDir(), "config.json")
-	account := base64.StdEncoding.EncodeToString([]byte(registry.User + ":" + registry.Password))
-	if err := os.WriteFile(file, fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, r.Host, account), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	opts := asked(r.Host)
-	opts.Registry.CredentialsFile = file
+	opts := asking(t, r.Host)
 	if got, _, err := read(t, src, opts); err != nil || string(got) != "content" {
 		t.Errorf("signed in: %q, %v", got, err)
 	}
@@ -164,6 +160,66 @@ func TestRegistryThatIsPrivate(t *testing.T) {
 			t.Error(line)
 		}
 	}
+}
+
+// A real registry refuses a token that has expired: the transfer goes on with a new one, which is
+// had with the password, that nobody but the token service sees.
+func TestTokenOfARealRegistry(t *testing.T) {
+	r, tokens := registry.StartTokens(t, 2*time.Second)
+	data := noise(300_000, 1)
+	r.Push("lab/disk", "v1", registry.Layer{Type: diskImage, Content: string(data)})
+	behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: r.Host})
+	var asked, refused int
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasPrefix(req.Header.Get("Authorization"), "Basic") {
+			t.Error("the registry was sent the password")
+		}
+		if !strings.Contains(req.URL.Path, "/blobs/") {
+			behind.ServeHTTP(w, req)
+			return
+		}
+		if asked++; asked > 1 {
+			answer := httptest.NewRecorder()
+			behind.ServeHTTP(answer, req)
+			if answer.Code == http.StatusUnauthorized {
+				refused++
+			}
+			maps.Copy(w.Header(), answer.Header())
+			w.WriteHeader(answer.Code)
+			w.Write(answer.Body.Bytes())
+			return
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		w.Write(data[:70_001])
+		http.NewResponseController(w).Flush()
+		time.Sleep(3 * time.Second) // the token's life, and the second that its end is rounded to
+		panic(http.ErrAbortHandler)
+	}))
+	defer front.Close()
+	host := strings.TrimPrefix(front.URL, "http://")
+	opts := asking(t, host)
+	opts.Stall = 10 * time.Second
+	before := tokens.Given()
+	got, reader, err := read(t, "oras://"+host+"/lab/disk:v1", opts)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if refused != 1 || reader.Retries() != 1 || tokens.Given() != before+2 {
+		t.Errorf("%d refused, %d retries, %d tokens; want one, one and two", refused, reader.Retries(), tokens.Given()-before)
+	}
+}
+
+// asking is asked with the password of the one account.
+func asking(t *testing.T, host string) Options {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.json")
+	account := base64.StdEncoding.EncodeToString([]byte(registry.User + ":" + registry.Password))
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, host, account), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts := asked(host)
+	opts.Registry.CredentialsFile = file
+	return opts
 }
 
 // What goes wrong in the middle of a blob: connections, tokens, signed URLs.

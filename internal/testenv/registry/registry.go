@@ -36,16 +36,29 @@ type Registry struct {
 	testing.TB
 	Host    string // 127.0.0.1:port
 	private bool
+	access  string // who may do what, as its configuration has it
 }
 
 // Start runs a registry for the test; a private one lets only User in.
 func Start(t testing.TB, private bool) *Registry {
 	t.Helper()
+	r := &Registry{TB: t, Host: freeAddress(t), private: private}
+	if private {
+		accounts := filepath.Join(t.TempDir(), "htpasswd")
+		r.write(accounts, account)
+		r.access = fmt.Sprintf("auth: {htpasswd: {realm: test, path: %s}}\n", accounts)
+	}
+	r.start()
+	return r
+}
+
+func (r *Registry) start() {
+	t := r.TB
+	t.Helper()
 	program, err := exec.LookPath("docker-registry")
 	if err != nil {
 		t.Fatal("docker-registry is missing: apt-get install docker-registry")
 	}
-	r := &Registry{TB: t, Host: freeAddress(t), private: private}
 	cmd := exec.Command(program, "serve", r.configure(t.TempDir()))
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -60,7 +73,7 @@ func Start(t testing.TB, private bool) *Registry {
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if resp, err := http.Get("http://" + r.Host + "/v2/"); err == nil {
 			resp.Body.Close()
-			return r
+			return
 		}
 		select {
 		case <-ended:
@@ -74,12 +87,7 @@ func Start(t testing.TB, private bool) *Registry {
 }
 
 func (r *Registry) configure(dir string) string {
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", filepath.Join(dir, "data"), r.Host)
-	if r.private {
-		accounts := filepath.Join(dir, "htpasswd")
-		r.write(accounts, account)
-		config += fmt.Sprintf("auth: {htpasswd: {realm: test, path: %s}}\n", accounts)
-	}
+	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n%s", filepath.Join(dir, "data"), r.Host, r.access)
 	path := filepath.Join(dir, "config.yml")
 	r.write(path, config)
 	return path
