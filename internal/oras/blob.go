@@ -26,6 +26,7 @@ type spot struct {
 	registry.Reference
 	asked int64 // from which byte it was asked for last, -1 if it was not
 	spent bool  // it gave nothing the last time
+	gave  bool  // it gave some of the bytes
 }
 
 var blobDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
@@ -46,10 +47,28 @@ func (c *Client) Blob(ctx context.Context, src, digest string) (*Blob, error) {
 		return nil, &Error{Ref: src, Refused: true, Err: fmt.Errorf("%.100q is no digest; want sha256:<64 hex>", digest)}
 	}
 	b := &Blob{Image: image, src: src, session: c.session()}
-	for _, place := range c.places(ref) {
-		b.places = append(b.places, spot{Reference: place, asked: -1})
+	all := c.places(ref)
+	for i, place := range all {
+		if i == len(all)-1 || !c.liars().has(place.Registry, b.Digest) {
+			b.places = append(b.places, spot{Reference: place, asked: -1})
+		}
 	}
 	return b, nil
+}
+
+// Mirrored reports whether a mirror may give the bytes.
+func (b *Blob) Mirrored() bool { return len(b.places) > 1 }
+
+// Disproved says that the bytes were not those of the digest. It names the mirrors that some of
+// them came from; those are left alone for an hour, as far as this blob goes.
+func (b *Blob) Disproved() (mirrors []string) {
+	for _, place := range b.places[:len(b.places)-1] {
+		if place.gave {
+			b.session.client.liars().note(place.Registry, b.Digest)
+			mirrors = append(mirrors, place.Registry)
+		}
+	}
+	return mirrors
 }
 
 // Close ends the connections that wait for the next request.
@@ -70,6 +89,7 @@ func (b *Blob) Get(ctx context.Context, from int64) (*http.Response, error) {
 		case err != nil && (last || ctx.Err() != nil):
 			return nil, explain(b.src, place.Registry, err, mirrors...)
 		case err == nil && (last || b.fits(resp, from)):
+			place.gave = true
 			return resp, nil
 		case err == nil:
 			err = fmt.Errorf("it answered %s", resp.Status)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"oras.land/oras-go/v2/registry"
@@ -36,6 +37,27 @@ type Client struct {
 	HTTP *http.Client
 	// Agent is the User-Agent.
 	Agent string
+
+	once  sync.Once
+	known *liars
+}
+
+// Over is the client with connections of these, unless it has its own. What it learns of mirrors
+// it shares.
+func (c *Client) Over(connections *http.Client) *Client {
+	if c.HTTP != nil {
+		return c
+	}
+	return &Client{CredentialsFile: c.CredentialsFile, PlainHTTP: c.PlainHTTP, Mirrors: c.Mirrors, HTTP: connections, Agent: c.Agent, known: c.liars()}
+}
+
+func (c *Client) liars() *liars {
+	c.once.Do(func() {
+		if c.known == nil {
+			c.known = new(liars)
+		}
+	})
+	return c.known
 }
 
 // Image is what a reference leads to.

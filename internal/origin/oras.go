@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -77,14 +78,10 @@ func openORAS(ctx context.Context, source string, opts Options) (*Reader, error)
 }
 
 func (o Options) registry() *oras.Client {
-	client := oras.Client{}
-	if o.Registry != nil {
-		client = *o.Registry
+	if o.Registry == nil {
+		return &oras.Client{HTTP: o.Client}
 	}
-	if client.HTTP == nil {
-		client.HTTP = o.Client
-	}
-	return &client
+	return o.Registry.Over(o.Client)
 }
 
 func blobOf(d catalog.Digest) string {
@@ -114,6 +111,9 @@ func (s *stream) openBlob(image oras.Image) (*Reader, error) {
 	}
 	r := s.reader(path.Base("/" + image.Title))
 	r.digest, r.etag = digest, etag
+	if blob := s.from.(*ociBlob); blob.Mirrored() && s.got == 0 {
+		r.ReadCloser = &proof{ReadCloser: s, blob: blob.Blob, sum: sha256.New(), want: digest}
+	}
 	r.mark = func() Mark {
 		m := s.mark()
 		m.ETag = etag

@@ -280,6 +280,32 @@ func TestRegistryResume(t *testing.T) {
 	}
 }
 
+// A mirror that gives other bytes of the right length is found out, and not asked again.
+func TestMirrorThatLies(t *testing.T) {
+	r := registry.Start(t, false)
+	data, other := noise(300_000, 1), noise(300_000, 2)
+	r.Push("lab/disk", "v1", registry.Layer{Type: diskImage, Title: "disk.img.zst", Content: string(data)})
+	liar := &scripted{t: t, data: other}
+	behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: r.Host})
+	liar.before = func(w http.ResponseWriter, req *http.Request) bool {
+		if strings.Contains(req.URL.Path, "/blobs/") {
+			return false
+		}
+		behind.ServeHTTP(w, req)
+		return true
+	}
+	at, _ := url.Parse(liar.start())
+	opts := asked(r.Host, at.Host)
+	opts.Registry.Mirrors = oras.Mirrors{r.Host: {at.Host}}
+	src := "oras://" + r.Host + "/lab/disk:v1"
+	if _, _, err := read(t, src, opts); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "the mirror "+at.Host+" gives other bytes") {
+		t.Fatalf("a lie: %v", err)
+	}
+	if got, _, err := read(t, src, opts); err != nil || !bytes.Equal(got, data) || len(liar.asks) != 1 {
+		t.Errorf("after the lie: %d bytes, %v; the mirror was asked %d times", len(got), err, len(liar.asks))
+	}
+}
+
 // A mirror is asked first; what it does not give, the registry does.
 func TestMirrors(t *testing.T) {
 	r, near := registry.Start(t, false), registry.Start(t, false)
