@@ -52,14 +52,29 @@ type deleted struct {
 
 // Delete drops what is held of a source or a digest; a fetch of it ends.
 func (k *Keeper) Delete(ctx context.Context, what wire.CacheRef, from netip.Addr) error {
+	src := what.Src
+	if src == "" {
+		src = k.sourceOf(ctx, what.SHA256)
+	}
 	if err := k.do(func() error { return k.cache.Delete(ctx, what) }); err != nil {
 		return err
 	}
-	name := k.nameOf(what.Src)
-	if what.Src == "" {
+	name := k.nameOf(src)
+	if src == "" {
 		name = fmt.Sprintf("the image with digest %.12s", what.SHA256)
 	}
-	return k.record(ctx, event.CacheDeleted, what.Src, name, from, fmt.Sprintf("%s was deleted from the image cache", name), deleted{what.SHA256})
+	return k.record(ctx, event.CacheDeleted, src, name, from, fmt.Sprintf("%s was deleted from the image cache", name), deleted{what.SHA256})
+}
+
+// sourceOf is where what is held was fetched from, "" if nobody knows.
+func (k *Keeper) sourceOf(ctx context.Context, digest string) string {
+	status, _ := k.Status(ctx) // without one there is nothing to delete, which the cache says itself
+	for _, b := range status.Blobs {
+		if b.SHA256 == digest && len(b.Sources) > 0 {
+			return b.Sources[0]
+		}
+	}
+	return ""
 }
 
 func (k *Keeper) do(act func() error) error {

@@ -26,7 +26,7 @@ import (
 
 const password = "correct horse battery"
 
-// TestMain builds bty-web once and starts the one browser of all tests.
+// TestMain builds bty-web and bty-cache once and starts the one browser of all tests.
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -39,8 +39,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "bty-web")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X bty/internal/build.Version=v1.0.0", "-o", program, "bty/cmd/bty-web")
+	program, cacheProgram = filepath.Join(dir, "bty-web"), filepath.Join(dir, "bty-cache")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X bty/internal/build.Version=v1.0.0", "-o", dir, "bty/cmd/bty-web", "bty/cmd/bty-cache")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: %s", err, out)
 		return 1
@@ -58,8 +58,8 @@ func run(m *testing.M) int {
 }
 
 var (
-	program  string // the built bty-web
-	chromium *browser.Browser
+	program, cacheProgram string // as they were built
+	chromium              *browser.Browser
 )
 
 // server is bty-web as an operator has it.

@@ -10,7 +10,7 @@ import (
 func Operations() []openapi.Operation {
 	const tag = "pages"
 	refused := []openapi.Answer{{Status: 422, Media: htmlType}, {Status: 413, Media: htmlType}}
-	return slices.Concat(aboutFleet(), aboutBackups(), aboutNetboot(), aboutTFTP(), aboutDoctor(), aboutAccount(), aboutImages(), []openapi.Operation{
+	return slices.Concat(aboutFleet(), aboutBackups(), aboutNetboot(), aboutTFTP(), aboutDoctor(), aboutAccount(), aboutImages(), aboutCache(), []openapi.Operation{
 		{Pattern: "GET /{$}", Tag: tag, Access: openapi.Open, Summary: "To the sign-in page", Answers: led()},
 		{Pattern: "GET /ui", Tag: tag, Access: openapi.Open, Summary: "To the dashboard", Answers: led()},
 		{Pattern: "GET /ui/login", Tag: tag, Access: openapi.Open, Summary: "The sign-in page", Answers: pageOr(303)},

@@ -15,6 +15,7 @@ import (
 	"bty/internal/machine"
 	"bty/internal/release"
 	"bty/internal/settings"
+	"bty/internal/wire"
 )
 
 // functions are what the templates call to show values.
@@ -32,9 +33,12 @@ func (s surface) functions() template.FuncMap {
 			return storedField{field, label, about, v}
 		},
 		"plural": plural, "took": took,
-		"gib": func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
-		"has": s.has,
-		"job": jobBadge, "readiness": readiness, "tftp": tftpBadge, "daemon": daemonBadge, "why": release.Why,
+		"imageLine": func(i imageRow, cache bool) imageLine { return imageLine{i, cache} },
+		"plural64":  func(n int64, one, many string) string { return plural(int(n), one, many) },
+		"isoTime":   func(t wire.IsoTime) time.Time { return time.Time(t) },
+		"gib":       func(n uint64) string { return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30)) },
+		"has":       s.has,
+		"job":       jobBadge, "readiness": readiness, "tftp": tftpBadge, "daemon": daemonBadge, "why": release.Why,
 		"backupURL":   func(id any, act string) string { return backupURL(backup.ID(fmt.Sprint(id)), act) },
 		"backupState": backupBadge, "failure": whyFailed, "whyNot": fault.Public,
 		"bootPath": bootFilePath, "bootURL": func(name string) string { return "/boot/" + url.PathEscape(name) },

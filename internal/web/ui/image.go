@@ -18,6 +18,7 @@ const maxAffected = 200
 type imagePage struct {
 	imageRow
 	Formats []catalog.Format
+	Cached  cached
 	Checked *library.Checked // what the origin said, if it was just asked
 	Events  []event.Event
 }
@@ -44,7 +45,7 @@ func (s surface) showImage(w http.ResponseWriter, r *http.Request, one imageRow,
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, view{Page: "image", Title: one.Name, Section: "images", Saved: imageSaved, Data: imagePage{one, catalog.Formats, checked, events}})
+	return s.show(w, r, view{Page: "image", Title: one.Name, Section: "images", Saved: imageSaved, Data: imagePage{one, catalog.Formats, s.cached(r, one.Entry), checked, events}})
 }
 
 // checkImage asks the origin. A script gets the outcome alone.

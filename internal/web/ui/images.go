@@ -47,10 +47,21 @@ func (i imageRow) MachinesAt() string { return "/ui/machines?q=" + i.Ref.String(
 // IsORAS reports whether a registry has it.
 func (i imageRow) IsORAS() bool { return catalog.Scheme(i.Src) == "oras" }
 
+// imageLine is an image beside a cache, or beside none.
+type imageLine struct {
+	imageRow
+	cache bool
+}
+
+// CanWarm reports whether the cache can be told to fetch it.
+func (i imageLine) CanWarm() bool { _, ok := library.CacheSource(i.Entry); return ok && i.cache }
+
 // imageSaved says what the keys of ?saved= mean on the pages of images.
 var imageSaved = map[string]string{
 	"added": "The image is in the catalog.", "changed": "Saved.", "same": "The origin still has the same bytes.",
 	"moved": "The image now is what its source leads to today.", "deleted": "The image is deleted. It stays so until somebody adds or imports it again.",
+	"warm": "The image cache has been told to fetch it.", "kept": "It is kept in the image cache.", "unkept": "It may give way to others in the image cache.",
+	"uncached": "It is no longer in the image cache.",
 }
 
 func (s surface) images(w http.ResponseWriter, r *http.Request) error {
@@ -75,12 +86,17 @@ func (s surface) images(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	panel, err := s.cachePanel(r)
+	if err != nil {
+		return err
+	}
 	data := struct {
 		List   list
 		Rows   []imageRow
 		Report *library.Report
 		Events []event.Event
-	}{state, rows[from:to], report, events}
+		Cache  cachePanel
+	}{state, rows[from:to], report, events, panel}
 	return s.show(w, r, view{Page: "images", Title: "Images", Section: "images", Data: data, Saved: imageSaved})
 }
 

@@ -11,6 +11,7 @@ import (
 	"bty/internal/backup"
 	"bty/internal/fleet"
 	"bty/internal/health"
+	"bty/internal/imagecache"
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/machinelog"
@@ -30,6 +31,7 @@ type Config struct {
 	Backups  *backup.Manager
 	Book     ledger.Book
 	Logs     *machinelog.Logs
+	Cache    *imagecache.Keeper
 	Auth     *auth.Auth
 	Tokens   *access.Tokens
 	Settings *settings.Settings
@@ -68,6 +70,7 @@ var registrars = []func(surface, routes){
 	surface.accountRoutes,
 	surface.backupRoutes,
 	surface.imagesRoutes,
+	surface.cacheRoutes,
 	surface.apiRoutes,
 	surface.rulesRoutes,
 	surface.bulkRoutes,
