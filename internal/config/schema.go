@@ -99,7 +99,7 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Withcache.URL }), webURL),
 		text("cache", "host", "", "address that bty-cache listens on when systemd hands over no socket; empty: all",
 			func(c *Config) *string { return &c.Cache.Host }),
-		number("cache", "port", 3000, 1, 65535, "TCP port of bty-cache when systemd hands over no socket",
+		number("cache", "port", 3000, 1, 65535, "TCP port of bty-cache when systemd hands over no socket; bty-web leads machines to it",
 			func(c *Config) *int { return &c.Cache.Port }),
 		text("cache", "dir", DefaultCacheDir, "folder of the images that are held",
 			func(c *Config) *string { return &c.Cache.Dir }),
