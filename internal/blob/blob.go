@@ -49,6 +49,7 @@ type Store struct {
 	bound    map[string]catalog.Digest // by the key of a source
 	pins     map[string]bool           // by the key of a source
 	partials map[string]*Partial
+	trash    []*entry // forgotten, and still to be deleted
 }
 
 // entry is a complete blob.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
@@ -227,6 +228,9 @@ func TestPartialGoesOn(t *testing.T) {
 	if len(all) != 1 || all[0].Note().Bytes != 6 || all[0].Note().Sum != sum || all[0].Note().ETag != "e" {
 		t.Fatalf("%+v", all)
 	}
+	if n, err := all[0].Rewind(); n.Bytes != 6 || err != nil {
+		t.Fatal(n, err)
+	}
 	if _, err := all[0].Write([]byte("world")); err != nil {
 		t.Fatal(err)
 	}
@@ -236,6 +240,20 @@ func TestPartialGoesOn(t *testing.T) {
 	has(t, s, "a", []byte("hello world"))
 	if p := begin(t, s, "b", []byte("x")); p.Discard() != nil || len(names(t, dir)) != 2 {
 		t.Errorf("%v", names(t, dir))
+	}
+}
+
+// The addresses of one blob are bounded, and those that came first are forgotten first.
+func TestManySources(t *testing.T) {
+	s := open(t, config(t.TempDir()))
+	d := put(t, s, "first", []byte("x"))
+	for i := range maxSources {
+		if err := s.Bind(fmt.Sprint(i), d, Source{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, known := s.Find("first"); known || len(s.List()[0].Sources) != maxSources {
+		t.Errorf("%d sources", len(s.List()[0].Sources))
 	}
 }
 

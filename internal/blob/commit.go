@@ -27,37 +27,38 @@ func (p *Partial) Commit(d catalog.Digest, src Source, mediaType string) error {
 	}
 	s := p.s
 	s.disk.Lock()
-	alone, err := s.enter(p, d, src, mediaType)
+	err := s.enter(p, d, src, mediaType)
 	s.disk.Unlock()
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.remove(alone), p.Discard())
+	return errors.Join(s.clean(), p.Discard())
 }
 
 // enter gives a blob its record and its name. One that is held already gets one more source.
-func (s *Store) enter(p *Partial, d catalog.Digest, src Source, mediaType string) (alone *entry, err error) {
+func (s *Store) enter(p *Partial, d catalog.Digest, src Source, mediaType string) error {
 	key := p.note.Key
 	s.mu.Lock()
 	e := s.held[d]
 	if e != nil {
-		alone = s.bind(key, e, src)
+		s.bind(key, e, src)
 	}
 	now := s.cfg.Now()
 	s.mu.Unlock()
 	if e != nil {
-		return alone, s.save(e)
+		return s.save(e)
 	}
 	src.BoundAt = now
 	e = &entry{digest: d, record: record{Version: recordVersion, Size: p.written, Type: mediaType, Sources: map[string]Source{key: src}, FetchedAt: now, UsedAt: now}}
 	if err := s.name(p, e); err != nil {
-		return nil, err
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held[d] = e
 	delete(s.partials, p.id) // now it is counted as a blob
-	return s.bind(key, e, src), nil
+	s.bind(key, e, src)
+	return nil
 }
 
 func (s *Store) name(p *Partial, e *entry) error {

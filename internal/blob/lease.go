@@ -63,7 +63,7 @@ func (s *Store) Lease(d catalog.Digest) (*Lease, *os.File, error) {
 	f, err := s.openWhole(e)
 	if err != nil {
 		s.cfg.Log.Warn("a blob is not as it was written; it is fetched again when somebody asks", message.BlobDamaged, "blob", d, "err", err)
-		s.forget(e) // its record goes at the next start
+		s.forget(e)
 		return nil, nil, ErrNotHeld
 	}
 	return s.lease(e), f, nil
@@ -143,8 +143,9 @@ func (s *Store) List() []Info {
 	return all
 }
 
-// Flush writes the records that have changed.
+// Flush deletes what was forgotten and writes the records that have changed.
 func (s *Store) Flush() error {
+	cleaned := s.clean()
 	s.mu.Lock()
 	var changed []*entry
 	for _, e := range s.held {
@@ -155,7 +156,7 @@ func (s *Store) Flush() error {
 	s.mu.Unlock()
 	s.disk.Lock()
 	defer s.disk.Unlock()
-	var errs []error
+	errs := []error{cleaned}
 	for _, e := range changed {
 		errs = append(errs, s.save(e))
 	}

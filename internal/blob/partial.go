@@ -56,8 +56,7 @@ func (s *Store) Begin(n Note) (*Partial, error) {
 
 func (p *Partial) path() string { return filepath.Join(p.s.growing(), p.id) }
 
-// loadPartial takes in what an earlier process left. Bytes behind the last checkpoint are not
-// proven to be what was received, so they are cut off.
+// loadPartial takes in what an earlier process left.
 func (s *Store) loadPartial(name string) error {
 	p := &Partial{s: s, id: name}
 	if err := readJSON(p.path()+".json", &p.note); err != nil {
@@ -76,7 +75,7 @@ func (s *Store) loadPartial(name string) error {
 	}
 	p.written, p.reserved = p.note.Bytes, p.note.Bytes
 	s.partials[name] = p
-	return f.Truncate(p.note.Bytes)
+	return nil
 }
 
 // Partials are those that grow, or will.
@@ -95,6 +94,15 @@ func (p *Partial) Note() Note {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	return p.note
+}
+
+// Rewind goes back to the last checkpoint: what came after it is not known to be what was received.
+func (p *Partial) Rewind() (Note, error) {
+	p.s.mu.Lock()
+	n := p.note
+	p.written = n.Bytes
+	p.s.mu.Unlock()
+	return n, p.file.Truncate(n.Bytes)
 }
 
 // Open returns a descriptor that reads what was written. It stays good when the blob is complete,

@@ -47,15 +47,18 @@ func (s *Store) promised() (n int64) {
 // time goes first, never what is read, pinned or growing. Nothing goes for what would not fit anyway.
 func (p *Partial) Reserve(total int64) error {
 	s := p.s
+	if err := s.clean(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	before := p.reserved
 	p.reserved = max(total, before)
-	evicted, err := s.makeRoom()
+	err := s.makeRoom()
 	if err != nil {
 		p.reserved = before
 	}
 	s.mu.Unlock()
-	return errors.Join(err, s.remove(evicted...))
+	return errors.Join(err, s.clean())
 }
 
 // Rest gives back what was reserved and not used yet.
@@ -65,12 +68,19 @@ func (p *Partial) Rest() {
 	p.reserved = p.written
 }
 
-// makeRoom forgets blobs until all that was reserved fits. Their files are the caller's to remove.
-func (s *Store) makeRoom() (evicted []*entry, err error) {
+// maxBlobs bounds how many there are, however small.
+const maxBlobs = 10_000
+
+// makeRoom forgets blobs until all that was reserved fits.
+func (s *Store) makeRoom() error {
 	over, why, err := s.lacking()
-	if err != nil || over <= 0 {
-		return nil, err
+	if len(s.held) >= maxBlobs {
+		over, why = max(over, 1), fmt.Sprintf("it has %d images", len(s.held))
 	}
+	if err != nil || over <= 0 {
+		return err
+	}
+	var evicted []*entry
 	var freed int64
 	for _, e := range s.evictable() {
 		if freed >= over {
@@ -80,14 +90,14 @@ func (s *Store) makeRoom() (evicted []*entry, err error) {
 		evicted = append(evicted, e)
 	}
 	if freed < over {
-		return nil, fmt.Errorf("%w: %s; %d bytes more are needed than can be evicted, because the rest is pinned, being read or growing: "+
+		return fmt.Errorf("%w: %s; %d bytes more are needed than can be evicted, because the rest is pinned, being read or growing: "+
 			"delete or unpin images, raise the limit, or give the cache a larger file system", ErrNoRoom, why, over-freed)
 	}
 	for _, e := range evicted {
 		s.cfg.Log.Info("evicted from the cache", message.ImageEvicted, "blob", e.digest, "bytes", e.Size, "used", e.UsedAt)
 		s.forget(e)
 	}
-	return evicted, nil
+	return nil
 }
 
 // lacking is how many bytes have to go, and for what.

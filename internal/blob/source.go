@@ -12,43 +12,55 @@ import (
 // source leads to any more is deleted; who reads it keeps it to the end.
 func (s *Store) Bind(key string, d catalog.Digest, src Source) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	e := s.held[d]
 	if e == nil {
-		s.mu.Unlock()
 		return ErrNotHeld
 	}
-	alone := s.bind(key, e, src)
-	s.mu.Unlock()
-	return s.remove(alone)
+	s.bind(key, e, src)
+	return nil
 }
 
-// bind returns the blob that no source leads to any more, if there is one. The caller holds mu.
-func (s *Store) bind(key string, e *entry, src Source) (alone *entry) {
+// bind is Bind for who holds mu.
+func (s *Store) bind(key string, e *entry, src Source) {
 	if old := s.held[s.bound[key]]; old != nil && old != e {
-		alone = s.unbind(key, old)
+		s.unbind(key, old)
 	}
 	src.BoundAt = s.cfg.Now()
 	e.Sources[key] = src
 	e.dirty = true
 	s.bound[key] = e.digest
-	return alone
+	if len(e.Sources) > maxSources {
+		s.unbind(oldestOf(e.Sources), e)
+	}
+}
+
+// maxSources bounds how many addresses are known of the same bytes: a query makes another of each.
+const maxSources = 256
+
+func oldestOf(sources map[string]Source) (oldest string) {
+	for key, src := range sources {
+		if oldest == "" || src.BoundAt.Before(sources[oldest].BoundAt) {
+			oldest = key
+		}
+	}
+	return oldest
 }
 
 // unbind takes a source from a blob, and forgets the blob with the last one.
-func (s *Store) unbind(key string, e *entry) (alone *entry) {
+func (s *Store) unbind(key string, e *entry) {
 	delete(s.bound, key)
 	delete(e.Sources, key)
 	e.dirty = true
-	if len(e.Sources) > 0 {
-		return nil
+	if len(e.Sources) == 0 {
+		s.forget(e)
 	}
-	s.forget(e)
-	return e
 }
 
-// forget takes a blob out of what is held.
+// forget takes a blob out of what is held. Its files are deleted by the next clean.
 func (s *Store) forget(e *entry) {
 	delete(s.held, e.digest)
+	s.trash = append(s.trash, e)
 	for key := range e.Sources {
 		if s.bound[key] == e.digest {
 			delete(s.bound, key)
@@ -56,14 +68,18 @@ func (s *Store) forget(e *entry) {
 	}
 }
 
-// remove deletes the files of blobs that were forgotten, the record first: a blob without one is an
+// clean deletes the files of blobs that were forgotten, the record first: a blob without one is an
 // orphan, and never given to anybody.
-func (s *Store) remove(forgotten ...*entry) error {
+func (s *Store) clean() error {
 	s.disk.Lock()
 	defer s.disk.Unlock()
+	s.mu.Lock()
+	forgotten := s.trash
+	s.trash = nil
+	s.mu.Unlock()
 	var errs []error
 	for _, e := range forgotten {
-		if e == nil || s.holds(e.digest) { // fetched again meanwhile
+		if s.holds(e.digest) { // fetched again meanwhile
 			continue
 		}
 		path := s.path(e.digest)
@@ -115,9 +131,9 @@ func (s *Store) Unbind(key string) error {
 		s.mu.Unlock()
 		return ErrNotHeld
 	}
-	alone := s.unbind(key, e)
+	s.unbind(key, e)
 	s.mu.Unlock()
-	return errors.Join(s.remove(alone), s.Flush())
+	return s.Flush()
 }
 
 // Delete removes a blob, whatever leads to it.
@@ -130,5 +146,5 @@ func (s *Store) Delete(d catalog.Digest) error {
 	}
 	s.forget(e)
 	s.mu.Unlock()
-	return s.remove(e)
+	return s.clean()
 }

@@ -9,6 +9,8 @@ import (
 
 	"bty/internal/blob"
 	"bty/internal/catalog"
+	"bty/internal/flood"
+	"bty/internal/message"
 	"bty/internal/origin"
 )
 
@@ -58,6 +60,7 @@ type Cache struct {
 	cfg  Config
 	wake chan struct{} // a fill was added, or has ended
 	look chan struct{} // an image was used whose source may have moved
+	fail *flood.Log    // who may ask for any address below a prefix can cause as many failures
 
 	mu      sync.Mutex
 	store   *blob.Store // nil while the folder cannot be used
@@ -84,6 +87,7 @@ type id struct {
 // it is tried again with each request.
 func New(cfg Config) *Cache {
 	c := &Cache{cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), look: make(chan struct{}, 1), fills: map[id]*fill{}, handles: map[*Handle]struct{}{}}
+	c.fail = flood.New(c.cfg.Log, message.Flood)
 	c.misses.at = map[string]*miss{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,10 +136,13 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 	if err := c.open(); err != nil {
 		return nil, err
 	}
-	h := &Handle{c: c, src: src.Src, remote: remote, began: c.cfg.Now()}
+	h := &Handle{c: c, src: src.Src, remote: remote, began: c.cfg.Now(), must: src.Asked}
 	if c.lease(h, key, src) {
 		c.handles[h] = struct{}{}
 		return h, nil
+	}
+	if d, bound := c.store.Find(key); bound && src.Digest.IsZero() && !src.Asked.IsZero() {
+		return nil, fmt.Errorf("%w: the cache has %s of it, asked for was %s", ErrProof, d, src.Asked)
 	}
 	c.misses.add(origin.Redact(src.Src), "it was not held yet", c.cfg.Now())
 	f, err := c.want(key, src)
@@ -150,35 +157,44 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 // lease gives a handle what is held. An image without a declared digest is looked at in the
 // background now and then; the reader does not wait for that.
 func (c *Cache) lease(h *Handle, key string, src Source) bool {
-	d, bound := c.store.Find(key)
-	if !src.Digest.IsZero() {
-		if d != src.Digest {
-			bound = false
-		}
-		d = src.Digest
-	} else if !bound {
+	d, ok := c.meant(key, src)
+	if !ok {
 		return false
 	}
 	l, file, err := c.store.Lease(d)
 	if err != nil {
 		return false
 	}
-	if known, _ := c.store.Source(key); !bound || known.Rolling != src.Rolling && known.Declared.IsZero() && src.Digest.IsZero() {
-		c.rebind(key, d, src, bound)
+	if src.Asked.IsZero() {
+		c.rebind(key, d, src)
 	}
 	h.lease, h.file, h.info = l, file, Info{Size: l.Size, Digest: d, ContentType: l.Type, Complete: true}
 	nudge(c.look)
 	return true
 }
 
+// meant is the blob that a reader of a source wants.
+func (c *Cache) meant(key string, src Source) (catalog.Digest, bool) {
+	switch {
+	case !src.Digest.IsZero():
+		return src.Digest, true
+	case !src.Asked.IsZero():
+		return src.Asked, true
+	}
+	return c.store.Find(key)
+}
+
 // rebind records another address of the same bytes, which are kept once, or that what is wanted of
 // one has changed.
-func (c *Cache) rebind(key string, d catalog.Digest, src Source, bound bool) {
-	if bound {
-		c.store.Note(key, func(s *blob.Source) { s.Rolling = src.Rolling })
-		return
+func (c *Cache) rebind(key string, d catalog.Digest, src Source) {
+	now, bound := c.store.Find(key)
+	known, _ := c.store.Source(key)
+	switch {
+	case !bound || now != d:
+		_ = c.store.Bind(key, d, blob.Source{Src: src.Src, Declared: src.Digest, Rolling: src.Rolling}) // it has just been leased
+	case known.Declared != src.Digest || known.Rolling != src.Rolling:
+		c.store.Note(key, func(s *blob.Source) { s.Declared, s.Rolling = src.Digest, src.Rolling })
 	}
-	_ = c.store.Bind(key, d, blob.Source{Src: src.Src, Declared: src.Digest, Rolling: src.Rolling})
 }
 
 // Held reports what is here in full, without fetching anything.
@@ -192,14 +208,11 @@ func (c *Cache) Held(src Source) (Info, bool) {
 	if c.open() != nil {
 		return Info{}, false
 	}
-	d, bound := c.store.Find(key)
-	if !src.Digest.IsZero() {
-		d, bound = src.Digest, true
-	}
-	if i, ok := c.store.Info(d); bound && ok {
+	d, ok := c.meant(key, src)
+	if i, held := c.store.Info(d); ok && held {
 		return Info{Size: i.Size, Digest: d, ContentType: i.Type, Complete: true}, true
 	}
-	if f := c.underWay(key, src); f != nil { // proven, and about to get its name
+	if f := c.underWay(key, src); f != nil && src.Asked.IsZero() { // proven, and about to get its name
 		f.progress.mu.Lock()
 		defer f.progress.mu.Unlock()
 		return f.info(), f.progress.proven

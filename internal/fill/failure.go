@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"bty/internal/blob"
 	"bty/internal/message"
@@ -23,7 +24,7 @@ func (f *fill) fail(err error) {
 		}
 	})
 	if !errors.Is(err, ErrStopping) && !errors.Is(err, ErrDeleted) {
-		f.c.cfg.Log.Warn("an image could not be fetched into the cache", message.ImageNotCached, "url", origin.Redact(f.src.Src), "bytes", f.progress.written, "err", err)
+		f.c.fail.Warn(netip.Addr{}, "an image could not be fetched into the cache", message.ImageNotCached, "url", origin.Redact(f.src.Src), "bytes", f.progress.written, "err", err)
 	}
 }
 

@@ -39,6 +39,10 @@ type Source struct {
 	Digest  catalog.Digest // of its bytes; zero while nobody knows
 	Size    int64          // 0 while nobody knows
 	Rolling bool           // what the origin has later replaces what is held
+
+	// Asked is what a reader wants the bytes to be, of whom nobody knows more. He gets these or an
+	// error, but what he says changes nothing for others.
+	Asked catalog.Digest
 }
 
 // Info is what is known of an image. Its Size is -1 while only its end will tell, its Digest zero

@@ -176,7 +176,9 @@ func TestOrigins(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPlace(t, data, tt.acts...)
 			dir := t.TempDir()
-			c, stop := run(t, quick(t, dir))
+			cfg := quick(t, dir)
+			cfg.Origin.Stall = 200 * time.Millisecond
+			c, stop := run(t, cfg)
 			src := Source{Src: p.url, Digest: tt.digest, Size: tt.size}
 			if tt.err == nil {
 				wants(t, c, src, data)

@@ -26,9 +26,7 @@ func TestManyReaders(t *testing.T) {
 		http.ServeContent(w, r, "disk.img", time.Time{}, &slow{Reader: bytes.NewReader(data), sent: &sent})
 	}))
 	t.Cleanup(srv.Close)
-	cfg := quick(t, t.TempDir())
-	cfg.Origin.Stall = time.Minute
-	c, _ := run(t, cfg)
+	c, _ := run(t, quick(t, t.TempDir()))
 	src := Source{Src: srv.URL + "/disk.img"}
 	var wg sync.WaitGroup
 	for i := range 48 {
@@ -147,7 +145,9 @@ func TestTailWaits(t *testing.T) {
 func TestChangedInTheMiddle(t *testing.T) {
 	old, now := noise(1, 1<<20), noise(2, 1<<20)
 	p := newPlace(t, old, act{end: "stall", give: 600000})
-	c, _ := run(t, quick(t, t.TempDir()))
+	cfg := quick(t, t.TempDir())
+	cfg.Origin.Stall = 300 * time.Millisecond
+	c, _ := run(t, cfg)
 	src := Source{Src: p.url}
 	h := open(t, c, src)
 	first := make([]byte, 1000)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bty/internal/blob"
+	"bty/internal/catalog"
 )
 
 // Handle is an image that somebody reads. Close it.
@@ -18,6 +19,7 @@ type Handle struct {
 	src    string
 	remote string
 	began  time.Time
+	must   catalog.Digest // what the bytes must be, whatever is fetched; mostly zero
 
 	f     *fill       // nil for what was complete when it was opened
 	lease *blob.Lease // nil while it grows
@@ -71,11 +73,8 @@ func (h *Handle) until(ctx context.Context, off int64) (int64, error) {
 		}
 		return h.info.Size - off, nil
 	}
-	p := &h.f.progress
 	for {
-		p.mu.Lock()
-		limit, proven, err, grown := p.limit(), p.proven, p.err, p.grown
-		p.mu.Unlock()
+		limit, proven, grown, err := h.look()
 		switch {
 		case err != nil:
 			return 0, err
@@ -88,6 +87,21 @@ func (h *Handle) until(ctx context.Context, off int64) (int64, error) {
 			return 0, err
 		}
 	}
+}
+
+// look is how far this reader may read now.
+func (h *Handle) look() (limit int64, proven bool, grown <-chan struct{}, err error) {
+	p := &h.f.progress
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	limit, proven, grown, err = p.limit(), p.proven, p.grown, p.err
+	if !h.must.IsZero() && !proven {
+		limit = 0
+	}
+	if !h.must.IsZero() && proven && h.f.digest != h.must {
+		err = fmt.Errorf("%w: its SHA-256 is %s, asked for was %s", ErrProof, h.f.digest, h.must)
+	}
+	return limit, proven, grown, err
 }
 
 // ReadAt waits for the byte at off and reads what there is from it on, at least one byte unless it
@@ -172,8 +186,10 @@ func (h *Handle) own() (*os.File, error) {
 
 // File is the whole image, once it is complete, with an offset of its own. Close closes it.
 func (h *Handle) File() (*os.File, bool) {
-	if h.f != nil && !h.f.isProven() {
-		return nil, false
+	if h.f != nil {
+		if _, proven, _, err := h.look(); !proven || err != nil {
+			return nil, false
+		}
 	}
 	file, err := h.own()
 	return file, err == nil

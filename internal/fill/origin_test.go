@@ -182,7 +182,7 @@ func quick(t *testing.T, dir string) Config {
 		}
 	})
 	return Config{Dir: dir, Log: slog.New(slog.NewTextHandler(locked{&mu, &log}, nil)),
-		Origin: origin.Options{FirstPause: time.Millisecond, MaxPause: 4 * time.Millisecond, Stall: 200 * time.Millisecond, Attempts: 4}}
+		Origin: origin.Options{FirstPause: time.Millisecond, MaxPause: 4 * time.Millisecond, Stall: 10 * time.Second, Attempts: 4}}
 }
 
 type locked struct {

@@ -1,6 +1,8 @@
 package fill
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +105,49 @@ func TestDeclaredAnew(t *testing.T) {
 	// And what the origin does not have is an error, whatever is held.
 	breaks(t, c, Source{Src: p.url, Digest: digest(old)}, now, ErrProof)
 	wants(t, c, Source{Src: p.url, Digest: digest(now)}, now)
+}
+
+// What a reader wants the bytes to be binds him alone: he gets these or an error, and nobody else
+// gets anything for it.
+func TestAsked(t *testing.T) {
+	a, b := newPlace(t, noise(1, 300000)), newPlace(t, noise(2, 300000))
+	c, _ := run(t, quick(t, t.TempDir()))
+	asks := func(p *place, data []byte) Source { return Source{Src: p.url, Asked: digest(data)} }
+	breaks(t, c, asks(a, b.data), a.data, ErrProof) // nobody knew before all of it was here
+	wants(t, c, asks(a, a.data), a.data)
+	breaks(t, c, asks(a, b.data), a.data, ErrProof)
+	wants(t, c, asks(b, b.data), b.data)
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	wants(t, c, asks(a, b.data), b.data) // these bytes are here
+	wants(t, c, Source{Src: a.url}, a.data)
+	wants(t, c, Source{Src: b.url}, b.data)
+	if a.gets() != 1 || b.gets() != 1 {
+		t.Errorf("%d and %d fetches", a.gets(), b.gets())
+	}
+	h := open(t, c, asks(a, a.data))
+	if _, ok := h.File(); !ok {
+		t.Error("it is complete")
+	}
+}
+
+// Before the proof a reader who asked for a digest gets nothing.
+func TestAskedWaits(t *testing.T) {
+	p := newPlace(t, noise(1, 1<<20))
+	p.hold = make(chan struct{})
+	c, _ := run(t, quick(t, t.TempDir()))
+	h := open(t, c, Source{Src: p.url, Asked: digest(p.data)})
+	wait, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if n, err := h.ReadAt(wait, make([]byte, 1), 0); n != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%d, %v", n, err)
+	}
+	if info, err := h.Info(t.Context()); err != nil || info.Size != 1<<20 || !info.Digest.IsZero() {
+		t.Errorf("%+v, %v", info, err)
+	}
+	p.release()
+	if n, err := h.ReadAt(t.Context(), make([]byte, 1), 0); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
 }
 
 // The same bytes from two addresses are fetched once if their digest is known, and kept once anyway.

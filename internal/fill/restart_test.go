@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/blob"
 	"bty/internal/catalog"
+	"bty/internal/wire"
 )
 
 // begun is a cache folder whose cache has ended while 600000 bytes of an image were there.
@@ -132,6 +136,53 @@ func TestNotTakenUp(t *testing.T) {
 				t.Errorf("%+v", c.Status().Fills)
 			}
 		})
+	}
+}
+
+// All bytes are there, and the process ended before their proof, or between the record and the name.
+func TestOnlyProofIsMissing(t *testing.T) {
+	data := noise(1, 300000)
+	for name, tt := range map[string]struct {
+		have []byte
+		ok   bool
+	}{"true": {data, true}, "false": {noise(2, 300000), false}} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, data)
+			src := Source{Src: p.url, Digest: digest(data)}
+			dir := t.TempDir()
+			allThere(t, dir, src, tt.have)
+			record := filepath.Join(dir, "blobs", src.Digest.String()+".json")
+			if err := os.WriteFile(record, []byte(`{"version":1,"size":300000}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, _ := run(t, quick(t, dir))
+			if !tt.ok {
+				eventually(t, func() bool { return statuses(c)[wire.CacheFillFailed] == 1 })
+				warm(t, c, src)
+			}
+			wants(t, c, src, data)
+			if n := p.gets(); n != map[bool]int{true: 0, false: 1}[tt.ok] {
+				t.Errorf("the origin was asked %d times", n)
+			}
+		})
+	}
+}
+
+// allThere makes a folder with a partial that has all its bytes.
+func allThere(t *testing.T, dir string, src Source, data []byte) {
+	t.Helper()
+	s, err := blob.Open(blob.Config{Dir: dir, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := blob.Note{Key: src.Src, Src: src.Src, Declared: src.Digest}
+	p, err := s.Begin(n)
+	if err == nil {
+		_, err = p.Write(data)
+	}
+	n.Total, n.Bytes, n.Sum, n.ETag = int64(len(data)), int64(len(data)), crc32.Checksum(data, castagnoli), `"one"`
+	if err := errors.Join(err, p.Checkpoint(n), s.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -19,6 +19,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	wg.Go(func() { c.recheck(work) })
+	wg.Go(func() { _ = c.fail.Run(work) }) // it has no error
 	for ctx.Err() == nil {
 		c.empty()
 		c.launch(work, wg.Go)

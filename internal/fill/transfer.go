@@ -38,7 +38,7 @@ func (f *fill) run(ctx context.Context) error {
 	f.set(wire.CacheFillRunning)
 	err := t.run(ctx)
 	if err != nil && t.part != nil && resumable(ctx, err) {
-		err = errors.Join(err, t.checkpoint())
+		t.checkpoint()
 		t.part.Rest()
 	}
 	err = f.c.public(ctx, err)
@@ -89,7 +89,10 @@ func (t *transfer) begin(ctx context.Context) (err error) {
 	if err := t.f.setPart(t.part); err != nil {
 		return err
 	}
-	n := t.part.Note()
+	n, err := t.part.Rewind()
+	if err != nil {
+		return err
+	}
 	t.mark = origin.Mark{Total: n.Total, ETag: n.ETag, Modified: n.Modified}
 	if n.Bytes == 0 || t.f.id.digest.IsZero() && !t.mark.Conditional() {
 		return t.restart()
@@ -198,7 +201,9 @@ func (t *transfer) learn(ctx context.Context, total int64) error {
 	if err := t.reserve(ctx, max(total, t.mark.Bytes)); err != nil {
 		return err
 	}
-	t.f.progress.change(func() { t.f.progress.known, t.f.progress.total, t.f.digest = true, total, t.want })
+	t.f.progress.change(func() {
+		t.f.progress.known, t.f.progress.total, t.f.progress.samples, t.f.digest = true, total, nil, t.want
+	})
 	return nil
 }
 
@@ -275,7 +280,12 @@ func (t *transfer) note() blob.Note {
 		Total: m.Total, ETag: m.ETag, Modified: m.Modified, Bytes: m.Bytes, Sum: m.Sum}
 }
 
-func (t *transfer) checkpoint() error { return t.part.Checkpoint(t.note()) }
+// checkpoint makes what has come last. Without it the next process fetches it again.
+func (t *transfer) checkpoint() {
+	if err := t.part.Checkpoint(t.note()); err != nil {
+		t.f.c.cfg.Log.Warn("what was fetched so far could not be made to last", message.CacheUnwritten, "err", err)
+	}
+}
 
 // checkEvery is how much time of a fetch a kill may cost.
 var checkEvery = 5 * time.Second
@@ -288,9 +298,7 @@ func (t *transfer) checkpoints(ctx context.Context) (stop func()) {
 		tick := time.NewTicker(checkEvery)
 		defer tick.Stop()
 		for {
-			if err := t.checkpoint(); err != nil {
-				t.f.c.cfg.Log.Warn("what was fetched so far could not be made to last", message.CacheUnwritten, "err", err)
-			}
+			t.checkpoint()
 			select {
 			case <-ctx.Done():
 				return

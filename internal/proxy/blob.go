@@ -61,7 +61,7 @@ func (f *Face) admit(a ask) (fill.Source, error) {
 	case !src.Digest.IsZero() && src.Digest != a.digest:
 		return src, fault.New(fault.Conflict, "the catalog has this image with the digest %s, not %s; ask the appliance for a new plan", src.Digest, a.digest)
 	}
-	src.Digest = a.digest
+	src.Asked = a.digest
 	return src, nil
 }
 
