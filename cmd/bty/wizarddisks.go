@@ -29,8 +29,8 @@ func (w wizard) tuiDisks(ctx context.Context) ([]tui.Disk, error) {
 	}
 	fillHolds(ctx, list)
 	for i, d := range list {
-		if strings.Contains(d.Holds, ownLabel) && d.Why() == "" {
-			list[i].Problem = "it holds the partition BTY_IMAGES: bty was started from it; bty flash --disk writes it all the same"
+		if (d.Removable || d.Transport == "usb") && strings.Contains(d.Holds, ownLabel) && d.Why() == "" {
+			list[i].Problem = "it holds the partition BTY_IMAGES: a stick that bty is started from"
 		}
 	}
 	slices.SortStableFunc(list, func(a, b tui.Disk) int { return rank(a) - rank(b) })

@@ -66,7 +66,11 @@ func AwaitEnter(ctx context.Context, terminals []Terminal) (Terminal, bool) {
 		_ = unix.IoctlSetInt(int(t.File.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 	}
 	for ctx.Err() == nil {
-		if n, err := unix.Poll(fds, int(lookEvery.Milliseconds())); n <= 0 || err != nil {
+		n, err := unix.Poll(fds, int(lookEvery.Milliseconds()))
+		if err != nil {
+			time.Sleep(lookEvery) // a signal, or no memory
+		}
+		if n <= 0 || err != nil {
 			continue
 		}
 		for i := range fds {

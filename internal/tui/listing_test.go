@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"bty/internal/catalog"
+	"bty/internal/oras"
 	"bty/internal/origin"
+	"bty/internal/testenv/registry"
 )
 
 const oneImage = "version = 1\n[[images]]\nname = \"One\"\nsrc = \"http://H/One.img\"\nsize_bytes = 5\n"
@@ -94,5 +96,16 @@ func TestListWrongCatalog(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), web.URL) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// A catalog that a registry holds.
+func TestListFromARegistry(t *testing.T) {
+	r := registry.Start(t, false)
+	r.Push("catalog", "v1", registry.Layer{Type: "application/toml", Title: "catalog.toml", Content: oneImage})
+	o := origin.Options{Registry: &oras.Client{PlainHTTP: oras.Hosts(r.Host)}}
+	got, err := List(t.Context(), Source{At: "oras://" + r.Host + "/catalog:v1"}, o)
+	if err != nil || len(got) != 1 || got[0].Name != "One" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // here out of the log, and the last screen is worth reading after the end.
 type painter struct {
 	w      io.Writer
-	kind   func() bool // dumb
+	dumb   bool
 	colour bool
 	last   Screen
 	known  bool // last is what the terminal shows
@@ -23,14 +23,14 @@ type painter struct {
 }
 
 func newPainter(t Terminal) *painter {
-	return &painter{w: t.Out, kind: t.dumb, colour: t.colour()}
+	return &painter{w: t.Out, dumb: t.dumb(), colour: t.colour()}
 }
 
 // forget makes the next paint a whole one.
 func (p *painter) forget() { p.known = false }
 
 func (p *painter) paint(s Screen) {
-	if p.kind() {
+	if p.dumb {
 		p.print(s)
 		return
 	}
@@ -137,7 +137,7 @@ func (p *painter) print(s Screen) {
 
 // close leaves the last screen to read and the cursor below it.
 func (p *painter) close() {
-	if p.kind() || !p.begun {
+	if p.dumb || !p.begun {
 		return
 	}
 	fmt.Fprintf(p.w, "\x1b[0m\x1b[%d;1H\x1b[?25h\r\n", len(p.last.Lines))

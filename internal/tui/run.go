@@ -41,10 +41,11 @@ func Run(ctx context.Context, t Terminal, s Setup, d Doing) (Left, error) {
 	defer cancel()
 	s.Width, s.Height = t.size()
 	s.ASCII = t.ASCII()
-	w := &wizard{ctx: ctx, doing: d, out: newPainter(t)}
-	defer w.out.close()
+	w := &wizard{ctx: ctx, doing: d, out: newEasel(newPainter(t))}
 	w.model, w.first = NewModel(s)
-	w.out.paint(w.model.View())
+	w.out.start()
+	defer w.out.stop()
+	w.out.show(w.model.View(), true)
 	err := w.loop(ctx, t)
 	cancel()
 	w.work.Wait()
@@ -54,29 +55,35 @@ func Run(ctx context.Context, t Terminal, s Setup, d Doing) (Left, error) {
 	return w.left, err
 }
 
-// loop is Bubble Tea's, which reads the keys. Its renderer asks terminals what they can and counts
-// on their answers; a serial line and a kernel that writes in between need a plainer one.
+// loop is Bubble Tea's, which makes keys of bytes. Its renderer asks terminals what they can and
+// counts on their answers; a serial line and a kernel that writes in between need a plainer one.
 func (w *wizard) loop(ctx context.Context, t Terminal) error {
-	w.program = tea.NewProgram(w, tea.WithInput(t.In), tea.WithOutput(io.Discard), tea.WithoutRenderer(),
-		tea.WithoutSignalHandler(), tea.WithContext(ctx), tea.WithEnvironment([]string{"TERM=" + t.Kind}))
+	keys, err := newKeyboard(t.In)
+	if err != nil {
+		return err
+	}
+	defer keys.stop()
+	w.program = tea.NewProgram(w, tea.WithInput(keys), tea.WithOutput(io.Discard), tea.WithoutRenderer(),
+		tea.WithoutSignalHandler(), tea.WithEnvironment([]string{"TERM=" + t.Kind}))
+	// To end it by its own context leaves its reader behind.
+	defer context.AfterFunc(ctx, w.program.Quit)()
 	defer t.onResize(func(width, height int) { w.program.Send(Size{width, height}) })()
-	_, err := w.program.Run()
-	switch {
-	case err == nil:
-		return nil
+	switch _, err := w.program.Run(); {
 	case errors.Is(err, tea.ErrProgramPanic):
 		return errors.New("a defect in the wizard; its stack is above")
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case err != nil && w.defect == nil:
+		return fmt.Errorf("the terminal: %w", err)
 	}
-	return fmt.Errorf("the terminal: %w", err)
+	return nil
 }
 
 // wizard puts the model into the loop.
 type wizard struct {
 	ctx     context.Context
 	doing   Doing
-	out     *painter
+	out     *easel
 	program *tea.Program
 	work    sync.WaitGroup
 
@@ -111,10 +118,8 @@ func (w *wizard) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	}
 	var effect Effect
 	w.model, effect = w.model.Update(e)
-	if _, ok := effect.(Redraw); ok {
-		w.out.forget()
-	}
-	w.out.paint(w.model.View())
+	_, redraw := effect.(Redraw)
+	w.out.show(w.model.View(), redraw)
 	w.do(effect)
 	if leave, ok := effect.(Leave); ok {
 		w.left.Reboot = leave.Reboot

@@ -77,6 +77,30 @@ func (s *Screen) Resize(width, height int) {
 	s.tmux("resize-window", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height))
 }
 
+// Scribble writes to the terminal past the program on it, as a kernel does to its console.
+func (s *Screen) Scribble(text string) {
+	s.t.Helper()
+	f, err := os.OpenFile(strings.TrimSpace(s.tmux("display-message", "-p", "#{pane_tty}")), os.O_WRONLY, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Gone waits until a text is shown no more.
+func (s *Screen) Gone(text string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if !strings.Contains(s.Shown(), text) {
+			return
+		}
+	}
+	s.t.Fatalf("%q stays on the screen:\n%s", text, s.Shown())
+}
+
 // Shown is what the terminal shows.
 func (s *Screen) Shown() string {
 	s.t.Helper()
