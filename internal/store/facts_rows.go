@@ -107,6 +107,7 @@ func (t *Tx) appendLatest(mac machine.MAC, facts []byte) error {
 		return err
 	}
 	t.store.latest.add(mac, sequence, facts)
+	t.store.presentMachines.facts[mac] = facts
 	return nil
 }
 

@@ -122,9 +122,10 @@ func (x *index) set(c change) {
 // row takes the texts of e into use.
 func (x *index) row(e event.Event) row {
 	r := row{id: e.ID, at: e.At.UnixMicro()}
-	for i, text := range [wordsOfRow]string{string(e.Kind), string(e.SubjectKind), e.SubjectID, string(e.Actor), event.Address(e.SourceIP), e.Summary} {
+	for i, text := range [wordSummary]string{string(e.Kind), string(e.SubjectKind), e.SubjectID, string(e.Actor), event.Address(e.SourceIP)} {
 		r.words[i] = x.words.take(text)
 	}
+	r.words[wordSummary] = x.words.takeWith(r.words[wordSubject], e.Summary)
 	if e.Kind.Failed() {
 		r.flags |= flagFailed
 	}

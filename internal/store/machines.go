@@ -26,20 +26,33 @@ type rows struct {
 }
 
 // rowsOf finds them. A use case that reads a machine mostly writes it next, which needs them again.
-func (t *Tx) rowsOf(mac machine.MAC) (r rows, err error) {
+func (t *Tx) rowsOf(mac machine.MAC) (rows, error) {
+	if !t.tx.Writable() {
+		return t.readRows(mac)
+	}
 	if t.last != nil && t.last.mac == mac {
 		return *t.last, nil
 	}
+	r, isPresent := t.store.presentMachines.get(mac)
+	if !isPresent {
+		var err error
+		if r, err = t.readRows(mac); err != nil {
+			return r, err
+		}
+		t.store.presentMachines.found(r)
+	}
+	t.last = &r
+	return r, nil
+}
+
+func (t *Tx) readRows(mac machine.MAC) (r rows, err error) {
 	r.mac = mac
-	d, err := rowOf(t, &t.store.settledRows, &t.store.machines, bucketMachines, mac)
+	d, err := recall(t, &t.store.machines, bucketMachines, mac, mac[:])
 	if d != nil {
 		r.settled = &d.value
 	}
 	if t.hasFacts() {
 		r.facts = t.rawFacts(mac)
-	}
-	if err == nil && t.tx.Writable() {
-		t.last = &r
 	}
 	return r, err
 }
@@ -51,7 +64,7 @@ func (t *Tx) Machine(mac machine.MAC) (m machine.Machine, found bool, err error)
 		return m, false, err
 	}
 	m = *r.settled
-	if t.hasFacts() {
+	if t.tx.Writable() || t.hasFacts() {
 		err = complement(&m, r.facts)
 	}
 	return m, true, err
@@ -74,7 +87,7 @@ func isSettledAs(a, b *machine.Machine) bool {
 
 func (t *Tx) putSettled(m machine.Machine) error {
 	if t.store != nil { // a migration has none
-		t.store.settledRows.change(m.MAC)
+		t.store.presentMachines.change(m.MAC)
 	}
 	return t.put(bucketMachines, m.MAC[:], settled{m.MAC, m.Intent, m.CreatedAt, m.DiscoveredAt, m.Arch})
 }
@@ -82,8 +95,8 @@ func (t *Tx) putSettled(m machine.Machine) error {
 // DeleteMachine removes the machine and its hardware.
 func (t *Tx) DeleteMachine(mac machine.MAC) error {
 	t.last = nil
-	t.store.settledRows.change(mac)
-	t.store.hardwareRows.change(mac)
+	t.store.presentMachines.change(mac)
+	t.store.presentHardware.change(mac)
 	for _, bucket := range [][]byte{bucketHardware, bucketTrees, bucketMachines} {
 		if err := t.delete(bucket, mac[:]); err != nil {
 			return err
@@ -136,7 +149,7 @@ func (t *Tx) Hardware(mac machine.MAC) (h machine.Hardware, found bool, err erro
 // asks for that of every machine.
 func (t *Tx) hardwareOf(mac machine.MAC) (*decoded[machine.Hardware], error) {
 	if t.tx.Writable() {
-		return rowOf(t, &t.store.hardwareRows, &t.store.hardware, bucketHardware, mac)
+		return t.presentHardware(mac)
 	}
 	if t.hardware == nil {
 		t.hardware = t.tx.Bucket(bucketHardware).Cursor()
@@ -146,6 +159,18 @@ func (t *Tx) hardwareOf(mac machine.MAC) (*decoded[machine.Hardware], error) {
 		return nil, nil
 	}
 	return remember(&t.store.hardware, bucketHardware, mac, mac[:], raw)
+}
+
+// presentHardware is hardwareOf for the committer.
+func (t *Tx) presentHardware(mac machine.MAC) (*decoded[machine.Hardware], error) {
+	if d := t.store.presentHardware.rows[mac]; d != nil {
+		return d, nil
+	}
+	d, err := recall(t, &t.store.hardware, bucketHardware, mac, mac[:])
+	if d != nil && len(d.raw) <= maxMemoValue {
+		t.store.presentHardware.found(mac, d)
+	}
+	return d, err
 }
 
 // PutHardware stores h in place of what the machine reported before, if it is not the same.
@@ -161,7 +186,7 @@ func (t *Tx) PutHardware(mac machine.MAC, h machine.Hardware) error {
 	if err == nil && d != nil && bytes.Equal(raw, d.raw) { // what cannot be read is replaced
 		return nil
 	}
-	t.store.hardwareRows.change(mac)
+	t.store.presentHardware.change(mac)
 	return t.putRaw(bucketHardware, mac[:], raw)
 }
 

@@ -99,8 +99,8 @@ func (s *Store) deleteSome(tx *bolt.Tx) error {
 // beginning.
 func (s *Store) settle(committed bool, before merge) {
 	s.latest.settle(committed)
-	s.settledRows.settle()
-	s.hardwareRows.settle()
+	s.presentMachines.settle(committed)
+	s.presentHardware.settle()
 	if !committed {
 		s.merge = before
 		return

@@ -18,6 +18,23 @@ func TestPresentIsNeverStale(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	facts := func(attempts int) func(tx *Tx) error {
+		return func(tx *Tx) error {
+			m, _, err := tx.Machine(mac(1))
+			m.Facts.Attempts = attempts
+			return errors.Join(err, tx.PutMachine(m))
+		}
+	}
+	has := func(attempts int) func(tx *Tx) error {
+		return func(tx *Tx) error {
+			t.Helper()
+			m, _, err := tx.Machine(mac(1))
+			if m.Facts.Attempts != attempts {
+				t.Errorf("%d attempts, want %d", m.Facts.Attempts, attempts)
+			}
+			return err
+		}
+	}
 	put := func(label string) func(tx *Tx) error {
 		return func(tx *Tx) error {
 			m, _, err := tx.Machine(mac(1))
@@ -52,6 +69,13 @@ func TestPresentIsNeverStale(t *testing.T) {
 	update(nil, after(is(""), put("a"), is("a")))
 	update(nil, is("a"))
 	update(errRefused, after(is("a"), put("b"), is("b")))
+	update(nil, after(has(0), facts(1), has(1), facts(2), has(2)))
+	update(errRefused, after(has(2), facts(3), has(3)))
+	update(errRefused, after(facts(4), put("b"), has(4), facts(5), has(5)))
+	update(nil, after(has(2), put("a"), facts(6)))
+	update(errRefused, after(has(6), drop, put("b"), facts(7), has(7)))
+	update(nil, after(has(6), facts(8)))
+	update(nil, has(8))
 	update(nil, is("a"))
 	update(errRefused, after(drop, is("")))
 	update(nil, after(is("a"), put("c"), is("c")))
@@ -64,7 +88,7 @@ func TestPresentIsNeverStale(t *testing.T) {
 func TestPresentIsBounded(t *testing.T) {
 	p := newPresent[int]()
 	for i := range 3 * maxMemo {
-		if p.found(mac(i), &decoded[int]{value: i}); len(p.rows) > maxMemo || p.rows[mac(i)] == nil {
+		if p.found(mac(i), i); len(p.rows) > maxMemo || p.rows[mac(i)] != i {
 			t.Fatalf("after %d: %d rows", i, len(p.rows))
 		}
 	}

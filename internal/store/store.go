@@ -68,9 +68,9 @@ type Store struct {
 	latest   *latest
 
 	// What follows is the committer's alone.
-	merge        merge
-	settledRows  present[machine.Machine]
-	hardwareRows present[machine.Hardware]
+	merge           merge
+	presentMachines presentMachines
+	presentHardware present[*decoded[machine.Hardware]]
 }
 
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
@@ -95,7 +95,7 @@ func Open(path, version string) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{}),
-		settledRows: newPresent[machine.Machine](), hardwareRows: newPresent[machine.Hardware]()}
+		presentMachines: newPresentMachines(), presentHardware: newPresent[*decoded[machine.Hardware]]()}
 	if err := s.loadLatest(); err != nil {
 		return nil, errors.Join(err, s.Abandon())
 	}

@@ -10,6 +10,7 @@ type words struct {
 	known map[string]word
 	texts []string
 	uses  []uint32
+	after []word // of each, what was taken with it last
 	free  []word
 }
 
@@ -28,9 +29,21 @@ func (w *words) take(text string) word {
 		w.texts[id], w.uses[id] = text, 1
 	default:
 		id = word(len(w.texts))
-		w.texts, w.uses = append(w.texts, text), append(w.uses, 1)
+		w.texts, w.uses, w.after = append(w.texts, text), append(w.uses, 1), append(w.after, 0)
 	}
 	w.known[text] = id
+	return id
+}
+
+// takeWith is take for a text that comes with the same other one again and again, as a summary with its
+// machine: with many machines it is found sooner there than by itself.
+func (w *words) takeWith(other word, text string) word {
+	if id := w.after[other]; text != "" && w.texts[id] == text { // what no row has is ""
+		w.uses[id]++
+		return id
+	}
+	id := w.take(text)
+	w.after[other] = id
 	return id
 }
 
