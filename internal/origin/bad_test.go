@@ -61,7 +61,7 @@ func TestBadOrigins(t *testing.T) {
 		err    error
 		says   string
 	}{
-		"a web page":                {serve: send(200, page, header("Content-Type", "text/html")), err: ErrRefused, says: "a web page, not an image"},
+		"a web page":                {serve: send(200, page, header("Content-Type", "text/html")), err: ErrRefused, says: "a web page instead"},
 		"a web page as an image":    {serve: send(200, page, header("Content-Type", "application/octet-stream")), err: ErrRefused, says: "a web page"},
 		"XML":                       {serve: send(200, "<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", header()), err: ErrRefused, says: "a web page"},
 		"an image called a page":    {serve: send(200, "\xeb\x3c<html", header("Content-Type", "text/html")), gives: "\xeb\x3c<html"},

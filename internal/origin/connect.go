@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// connect asks for what is missing and sets body. io.EOF means that nothing is.
+// connect asks for what is missing and sets body. errWhole means that nothing is.
 func (s *stream) connect() error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	resp, err := s.ask(ctx, cancel)
@@ -48,7 +48,7 @@ func (s *stream) cause(err error) error {
 	if d, ok := errors.AsType[*net.DNSError](err); ok && d.IsNotFound && s.got == 0 {
 		return &finalError{fmt.Errorf("%w: there is no host %q", ErrSource, d.Name)}
 	}
-	if err = cleanCause(err); errors.Is(err, ErrRefused) && !isFinal(err) {
+	if err = noEnd(cleanCause(err)); errors.Is(err, ErrRefused) && !isFinal(err) {
 		return &finalError{err} // by the client, whatever the server would say
 	}
 	return err
@@ -149,7 +149,7 @@ func (s *stream) beyond(resp *http.Response) error {
 	if total, ok := strings.CutPrefix(resp.Header.Get("Content-Range"), "bytes */"); ok {
 		if n, err := strconv.ParseInt(total, 10, 64); err == nil && s.total < 0 && n == s.got {
 			s.total = n
-			return io.EOF
+			return errWhole
 		}
 	}
 	return &finalError{fmt.Errorf("%w: it answered %s when asked for bytes from %d on", ErrChanged, resp.Status, s.got)}
@@ -182,6 +182,9 @@ type body struct {
 	few    int
 	broken error
 }
+
+// errWhole: all bytes are here, and only that there are no more was not known.
+var errWhole = errors.New("nothing is missing")
 
 var (
 	errStalled  = errors.New("no byte came")

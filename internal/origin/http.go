@@ -131,7 +131,7 @@ func (s *stream) first() error {
 			s.fails = 0
 			return nil
 		}
-		if errors.Is(err, io.EOF) { // nothing was missing
+		if errors.Is(err, errWhole) {
 			s.err = io.EOF
 			return nil
 		}
@@ -167,8 +167,8 @@ func (s *stream) read(p []byte) (int, error) {
 		if err == nil {
 			return 0, nil
 		}
-		if errors.Is(err, io.EOF) {
-			return 0, err
+		if errors.Is(err, errWhole) {
+			return 0, io.EOF
 		}
 		return 0, s.pause(err)
 	}
@@ -232,6 +232,7 @@ func errOpenEnd(got int64) error {
 
 // pause waits before the next attempt, or returns the error that ends the transfer.
 func (s *stream) pause(cause error) error {
+	cause = noEnd(cause)
 	if err := context.Cause(s.ctx); err != nil {
 		return err
 	}

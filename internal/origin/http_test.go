@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -52,6 +53,9 @@ func TestResume(t *testing.T) {
 		"reset":                   {acts: []act{{give: 70_001, end: "reset"}}, retries: 1},
 		"stall":                   {acts: []act{{give: 70_001, end: "stall"}}, retries: 1},
 		"cut in the header":       {acts: []act{{end: "close"}}, retries: 1},
+		"no answer":               {acts: []act{{hangUp: true}}, retries: 1},
+		"no answer when resumed":  {acts: []act{{give: 70_001, end: "close"}, {hangUp: true}, {hangUp: true}}, retries: 3},
+		"no answer any more":      {acts: []act{{give: 70_001, end: "close"}, {hangUp: true}, {hangUp: true}, {hangUp: true}, {hangUp: true}}, err: ErrBroken, says: "gave up at byte 70001"},
 		"cut at the last byte":    {acts: []act{{give: size - 1, end: "close"}}, retries: 1},
 		"cut six times":           {acts: []act{{give: 1, end: "close"}, {give: 1, end: "reset"}, {give: 5, end: "stall"}, {give: 1, end: "close"}, {give: 1, end: "close"}, {give: 90_000, end: "close"}}, retries: 6},
 		"busy when taken up":      {acts: []act{{give: 9, end: "close"}, {status: 503}, {status: 429}}, retries: 3},
@@ -129,6 +133,19 @@ func TestLengthIsBounded(t *testing.T) {
 	got, _, err := read(t, s.start(), quick())
 	if err == nil && len(got) != 5000 {
 		t.Fatalf("%d bytes without an error", len(got))
+	}
+}
+
+// No error may look like the end of the image.
+func TestNoErrorIsTheEnd(t *testing.T) {
+	for _, err := range []error{io.EOF, fmt.Errorf("ask: %w", io.EOF), &finalError{fmt.Errorf("%w: %w", ErrRefused, io.EOF)}} {
+		hidden := noEnd(err)
+		if errors.Is(hidden, io.EOF) || errors.Is(fmt.Errorf("read: %w", hidden), io.EOF) {
+			t.Errorf("%v is the end", err)
+		}
+		if errors.Is(err, ErrRefused) != errors.Is(hidden, ErrRefused) || isFinal(err) != isFinal(fmt.Errorf("read: %w", hidden)) {
+			t.Errorf("%v lost what it is", err)
+		}
 	}
 }
 

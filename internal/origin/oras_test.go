@@ -239,6 +239,7 @@ func TestRegistryResume(t *testing.T) {
 		"cut":                  {acts: []act{cut}, retries: 1},
 		"reset":                {acts: []act{{give: 70_001, end: "reset"}}, retries: 1},
 		"stall":                {acts: []act{{give: 70_001, end: "stall"}}, retries: 1},
+		"no answer":            {acts: []act{{hangUp: true}, cut, {hangUp: true}}, retries: 3},
 		"token expired":        {acts: []act{cut, cut, cut}, expire: func(s *store) { s.tokens++ }, retries: 3},
 		"signature expired":    {acts: []act{cut, cut}, expire: func(s *store) { s.signatures++ }, retries: 2},
 		"403 once":             {acts: []act{cut, {status: 403}}, retries: 2},

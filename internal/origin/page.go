@@ -6,7 +6,7 @@ import (
 )
 
 // errPage: a login page, a captive portal, an error that calls itself 200.
-var errPage = fmt.Errorf("%w: it sends a web page, not an image; check the address, and open it in a browser to see what it says", ErrRefused)
+var errPage = fmt.Errorf("%w: it sends a web page instead; check the address, and open it in a browser to see what it says", ErrRefused)
 
 // isPage looks at how an answer begins. No disk and no compressed file begins with a tag.
 func isPage(head []byte) bool {

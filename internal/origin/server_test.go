@@ -25,6 +25,7 @@ type act struct {
 	openEnd  bool // no Content-Length, not chunked: the end of the connection is that of the body
 	other    bool // serve the other entity
 	redirect string
+	hangUp   bool // close the connection instead of an answer
 }
 
 // scripted is an origin that does act n with its n-th request, and behaves well afterwards.
@@ -62,6 +63,9 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := s.next(r)
+	if a.hangUp {
+		panic(http.ErrAbortHandler)
+	}
 	if a.redirect != "" {
 		http.Redirect(w, r, a.redirect, http.StatusFound)
 		return

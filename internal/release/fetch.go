@@ -140,7 +140,7 @@ func (m *Manager) fetchOne(ctx context.Context, j *job.Job[Fetch], staging *Stag
 	name := j.Detail().Artifacts[i].Name
 	from := base + "/" + name
 	opts := m.Origin
-	opts.Proven, opts.Log = true, m.Log // by the manifest
+	opts.Proven, opts.Log = i < len(j.Detail().Artifacts)-1, m.Log // by the manifest, which nothing proves
 	opts.Header = http.Header{"User-Agent": {"bty-web release-fetcher"}}
 	body, err := origin.Open(ctx, from, opts)
 	if err != nil {

@@ -59,7 +59,7 @@ func TestFetchFails(t *testing.T) {
 			u.edit(3, func(b []byte) []byte { return append(b, strings.Repeat("0", 64)+"  other\n"...) })
 		}, "not of this set: other", "completed completed completed completed"},
 		{"an empty manifest", func(u *upstream) { u.edit(3, func([]byte) []byte { return []byte("\n") }) }, "lists nothing", "completed completed completed completed"},
-		{"a page instead of a manifest", func(u *upstream) { u.edit(3, func([]byte) []byte { return []byte("<html>sign in</html>") }) }, "malformed sha256sum line", "completed completed completed completed"},
+		{"a page instead of a manifest", func(u *upstream) { u.edit(3, func([]byte) []byte { return []byte("<html>sign in</html>") }) }, "a web page instead", "completed completed completed failed"},
 		{"a huge manifest", func(u *upstream) { u.edit(3, func([]byte) []byte { return make([]byte, 1<<20+1) }) }, "upload exceeded", "completed completed completed failed"},
 		{"a huge file", func(u *upstream) { u.edit(0, func([]byte) []byte { return make([]byte, 1<<20+1) }) }, "BTY_TUNING_MAX_UPLOAD_BYTES", "failed cancelled cancelled cancelled"},
 		{"a line that stalls", func(u *upstream) { u.on(stall) }, "gave up at byte", "failed cancelled cancelled cancelled"},
