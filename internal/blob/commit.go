@@ -49,7 +49,7 @@ func (s *Store) enter(p *Partial, d catalog.Digest, src Source, mediaType string
 		return s.save(e)
 	}
 	src.BoundAt = now
-	e = &entry{digest: d, record: record{Version: recordVersion, Size: p.written, Type: mediaType, Sources: map[string]Source{key: src}, FetchedAt: now, UsedAt: now}}
+	e = &entry{digest: d, record: record{Version: recordVersion, Size: p.written, Type: mediaType, Sources: map[string]Source{key: src}, FetchedAt: now, UsedAt: now, ProvenAt: now}}
 	if err := s.name(p, e); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type record struct {
 	Sources   map[string]Source `json:"sources"` // by key
 	FetchedAt time.Time         `json:"fetched_at"`
 	UsedAt    time.Time         `json:"used_at"`
+	ProvenAt  time.Time         `json:"proven_at"` // when its SHA-256 was last seen to be its name
 	Reads     int64             `json:"reads"`
 	Sent      int64             `json:"sent"`
 }

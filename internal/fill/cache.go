@@ -21,6 +21,7 @@ type Config struct {
 	Floor   int64         // bytes that stay free on the file system
 	Fills   int           // that run at one time; default 4
 	Recheck time.Duration // how often an origin is asked whether it has other bytes now; default 15 min
+	Reprove time.Duration // how often the bytes of an image are read again, to find what a disk has lost; default 30 days
 	Stale   time.Duration // what was begun and has not grown for so long is not begun again; default 7 days
 	Origin  origin.Options
 	// Wanted tells at the start whether what an earlier process began to fetch is to go on.
@@ -36,6 +37,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Recheck <= 0 {
 		c.Recheck = 15 * time.Minute
+	}
+	if c.Reprove <= 0 {
+		c.Reprove = 30 * 24 * time.Hour
 	}
 	if c.Stale <= 0 {
 		c.Stale = 7 * 24 * time.Hour

@@ -16,9 +16,13 @@ import (
 func (f *fill) fail(err error) {
 	now := f.c.cfg.Now()
 	f.fails++
-	f.again = now.Add(min(firstAgain<<min(f.fails-1, 10), maxAgain))
+	doubled := min(f.fails-1, 10)
+	f.again = now.Add(min(firstAgain<<doubled, maxAgain))
+	if errors.Is(err, origin.ErrBroken) {
+		f.retry = now.Add(min(firstRetry<<doubled, maxRetry))
+	}
 	f.progress.change(func() {
-		f.status, f.endedAt, f.last = wire.CacheFillFailed, now, err
+		f.status, f.endedAt, f.last, f.next = wire.CacheFillFailed, now, err, f.retry
 		if !f.progress.proven { // who has only proven bytes to come keeps them
 			f.progress.err = err
 		}

@@ -29,7 +29,8 @@ type fill struct {
 	rests   bool      // it waits for its next attempt
 	overs   int       // how often the origin had another image in the middle
 	fails   int       // how often it failed in a row
-	again   time.Time // a failed one is not begun again before
+	again   time.Time // a failed one is not begun again before, whoever asks
+	retry   time.Time // a failed one is begun again then, though nobody asks; zero: never
 
 	// under progress.mu
 	status   string

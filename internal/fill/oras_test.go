@@ -29,6 +29,7 @@ type way struct {
 func newWay(t *testing.T, to string) *way {
 	w := &way{}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: to})
+	proxy.FlushInterval = -1 // at once
 	proxy.ModifyResponse = func(resp *http.Response) error {
 		if resp.Request.Method != http.MethodGet || !strings.Contains(resp.Request.URL.Path, "/blobs/") {
 			return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +65,41 @@ func TestWaitsForNextAttempt(t *testing.T) {
 	}
 	good := newPlace(t, noise(2, 1000))
 	wants(t, c, Source{Src: good.url}, good.data)
+}
+
+// A fetch whose origin stays away is begun again though nobody asks, at longer and longer intervals,
+// and goes on from what it had.
+func TestComesBack(t *testing.T) {
+	data := noise(1, 1<<20)
+	dead := act{status: 503}
+	p := newPlace(t, data, act{end: "close", give: 600000}, dead, dead, dead, dead, dead, dead)
+	cfg := quick(t, t.TempDir())
+	var late atomic.Int64
+	cfg.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	cfg.Origin.Attempts = 3
+	c, _ := run(t, cfg)
+	warm(t, c, Source{Src: p.url})
+	for _, wait := range []time.Duration{firstRetry, 2 * firstRetry} {
+		eventually(t, func() bool { return statuses(c)[wire.CacheFillFailed] == 1 })
+		f := c.Status().Fills[0]
+		if f.NextAt == nil || f.BytesDone != 600000 || f.Error == "" {
+			t.Fatalf("%+v", f)
+		}
+		if in := time.Time(*f.NextAt).Sub(cfg.Now()); in > wait || in < wait-30*time.Second {
+			t.Errorf("the next attempt is in %v, want %v", in, wait)
+		}
+		asked := p.gets()
+		c.tend()
+		if p.gets() != asked || statuses(c)[wire.CacheFillFailed] != 1 {
+			t.Error("it was begun again too early")
+		}
+		late.Add(int64(wait))
+		c.tend()
+	}
+	eventually(t, func() bool { _, ok := c.Held(Source{Src: p.url}); return ok })
+	if all := p.ranges(); all[len(all)-1] != "bytes=600000-" {
+		t.Errorf("%q", all)
+	}
 }
 
 func TestDelete(t *testing.T) {

@@ -19,6 +19,9 @@ const (
 	// again would be an attack on the origin.
 	firstAgain = 2 * time.Second
 	maxAgain   = time.Minute
+	// An origin that is away comes back some time, and the image is wanted then as well.
+	firstRetry = time.Minute
+	maxRetry   = 30 * time.Minute
 )
 
 // want returns the fetch that a source needs, a new one if there is none. The caller holds mu.
@@ -59,6 +62,19 @@ func (c *Cache) underWay(key string, src Source) *fill {
 		}
 	}
 	return nil
+}
+
+// retry begins again what has failed because its origin was away. The caller holds mu.
+func (c *Cache) retry() {
+	var due []*fill
+	for _, f := range c.fills {
+		if f.ended && !f.retry.IsZero() && !c.cfg.Now().Before(f.retry) && c.cfg.Wanted(f.src) {
+			due = append(due, f)
+		}
+	}
+	for _, f := range due {
+		_, _ = c.want(f.id.key, f.src) // if too many wait, the next time
+	}
 }
 
 func (c *Cache) enqueue(f *fill) {

@@ -3,6 +3,8 @@ package fill
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,27 @@ func TestDeclaredAnew(t *testing.T) {
 	// And what the origin does not have is an error, whatever is held.
 	breaks(t, c, Source{Src: p.url, Digest: digest(old)}, now, ErrProof)
 	wants(t, c, Source{Src: p.url, Digest: digest(now)}, now)
+}
+
+// What the disk has lost is fetched again for the next one who asks.
+func TestReprove(t *testing.T) {
+	p := newPlace(t, noise(1, 100000))
+	cfg := quick(t, t.TempDir())
+	cfg.Reprove = 20 * time.Millisecond
+	c, _ := run(t, cfg)
+	src := Source{Src: p.url, Digest: digest(p.data)}
+	wants(t, c, src, p.data)
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	time.Sleep(5 * cfg.Reprove)
+	if _, held := c.Held(src); !held {
+		t.Fatal("it was as it was written")
+	}
+	file := filepath.Join(cfg.Dir, "blobs", digest(p.data).String())
+	if err := os.WriteFile(file, noise(2, 100000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { _, held := c.Held(src); return !held })
+	wants(t, c, src, p.data)
 }
 
 // What a reader wants the bytes to be binds him alone: he gets these or an error, and nobody else

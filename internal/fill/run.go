@@ -19,6 +19,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	wg.Go(func() { c.recheck(work) })
+	wg.Go(func() { c.reprove(work) })
 	wg.Go(func() { _ = c.fail.Run(work) }) // it has no error
 	for ctx.Err() == nil {
 		c.empty()
@@ -62,6 +63,7 @@ func (c *Cache) tend() {
 		return // Status tells
 	}
 	c.forget()
+	c.retry()
 	store := c.store
 	c.mu.Unlock()
 	if err := store.Flush(); err != nil {
@@ -89,7 +91,10 @@ func (c *Cache) leave() {
 		return
 	}
 	for _, f := range c.fills {
-		if f.cancel != nil && !f.ended {
+		switch {
+		case f.ended:
+			f.part = nil
+		case f.cancel != nil:
 			f.cancel(fmt.Errorf("%w: it was removed", ErrFolder))
 		}
 	}
