@@ -120,8 +120,11 @@ func TestCacheOverTheAPI(t *testing.T) {
 	a.do("POST", "/api/v1/cache/delete", map[string]any{"src": src}).is(t, 404)
 	a.do("POST", "/api/v1/cache/delete", map[string]any{"src": src, "sha256": strings.Repeat("cd", 32)}).is(t, 422)
 	a.do("POST", "/api/v1/cache/delete", map[string]any{}).is(t, 422)
-	for _, kind := range []string{"cache.warm.requested", "cache.pin.changed", "cache.deleted"} {
-		if e := a.events("kind=" + kind); len(e) != 1 || e[0]["subject_id"] != src || e[0]["actor"] != "operator" || e[0]["source_ip"] != "127.0.0.1" {
+	a.do("POST", "/api/v1/cache/warm", warm).is(t, 202)
+	c.Fail(src, "the origin answered 404")
+	soon(t, "that it failed is an event", func() bool { return a.count("kind=cache.fill.failed") == 1 })
+	for kind, times := range map[string]int{"cache.warm.requested": 2, "cache.pin.changed": 1, "cache.deleted": 1} {
+		if e := a.events("kind=" + kind); len(e) != times || e[0]["subject_id"] != src || e[0]["actor"] != "operator" || e[0]["source_ip"] != "127.0.0.1" {
 			t.Errorf("%s: %v", kind, e)
 		}
 	}

@@ -21,7 +21,9 @@ func TestMain(m *testing.M) {
 		os.Args = os.Args[:1]
 		main()
 	}
-	os.Exit(allTold(m.Run()))
+	code := allTold(m.Run())
+	os.RemoveAll(built) // by cacheProgram, if any test asked for it
+	os.Exit(code)
 }
 
 // beginProcess starts the appliance as a real process and returns once it answers.

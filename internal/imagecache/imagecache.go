@@ -41,7 +41,7 @@ type Keeper struct {
 	watch *watch        // Run's alone
 
 	changed  chan struct{}
-	answered atomic.Int64 // when the cache answered last, in Unix nanoseconds; 0 if it is gone
+	answered atomic.Int64 // when the cache, which knows the catalog, answered last, in Unix nanoseconds; 0 if it is gone
 
 	asking singleflight.Group
 	mu     sync.Mutex
@@ -80,7 +80,7 @@ const lookEvery = 5 * time.Second
 // gone is after how many looks without an answer the cache counts as away.
 const gone = 3
 
-// Here reports whether the cache is there. It asks nobody.
+// Here reports whether the cache is there and was told the catalog. It asks nobody.
 func (k *Keeper) Here() bool {
 	at := k.answered.Load()
 	return at != 0 && k.Now().Sub(time.Unix(0, at)) < gone*k.Every+lookTime
@@ -115,11 +115,9 @@ func (k *Keeper) Status(ctx context.Context) (wire.CacheStatus, error) {
 
 // note keeps an answer.
 func (k *Keeper) note(status wire.CacheStatus) {
-	now := k.Now()
-	k.answered.Store(now.UnixNano())
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.latest, k.asOf = status, now
+	k.latest, k.asOf = status, k.Now()
 }
 
 // stale has the next who asks hear of what was just done.

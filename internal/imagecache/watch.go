@@ -87,6 +87,9 @@ func (k *Keeper) round(ctx context.Context) {
 	if isHere && k.publish(ctx) {
 		k.warmPending(ctx)
 	}
+	if isHere && w.list != (sum{}) { // an older catalog is better than none
+		k.answered.Store(k.Now().UnixNano())
+	}
 	k.roll(ctx)
 }
 

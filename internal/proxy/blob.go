@@ -59,6 +59,10 @@ func (f *Face) admit(a ask) (fill.Source, error) {
 	case err != nil || a.digest.IsZero():
 		return src, err
 	case !src.Digest.IsZero() && src.Digest != a.digest:
+		// Who works by a plan from before gets what it names, as long as it is held.
+		if earlier := (fill.Source{Src: src.Src, Asked: a.digest}); f.held(earlier) {
+			return earlier, nil
+		}
 		return src, fault.New(fault.Conflict, "the catalog has this image with the digest %s, not %s; ask the appliance for a new plan", src.Digest, a.digest)
 	}
 	src.Asked = a.digest

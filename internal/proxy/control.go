@@ -105,7 +105,9 @@ func (c *Control) warm(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, fault.New(fault.Invalid, "%v", err)
 		}
-		src.Digest = digest
+		if digest != src.Digest { // what a tag leads to now, before the catalog takes it
+			src.Digest, src.Size = digest, s.SizeBytes
+		}
 	}
 	return accepted{}, c.Face.Cache.Warm(src)
 }
