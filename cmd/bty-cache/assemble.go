@@ -21,6 +21,7 @@ import (
 	"bty/internal/oras"
 	"bty/internal/origin"
 	"bty/internal/proxy"
+	"bty/internal/wire"
 )
 
 // app is the engine, its face and the rules between them.
@@ -177,6 +178,12 @@ func (a *app) status() string {
 	if s.Problem != "" {
 		trouble += s.Problem + "; "
 	}
-	return trouble + fmt.Sprintf("%d images, %.1f GiB; %d are being fetched, %d readers; %d sources may be",
-		len(s.Blobs), float64(s.HeldBytes)/(1<<30), len(s.Fills), len(s.Streams), a.rules.Len())
+	fetching := 0
+	for _, one := range s.Fills {
+		if one.Status != wire.CacheFillFailed {
+			fetching++
+		}
+	}
+	return trouble + fmt.Sprintf("%d images held, %.1f GiB; %d being fetched, %d being read; the catalog has %d sources",
+		len(s.Blobs), float64(s.HeldBytes)/(1<<30), fetching, len(s.Streams), a.rules.Len())
 }

@@ -36,7 +36,7 @@ func alone(t *testing.T, addresses ...string) {
 	}
 	commands := []string{"link set lo up"}
 	for _, a := range addresses {
-		commands = append(commands, "addr add "+a+" dev lo")
+		commands = append(commands, "addr add dev lo "+a)
 	}
 	for _, c := range commands {
 		if out, err := exec.Command("ip", strings.Fields(c)...).CombinedOutput(); err != nil {
@@ -59,18 +59,27 @@ func serveAt(t *testing.T, address string, handler http.Handler) {
 
 // No origin of the internet leads the cache into the network that it stands in, nor to itself.
 func TestRedirectsInside(t *testing.T) {
-	alone(t, "203.0.113.7/32", "203.0.113.8/32", "10.9.9.9/32", "10.9.9.8/32", "169.254.169.254/32", "fd00::9/128")
+	alone(t, "203.0.113.7/32", "203.0.113.8/32", "10.9.9.9/32", "10.9.9.8/32", "169.254.169.254/32", "fd00::9/128 nodad")
 	img := newImage(1 << 20)
 	inside := []string{"10.9.9.9:80", "10.9.9.8:80", "127.0.0.1:81", "169.254.169.254:80", "203.0.113.8:80", "[fd00::9]:80"}
 	for _, at := range inside {
 		serveAt(t, at, &publisher{image: img})
 	}
 	turn := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v2/lab/token/") { // a registry whose token service is inside
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://10.9.9.8/token",service="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/v2/") { // one whose storage is
+			http.Redirect(w, r, "http://10.9.9.8/blob", http.StatusTemporaryRedirect)
+			return
+		}
 		http.Redirect(w, r, "http://"+strings.TrimPrefix(r.URL.Path, "/to/"), http.StatusFound)
 	})
 	serveAt(t, "203.0.113.7:80", turn)
 	serveAt(t, "10.9.9.9:8080", turn)
-	c := startHere(t, map[string]string{"BTY_CACHE_ALLOW": "http://203.0.113.7/to/, http://10.9.9.9/, http://10.9.9.9:8080/to/, http://169.254.169.254/latest/"})
+	c := startHere(t, map[string]string{"BTY_ORAS_PLAIN_HTTP": "203.0.113.7", "BTY_CACHE_ALLOW": "oras://203.0.113.7/lab/, http://203.0.113.7/to/, http://10.9.9.9/, http://10.9.9.9:8080/to/, http://169.254.169.254/latest/"})
 	for src, want := range map[string]string{
 		"http://203.0.113.7/to/203.0.113.8/x":           "200",
 		"http://203.0.113.7/to/10.9.9.8/x":              "403 10.9.9.8 leads to 10.9.9.8, a private address",
@@ -82,6 +91,8 @@ func TestRedirectsInside(t *testing.T) {
 		"http://203.0.113.7/to/169.254.169.254/latest/": "403 a link-local",
 		"http://203.0.113.7/to/[::ffff:127.0.0.1]:81/x": "403 the cache's own host",
 		"http://203.0.113.7/to/[fd00::9]/x":             "403 a private address",
+		"oras://203.0.113.7/lab/storage:v1":             "403 10.9.9.8 leads to 10.9.9.8, a private address",
+		"oras://203.0.113.7/lab/token:v1":               "403 10.9.9.8 leads to 10.9.9.8, a private address",
 		"http://10.9.9.9/x":                             "200", // what the operator named is where he named it
 		"http://10.9.9.9:8080/to/10.9.9.8/x":            "200", // within the network that it is in
 		"http://10.9.9.9:8080/to/127.0.0.1:81/x":        "403 the cache's own host",

@@ -139,13 +139,22 @@ func (f *Face) send(w http.ResponseWriter, r *http.Request, src fill.Source, h *
 	f.copy(w, r, src, h, part)
 }
 
+// manyBytes is what nobody gets so often that lines of it fill the journal: a rack of machines has a
+// line each.
+const manyBytes = 64 << 20
+
 // copy sends a part and tells how that went.
 func (f *Face) copy(w http.ResponseWriter, r *http.Request, src fill.Source, h *fill.Handle, p part) {
 	begun := f.Now()
 	sent, err := copyPart(r.Context(), w, h, p)
 	f.sent.Add(sent)
 	from, shown, took := remote(r), cut(origin.Redact(src.Src)), f.Now().Sub(begun)
-	if err == nil {
+	switch {
+	case err == nil && sent >= manyBytes:
+		f.given.Add(1)
+		f.Log.Info("image given", message.CacheSent, "src", shown, "remote", from.String(), "offset", p.offset, "bytes", sent, "dur", took)
+		return
+	case err == nil:
 		f.given.Add(1)
 		f.Strangers.Info(from, "image given", message.CacheSent, "src", shown, "remote", from.String(), "offset", p.offset, "bytes", sent, "dur", took)
 		return
