@@ -146,7 +146,7 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 		return h, nil
 	}
 	if d, bound := c.store.Find(key); bound && src.Digest.IsZero() && !src.Asked.IsZero() {
-		return nil, fmt.Errorf("%w: the cache has %s of it, asked for was %s", ErrProof, d, src.Asked)
+		return nil, fmt.Errorf("%w: its SHA-256 is %s, asked for was %s", ErrProof, d, src.Asked)
 	}
 	c.misses.add(origin.Redact(src.Src), "it was not held yet", c.cfg.Now())
 	f, err := c.want(key, src)
