@@ -124,3 +124,14 @@ func (s *seat) ended() string {
 	s.t.Fatalf("the program did not end:\n%s", s.Shown())
 	return ""
 }
+
+// waitFor waits until an output has a text n times.
+func waitFor(t *testing.T, out *output, text string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if strings.Count(out.String(), text) >= n {
+			return
+		}
+	}
+	t.Fatalf("%q was not said %d times:\n%s", text, n, out)
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 
 	"bty/internal/agent"
 	"bty/internal/build"
@@ -41,7 +42,6 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 		run.Client = nil
 	}
 	w := e.wizard(run, e.tty(), server, mac)
-	w.setup.CanReboot = true
 	if catalogAt != "" {
 		w.setup.Start = &tui.Source{At: catalogAt}
 	}
@@ -52,13 +52,21 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 // wizard is one for this machine, with what is known of the server.
 func (e env) wizard(run *agent.Agent, t tui.Terminal, server client.Server, mac machine.MAC) wizard {
 	w := wizard{env: e, agent: run, terminal: t}
-	w.setup = tui.Setup{Version: build.Version, About: about(server, mac)}
+	w.setup = tui.Setup{Version: build.Version, About: about(server, mac), Arch: arch(), CanReboot: true}
 	if server != "" {
 		w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "The server's catalog", At: server.Catalog()})
 	}
 	root := cmp.Or(e.getenv("BTY_IMAGE_ROOT"), imageRoot)
 	w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "Images on this machine", At: root, Folder: true})
 	return w
+}
+
+// arch is that of this machine in the words of catalogs.
+func arch() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
 }
 
 func about(server client.Server, mac machine.MAC) string {

@@ -57,14 +57,16 @@ func quietKernel() (loud func()) {
 // lookEvery is how long a wait for a person does not look whether it is over.
 const lookEvery = 250 * time.Millisecond
 
-// AwaitEnter waits until somebody presses Enter on one of the terminals. It is false when ctx ends.
-func AwaitEnter(ctx context.Context, terminals []Terminal) (Terminal, bool) {
+// AwaitEnter asks, and waits until somebody presses Enter on one of the terminals. It is false when
+// ctx ends.
+func AwaitEnter(ctx context.Context, terminals []Terminal, ask func()) (Terminal, bool) {
 	fds := make([]unix.PollFd, len(terminals))
 	for i, t := range terminals {
 		fds[i] = unix.PollFd{Fd: int32(t.File.Fd()), Events: unix.POLLIN}
 		// What was typed before anybody was asked is no answer.
 		_ = unix.IoctlSetInt(int(t.File.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 	}
+	ask()
 	for ctx.Err() == nil {
 		n, err := unix.Poll(fds, int(lookEvery.Milliseconds()))
 		if err != nil {

@@ -9,31 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"bty/internal/testenv/screen"
 )
-
-// pty is a terminal and its far end.
-func pty(t *testing.T) (far, near *os.File) {
-	t.Helper()
-	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
-	if err := unix.IoctlSetPointerInt(int(far.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(far.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close() })
-	return far, near
-}
 
 // The terminal on which Enter is pressed answers: not one with noise and no Enter, nor one whose far
 // end is gone. What was typed before the question is no answer.
@@ -41,23 +18,23 @@ func TestAwaitEnter(t *testing.T) {
 	var terminals []Terminal
 	var fars []*os.File
 	for range 4 {
-		far, near := pty(t)
+		far, near := screen.PTY(t)
 		terminals, fars = append(terminals, Terminal{File: near}), append(fars, far)
 	}
 	fmt.Fprint(fars[0], "early\r")
 	fars[3].Close()
-	time.AfterFunc(300*time.Millisecond, func() {
+	answer := func() {
 		fmt.Fprint(fars[1], "noise")
 		fmt.Fprint(fars[2], "\r")
-	})
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if got, ok := AwaitEnter(ctx, terminals); !ok || got.File != terminals[2].File {
+	if got, ok := AwaitEnter(ctx, terminals, answer); !ok || got.File != terminals[2].File {
 		t.Errorf("%v, %v", got.File, ok)
 	}
 	ended, end := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer end()
-	if _, ok := AwaitEnter(ended, terminals[1:2]); ok {
+	if _, ok := AwaitEnter(ended, terminals[1:2], func() {}); ok {
 		t.Error("somebody answered")
 	}
 }

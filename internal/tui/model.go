@@ -53,6 +53,8 @@ type Setup struct {
 	Note      string   // why a person is asked, "" if that is clear
 	Sources   []Source // to choose from
 	Start     *Source  // the first step is done: this one
+	Arch      string   // of this machine, as images say it; "" = not known
+	Next      string   // what comes after a flash, "" if that is clear
 	CanReboot bool     // quitting and rebooting are two things
 	Width     int
 	Height    int

@@ -66,7 +66,7 @@ func walk(s Setup, events ...any) Model {
 
 const wait = "<f24>" // a key that nobody has: what is awaited stays so
 
-var setup = Setup{Version: "0.9", About: "52:54:00:12:34:56  server http://appliance:8080", Sources: sources, CanReboot: true, Width: 80, Height: 24, ASCII: true}
+var setup = Setup{Version: "0.9", About: "52:54:00:12:34:56  server http://appliance:8080", Sources: sources, Arch: "arm64", Next: "Started from the network again, this machine comes back here.", CanReboot: true, Width: 80, Height: 24, ASCII: true}
 
 var failure = &flash.Error{Kind: flash.ErrOrigin, Disk: "/dev/nvme0n1", Touched: true, Err: errors.New("http://images.example/small.img.zst?key=secret: connection reset")}
 
@@ -101,6 +101,7 @@ func states(s Setup) []struct {
 		{"disks, one in use", walk(s, "<enter>", "<enter>", "<down>", "<down>", "<enter>")},
 		{"disks, too small", walk(s, "<enter>", "<end>", "<enter>", "<enter>")},
 		{"confirm", walk(s, "<enter>", "<down>", "<enter>", "<enter>")},
+		{"confirm, another architecture", walk(s, "<enter>", "<enter>", "<enter>")},
 		{"confirm, typed", walk(s, "<enter>", "<down>", "<enter>", "<enter>", "yes")},
 		{"confirm, wrong word", walk(s, "<enter>", "<down>", "<enter>", "<enter>", "YES", "<enter>")},
 		{"flash", with()},
@@ -111,6 +112,7 @@ func states(s Setup) []struct {
 		{"flash, asking", with(half, "<esc>")},
 		{"flash, ending", with(half, "<ctrl+c>", "y")},
 		{"done", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Verified: true, Duration: 75 * time.Second, Notes: []string{"a note"}}, Told: errors.New("http://appliance:8080/pxe/52:54:00:12:34:56/status: connection refused")})},
+		{"done, told", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Duration: 75 * time.Second}})},
 		{"failed", with(Ended{Err: failure})},
 	}
 }

@@ -93,7 +93,9 @@ type wizard struct {
 
 	cancel context.CancelFunc // of the flash that runs
 	giveUp context.CancelFunc // of the list that is awaited
-	defect error              // a panic of the work
+
+	returned time.Time // when a carriage return came last
+	defect   error     // a panic of the work
 }
 
 // Init begins what the first screen needs.
@@ -110,7 +112,11 @@ func (w *wizard) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	var e Event
 	switch msg := msg.(type) {
 	case tea.KeyPressMsg:
-		e = Key{Name: msg.String(), Text: msg.Text}
+		k := w.enter(Key{Name: msg.String(), Text: msg.Text})
+		if k == (Key{}) {
+			return w, nil
+		}
+		e = k
 	case Event:
 		e = msg
 	default:
@@ -127,6 +133,22 @@ func (w *wizard) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	}
 	return w, nil
 }
+
+// enter makes one key of what terminals send for Enter: a carriage return, a line feed, or both.
+func (w *wizard) enter(k Key) Key {
+	switch {
+	case k.Name == "enter":
+		w.returned = time.Now()
+	case k.Name == "ctrl+j" && time.Since(w.returned) < together:
+		return Key{}
+	case k.Name == "ctrl+j":
+		return Key{Name: "enter"}
+	}
+	return k
+}
+
+// together is how long after a carriage return a line feed belongs to it.
+const together = 50 * time.Millisecond
 
 // do begins what the model asks for.
 func (w *wizard) do(e Effect) {

@@ -6,70 +6,18 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"bty/internal/flash"
-
-	"golang.org/x/sys/unix"
+	"bty/internal/testenv/screen"
 )
 
 // pty is a terminal, and the person's end of it.
 func pty(t *testing.T) (person *os.File, terminal Terminal) {
 	t.Helper()
-	// Not by os.OpenFile: a file that was asked for its number does not close while it is read.
-	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	person = os.NewFile(uintptr(fd), "person")
-	t.Cleanup(func() { person.Close() })
-	near, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close() })
+	person, near := screen.PTY(t)
 	return person, Terminal{In: near, Out: near, Kind: "vt100"}
-}
-
-// eye reads what a terminal is sent.
-type eye struct {
-	mu   sync.Mutex
-	seen strings.Builder
-}
-
-func (e *eye) watch(f *os.File) {
-	buf := make([]byte, 4096)
-	for {
-		n, err := f.Read(buf)
-		if err != nil {
-			return
-		}
-		e.mu.Lock()
-		e.seen.Write(buf[:n])
-		e.mu.Unlock()
-	}
-}
-
-func (e *eye) wait(t *testing.T, text string) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		e.mu.Lock()
-		found := strings.Contains(e.seen.String(), text)
-		e.mu.Unlock()
-		if found {
-			return
-		}
-	}
-	t.Fatalf("%q was never shown in %q", text, e.seen.String())
 }
 
 // hangs is a machine that answers nothing until ctx ends, as on a dead network.
@@ -82,8 +30,7 @@ var hangs = Doing{
 // through alone, and arrows in pieces.
 func TestRun(t *testing.T) {
 	person, terminal := pty(t)
-	var e eye
-	go e.watch(person)
+	e := screen.Watch(t, person)
 	type end struct {
 		left Left
 		err  error
@@ -93,15 +40,15 @@ func TestRun(t *testing.T) {
 		left, err := Run(t.Context(), terminal, Setup{Version: "1", Sources: sources, Start: &sources[0]}, hangs)
 		ended <- end{left, err}
 	}()
-	e.wait(t, "Asking http://appliance:8080/catalog.toml")
-	e.wait(t, "\x1b[24;1H")
+	e.Wait("Asking http://appliance:8080/catalog.toml")
+	e.Wait("\x1b[24;1H") // where the cursor waits
 	fmt.Fprint(person, "\x1b")
-	e.wait(t, "Where are the images?")
+	e.Wait("Where are the images?")
 	for _, piece := range []string{"\x1b", "[", "B", "\r"} {
 		fmt.Fprint(person, piece)
 		time.Sleep(2 * time.Millisecond)
 	}
-	e.wait(t, "Asking /var/lib/bty/images")
+	e.Wait("Asking /var/lib/bty/images")
 	fmt.Fprint(person, "q")
 	select {
 	case got := <-ended:
@@ -160,8 +107,7 @@ func TestRunOnAStuckTerminal(t *testing.T) {
 // A terminal that goes away ends the wizard; what is typed after its end is the next reader's.
 func TestRunEndsWithItsTerminal(t *testing.T) {
 	person, terminal := pty(t)
-	var e eye
-	go e.watch(person)
+	e := screen.Watch(t, person)
 	ended := make(chan error, 1)
 	run := func(ctx context.Context) {
 		_, err := Run(ctx, terminal, Setup{Version: "1", Sources: sources}, hangs)
@@ -169,7 +115,7 @@ func TestRunEndsWithItsTerminal(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go run(ctx)
-	e.wait(t, "Where are the images?")
+	e.Wait("Where are the images?")
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -189,6 +135,26 @@ func TestRunEndsWithItsTerminal(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("it goes on without keys")
+	}
+}
+
+// Enter is a carriage return, a line feed or both; both are one.
+func TestEnter(t *testing.T) {
+	w := &wizard{}
+	for _, c := range []struct {
+		keys []string
+		want int
+	}{{[]string{"enter"}, 1}, {[]string{"ctrl+j"}, 1}, {[]string{"enter", "ctrl+j"}, 1}, {[]string{"enter", "enter"}, 2}, {[]string{"ctrl+j", "ctrl+j"}, 2}} {
+		got := 0
+		for _, k := range c.keys {
+			if w.enter(Key{Name: k}).Name == "enter" {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q: %d", c.keys, got)
+		}
+		w.returned = time.Time{}
 	}
 }
 

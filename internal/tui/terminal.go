@@ -65,6 +65,8 @@ func (t *Terminal) enter() error {
 		return fmt.Errorf("the wizard needs a terminal: %w", err)
 	}
 	t.before = before
+	// What was typed before there was anything to see chooses nothing.
+	_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
 	raw := *before
 	raw.Iflag &^= unix.ICRNL | unix.INLCR | unix.IGNCR | unix.ISTRIP | unix.IXON
 	raw.Lflag &^= unix.ICANON | unix.ECHO | unix.ECHONL | unix.ISIG | unix.IEXTEN

@@ -20,6 +20,9 @@ func (m Model) viewConfirm(c *canvas) {
 	}
 	c.hanging("  holds   ", 2, either(d.Holds, "not known"))
 	c.add(Normal, "  image   %s", i.Name)
+	if i.Arch != "" && m.setup.Arch != "" && i.Arch != m.setup.Arch {
+		c.add(Bad, "          it is for %s, this machine is %s", i.Arch, m.setup.Arch)
+	}
 	if m.height() >= 20 {
 		c.add(Normal, "          %s, %s, %s", either(string(i.Format), "format by content"), m.imageLength(), proof(i))
 		c.add(Normal, "          %s", agent.Redact(i.At))
@@ -91,6 +94,9 @@ func (m Model) viewDone(c *canvas, most int) {
 		clock(int(r.Duration.Seconds())), checked))
 	for _, n := range r.Notes {
 		c.wrapped(Normal, 2, n)
+	}
+	if m.end.Told == nil {
+		c.wrapped(Dim, 2, m.setup.Next)
 	}
 	if m.end.Told != nil {
 		c.wrapped(Bad, max(1, most-len(r.Notes)-2), fmt.Sprintf("The server does not know of it: %v", m.end.Told))

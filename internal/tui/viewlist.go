@@ -140,8 +140,12 @@ func diskRow(c *canvas, d Disk) string {
 
 func diskDetail(c *canvas, d Disk, end int) {
 	c.add(Normal, "")
+	kind := either(d.Transport, "transport not known")
+	if d.Removable {
+		kind += ", removable"
+	}
 	c.wrapped(Dim, 1, fmt.Sprintf("%s: %s, serial %s, %s, %s", d.Path, either(d.Model, "no model"),
-		either(d.Serial, "none"), disk.HumanSize(d.Size), either(d.Transport, "transport not known")))
+		either(d.Serial, "none"), disk.HumanSize(d.Size), kind))
 	if why := d.Why(); why != "" {
 		c.wrapped(Bad, max(1, min(2, end-len(c.lines)-1)), "cannot be chosen: "+why)
 	}
