@@ -84,7 +84,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	tftp := newTFTP(getenv, folder.tftp, book, log)
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt, Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
-		Forgotten: forgetLogs(logs, log), Live: folder.live.Live, HasCache: cache.Configured, Cached: cache.Ask,
+		Forgotten: forgetLogs(logs, log), Live: withWords(folder.live.Live, registryWords(cfg)), HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err

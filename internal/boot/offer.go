@@ -87,6 +87,7 @@ type LiveFiles struct {
 	Kernel   string `json:"kernel"`
 	Initrd   string `json:"initrd"`
 	Squashfs string `json:"squashfs,omitempty"` // root file system of the Debian live environment
+	Words    string `json:"-"`                  // kernel arguments of this site, for the one that is our own
 }
 
 // Knowledge is what the appliance knows beside the machine when it decides.

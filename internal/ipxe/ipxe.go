@@ -87,7 +87,11 @@ func arguments(offer boot.Offer) string {
 	if offer.Live.Squashfs == "" {
 		// A kernel that does not reach init must not hang for ever. An iPXE of before 2020 leaves
 		// it to the kernel's command line to name the initrd (UEFI only; ignored elsewhere).
-		return tail + " panic=30 initrd=" + offer.Live.Initrd
+		tail += " panic=30 initrd=" + offer.Live.Initrd
+		if offer.Live.Words != "" {
+			tail += " " + text(offer.Live.Words)
+		}
+		return tail
 	}
 	// The squashfs URL carries no query: live-boot makes a file name of it.
 	return "boot=live fetch=${bty-base}/boot/" + offer.Live.Squashfs + " components " + tail
