@@ -134,14 +134,10 @@ func (m *Manager) Begin(ctx context.Context, trigger Trigger, from netip.Addr) (
 
 // begin needs m.mu.
 func (m *Manager) begin(ctx context.Context, trigger Trigger, from netip.Addr) (State, error) {
-	if err := m.pool.Room(); err != nil {
-		return State{}, err
-	}
 	id := m.newID()
-	if err := m.record(ctx, requested(id, trigger, from, m.Now())); err != nil {
-		return State{}, err
-	}
-	state, _, err := m.pool.Enqueue(string(id), Detail{Trigger: trigger})
+	state, _, err := m.pool.EnqueueRecorded(string(id), Detail{Trigger: trigger}, func() error {
+		return m.record(ctx, requested(id, trigger, from, m.Now()))
+	})
 	return state, err
 }
 

@@ -45,6 +45,7 @@ var (
 type entry[T any] struct {
 	State[T]
 	cancel  func(error)
+	held    bool          // it is being put on record, and does not begin before
 	toldAt  time.Time     // when progress was last announced
 	changed chan struct{} // closed once the job has ended
 }

@@ -242,3 +242,61 @@ func TestBounds(t *testing.T) {
 		t.Errorf("kept %v", list)
 	}
 }
+
+// A job has its place while it is put on record, and does not begin before; there is none whose record
+// failed, and no record of one that was refused or is there already.
+func TestRecordedJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, said := run(t, 1, 0, func(context.Context, *Job[int]) error { return nil })
+		_, added, err := p.EnqueueRecorded("a", 1, func() error {
+			time.Sleep(time.Minute)
+			if s, ok := p.Get("a"); !ok || s.Status != Queued || len(said.said) != 0 {
+				t.Errorf("while it is recorded: %v %+v, %v", ok, s, said.said)
+			}
+			if _, again, err := p.EnqueueRecorded("a", 2, func() error { t.Error("it is recorded twice"); return nil }); again || err != nil {
+				t.Errorf("added again: %v %v", again, err)
+			}
+			return nil
+		})
+		if !added || err != nil {
+			t.Fatal(added, err)
+		}
+		ended(t, p, "a", Completed)
+
+		no := errors.New("the disk is full")
+		waited := make(chan State[int], 1)
+		_, added, err = p.EnqueueRecorded("b", 1, func() error {
+			go func() { s, _ := p.Wait(context.Background(), "b"); waited <- s }()
+			synctest.Wait()
+			return no
+		})
+		if _, ok := p.Get("b"); ok || added || !errors.Is(err, no) {
+			t.Errorf("a job without a record: %v %v %v", ok, added, err)
+		}
+		if s := <-waited; s.Status != Failed || !errors.Is(s.Err, no) {
+			t.Errorf("who waited is told %+v", s)
+		}
+	})
+}
+
+// A pool that is full or stops records nothing; one that stops meanwhile has cancelled the job.
+func TestRecordedJobsOfAPoolThatStops(t *testing.T) {
+	p := New(Config[int]{Name: "test", Now: time.Now, Log: slog.New(slog.DiscardHandler), Do: func(context.Context, *Job[int]) error { t.Error("it began"); return nil }})
+	never := func() error { t.Error("it is recorded"); return nil }
+	for i := range maxPending - 1 {
+		enqueue(t, p, fmt.Sprint(i))
+	}
+	s, added, err := p.EnqueueRecorded("last", 0, func() error {
+		if _, _, err := p.EnqueueRecorded("one more", 0, never); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("it is full: %v", err)
+		}
+		p.stop()
+		return nil
+	})
+	if !added || err != nil || s.Status != Cancelled {
+		t.Errorf("%+v %v %v", s, added, err)
+	}
+	if _, _, err := p.EnqueueRecorded("late", 0, never); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("it has stopped: %v", err)
+	}
+}

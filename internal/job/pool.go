@@ -52,17 +52,25 @@ func New[T any](c Config[T]) *Pool[T] {
 
 // Enqueue adds a job. If one with this key waits or works, that one is returned and added is false.
 func (p *Pool[T]) Enqueue(key string, detail T) (state State[T], added bool, err error) {
+	return p.EnqueueRecorded(key, detail, func() error { return nil })
+}
+
+// EnqueueRecorded is Enqueue of a job that is to be on record before it begins. The job has its place already
+// while record runs, so that there is neither a record without a job nor a job without one; if record fails
+// there is none. It is not called for a job that is not added.
+func (p *Pool[T]) EnqueueRecorded(key string, detail T, record func() error) (state State[T], added bool, err error) {
+	e, known, err := p.hold(key, detail)
+	if e == nil {
+		return known, false, err
+	}
+	err = record()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if known := p.find(key); known != nil && !known.Status.Ended() && !p.stopped {
-		return known.State, false, nil
+	if err != nil {
+		p.forget(e, err)
+		return State[T]{}, false, err
 	}
-	if err := p.refusal(); err != nil {
-		return state, false, err
-	}
-	p.jobs = slices.DeleteFunc(p.jobs, func(e *entry[T]) bool { return e.Key == key })
-	e := &entry[T]{State: State[T]{Key: key, Status: Queued, QueuedAt: p.Now(), Detail: detail}, changed: make(chan struct{})}
-	p.jobs = append(p.jobs, e)
+	e.held = false
 	select {
 	case p.wake <- struct{}{}:
 	default: // as many tokens as jobs may wait: some are of jobs that were cancelled
@@ -70,12 +78,29 @@ func (p *Pool[T]) Enqueue(key string, detail T) (state State[T], added bool, err
 	return e.State, true, nil
 }
 
-// Room reports why a new job would be refused now, nil if it would not: for what must be recorded
-// before the job, and not if there is none.
-func (p *Pool[T]) Room() error {
+// hold gives a job its place, where it waits for nothing but its record. It returns none, but what is known
+// of it, if there is one with this key.
+func (p *Pool[T]) hold(key string, detail T) (*entry[T], State[T], error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.refusal()
+	if known := p.find(key); known != nil && !known.Status.Ended() && !p.stopped {
+		return nil, known.State, nil
+	}
+	if err := p.refusal(); err != nil {
+		return nil, State[T]{}, err
+	}
+	p.jobs = slices.DeleteFunc(p.jobs, func(e *entry[T]) bool { return e.Key == key })
+	e := &entry[T]{State: State[T]{Key: key, Status: Queued, QueuedAt: p.Now(), Detail: detail}, held: true, changed: make(chan struct{})}
+	p.jobs = append(p.jobs, e)
+	return e, e.State, nil
+}
+
+// forget takes a job that was never recorded away again. Who waits for it is told why.
+func (p *Pool[T]) forget(e *entry[T], err error) {
+	if !e.Status.Ended() {
+		p.end(e, Failed, err)
+	}
+	p.jobs = slices.DeleteFunc(p.jobs, func(other *entry[T]) bool { return other == e })
 }
 
 // refusal needs p.mu.

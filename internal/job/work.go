@@ -83,7 +83,7 @@ func (p *Pool[T]) next(ctx context.Context) (*entry[T], context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.jobs {
-		if e.Status != Queued || p.stopped {
+		if e.Status != Queued || e.held || p.stopped {
 			continue
 		}
 		// What a job leaves behind must be tidied up even while the process stops: the pool ends it

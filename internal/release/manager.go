@@ -70,9 +70,6 @@ func (m *Manager) Request(ctx context.Context, tag string, from netip.Addr, wait
 	if known, ok := m.pool.Get(tag); ok && !known.Status.Ended() {
 		return known, nil
 	}
-	if err := m.pool.Room(); err != nil {
-		return State{}, err
-	}
 	fetch := Fetch{By: event.System}
 	if waits {
 		fetch.By, fetch.From = event.Operator, from
@@ -86,10 +83,7 @@ func (m *Manager) Request(ctx context.Context, tag string, from netip.Addr, wait
 	}
 	fetch.BaseURL = origin.Redact(base)
 	asked := m.event(event.FetchRequested, tag, event.Operator, from, fmt.Sprintf("boot artifacts of release %s asked for", tag), aboutTag{Tag: tag})
-	if err := m.Book.Record(ctx, asked); err != nil {
-		return State{}, err
-	}
-	state, _, err := m.pool.Enqueue(tag, fetch)
+	state, _, err := m.pool.EnqueueRecorded(tag, fetch, func() error { return m.Book.Record(ctx, asked) })
 	return state, err
 }
 

@@ -44,8 +44,13 @@ type counts struct {
 
 // Run reads until ctx is done.
 func (w *Watcher) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { w.wake() })
-	defer stop()
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(woken); w.wake() })
+	defer func() {
+		if !stop() { // the socket may be closed once this returns
+			<-woken
+		}
+	}()
 	m := &memory{links: &links{patterns: w.Links, ask: w.Socket.link, byIndex: map[int]link{}},
 		repeats: newCopies[uint64](repeatWindow), copies: newCopies[identity](copyWindow)}
 	summary := summary{log: w.Log}
