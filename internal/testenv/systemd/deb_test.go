@@ -46,7 +46,13 @@ func TestDebianPackage(t *testing.T) {
 			h.checkInstalled()
 			h.enable()
 			h.checkServes()
+			h.run("systemctl", "enable", "--now", "bty-cache.socket")
+			h.run("curl", "--fail", "--silent", "http://localhost:3000/healthz")
+			was := []string{h.property("bty-cache.service", "MainPID"), h.property("bty-cache.socket", "InvocationID")}
 			h.upgrade(func() { h.dpkg("-i", "/root/new.deb") })
+			if pid, socket := h.property("bty-cache.service", "MainPID"), h.property("bty-cache.socket", "InvocationID"); pid == was[0] || pid == "0" || socket != was[1] {
+				t.Errorf("after the upgrade the cache is process %s and its socket %s, before it %v", pid, socket, was)
+			}
 
 			h.dpkg("-r", "bty")
 			h.checkStopped()

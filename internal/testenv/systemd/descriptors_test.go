@@ -31,6 +31,10 @@ var wrongSets = []wrong{
 		says: []string{`"tftp" is not known`, `"http": a listening stream socket`}},
 	{what: "one too many, TFTP", program: "bty-tftp", sockets: map[string]string{"tftp": "ListenDatagram=9001", "http": "ListenStream=9001"},
 		says: []string{`"http" is not known`, `"tftp": a UDP socket`}},
+	{what: "swapped kinds, cache", program: "bty-cache", sockets: map[string]string{"http": "ListenStream=/run/wrong.sock", "control": "ListenStream=9001"},
+		says: []string{`"control" must be a listening unix socket`}},
+	{what: "no http among them, cache", program: "bty-cache", sockets: map[string]string{"control": "ListenStream=/run/wrong.sock"},
+		says: []string{`no socket named "http"`, "bty-cache.socket"}},
 	{what: "no socket but a pipe", program: "bty-tftp", sockets: map[string]string{"tftp": "ListenFIFO=/run/wrong.fifo"},
 		says: []string{`"tftp" must be a UDP socket`, "no socket at all"}},
 }
@@ -46,7 +50,7 @@ func TestWrongDescriptors(t *testing.T) {
 			h.as(t).checkRefused("forks", wrong{program: "bty-web", sockets: map[string]string{"http": "ListenStream=9001"},
 				command: "/bin/sh -c '/usr/bin/bty-web; exit $?'", says: []string{"LISTEN_PID=", "a wrapper must exec the daemon"}})
 		})
-		for _, port := range []string{":8080", ":69 "} {
+		for _, port := range []string{":8080", ":69 ", ":3000"} {
 			if open := h.run("ss", "-lntu"); strings.Contains(open, port) {
 				t.Errorf("a daemon opened a port of its own:\n%s", open)
 			}
