@@ -100,17 +100,33 @@ func openError(path string, err error) error {
 
 // ask takes the sizes from the open device, which cannot become another one any more.
 func (t *Target) ask() error {
-	fd := int(t.f.Fd())
-	var size uint64
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&size))); errno != 0 {
-		return fmt.Errorf("ask %s for its size: %w", t.Path, errno)
+	size, err := t.askSize()
+	if err != nil {
+		return fmt.Errorf("ask %s for its size: %w", t.Path, err)
 	}
-	logical, err := unix.IoctlGetInt(fd, unix.BLKSSZGET)
+	logical, err := unix.IoctlGetInt(int(t.f.Fd()), unix.BLKSSZGET)
 	if err != nil {
 		return fmt.Errorf("ask %s for its block size: %w", t.Path, err)
 	}
-	t.Size, t.Logical = int64(size), logical
+	t.Size, t.Logical = size, logical
 	return nil
+}
+
+func (t *Target) askSize() (int64, error) {
+	var size uint64
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, t.f.Fd(), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&size))); errno != 0 {
+		return 0, errno
+	}
+	return int64(size), nil
+}
+
+// cause is what a failed request means. A disk that was taken out has no bytes any more, and what
+// the kernel says of a write behind its end, that no space is left, leads astray.
+func (t *Target) cause(err error) error {
+	if size, serr := t.askSize(); serr != nil || size < t.Size {
+		return fmt.Errorf("the disk is gone: it was taken out, or its cable or controller failed: %w", pathless(err))
+	}
+	return pathless(err)
 }
 
 // Close gives the disk free.
@@ -120,7 +136,7 @@ func (t *Target) Close() error { return t.f.Close() }
 func (t *Target) WriteAt(p []byte, off int64) (int, error) {
 	n, err := t.f.WriteAt(p, off)
 	if err != nil {
-		err = fmt.Errorf("write %s at byte %d: %w", t.Path, off+int64(n), pathless(err))
+		err = fmt.Errorf("write %s at byte %d: %w", t.Path, off+int64(n), t.cause(err))
 	}
 	return n, err
 }
@@ -129,7 +145,7 @@ func (t *Target) WriteAt(p []byte, off int64) (int, error) {
 func (t *Target) ReadAt(p []byte, off int64) (int, error) {
 	n, err := t.f.ReadAt(p, off)
 	if err != nil {
-		err = fmt.Errorf("read %s at byte %d: %w", t.Path, off+int64(n), pathless(err))
+		err = fmt.Errorf("read %s at byte %d: %w", t.Path, off+int64(n), t.cause(err))
 	}
 	return n, err
 }
@@ -137,7 +153,7 @@ func (t *Target) ReadAt(p []byte, off int64) (int, error) {
 // Sync returns when all that was written is on the medium.
 func (t *Target) Sync() error {
 	if err := t.f.Sync(); err != nil {
-		return fmt.Errorf("flush %s: %w", t.Path, pathless(err))
+		return fmt.Errorf("flush %s: %w", t.Path, t.cause(err))
 	}
 	return nil
 }

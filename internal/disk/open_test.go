@@ -175,3 +175,26 @@ func TestRereadTable(t *testing.T) {
 		t.Errorf("a loop device without partition scanning: %v", err)
 	}
 }
+
+// A disk that was taken out has no size any more; a loop device does the same when its file is cut.
+func TestGone(t *testing.T) {
+	path, file := looptest.New(t, 4<<20, looptest.Options{})
+	d := open(t, path)
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.IoctlSetInt(int(f.Fd()), unix.LOOP_SET_CAPACITY, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.WriteAt(Aligned(4096), 1<<20)
+	for what, err := range map[string]error{"write": err, "zero": d.Zero(t.Context(), 1<<20, 4096), "wipe": d.Wipe(4096, 0)} {
+		if err == nil || !strings.Contains(err.Error(), "the disk is gone") || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

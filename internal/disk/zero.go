@@ -24,7 +24,7 @@ func (t *Target) Zero(ctx context.Context, off, n int64) error {
 		}
 		step := min(n, zeroStep)
 		if err := t.zero(off, step); err != nil {
-			return fmt.Errorf("zero %s at byte %d: %w", t.Path, off, err)
+			return fmt.Errorf("zero %s at byte %d: %w", t.Path, off, t.cause(err))
 		}
 		off, n = off+step, n-step
 	}
@@ -118,10 +118,10 @@ func (t *Target) Wipe(head, tail int64) error {
 	head = min(head, t.Size) / block * block
 	tail = min(tail, t.Size-head) / block * block
 	if err := t.writeZeros(0, head); err != nil {
-		return fmt.Errorf("wipe the beginning of %s: %w", t.Path, err)
+		return fmt.Errorf("wipe the beginning of %s: %w", t.Path, t.cause(err))
 	}
 	if err := t.writeZeros(t.Size/block*block-tail, tail); err != nil {
-		return fmt.Errorf("wipe the end of %s: %w", t.Path, err)
+		return fmt.Errorf("wipe the end of %s: %w", t.Path, t.cause(err))
 	}
 	return t.Sync()
 }

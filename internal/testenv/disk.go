@@ -18,6 +18,7 @@ const (
 	VirtIO Bus = "virtio-blk-pci"
 	NVMe   Bus = "nvme"
 	AHCI   Bus = "ide-hd"
+	USB    Bus = "usb-storage" // one disk of a machine at most
 )
 
 // Disk is a machine's disk: a sparse raw file on our side.
@@ -25,6 +26,9 @@ type Disk struct {
 	File   string
 	Serial string
 	Bus    Bus // VirtIO if empty
+
+	// FailsAt is a byte whose block cannot be written: an error for whoever tries. 0: none.
+	FailsAt int64
 }
 
 // NewDisk makes an empty disk of size bytes.
@@ -68,12 +72,25 @@ func (d Disk) args(index int) []string {
 	if bus == "" {
 		bus = VirtIO
 	}
-	device := fmt.Sprintf("%s,drive=%s,bootindex=%d", bus, id, index+1)
+	device := fmt.Sprintf("%s,id=%s,drive=%s,bootindex=%d", bus, deviceID(index), id, index+1)
 	if d.Serial != "" {
 		device += ",serial=" + d.Serial
 	}
-	return []string{
-		"-drive", fmt.Sprintf("if=none,id=%s,format=raw,cache=unsafe,discard=unmap,detect-zeroes=off,file=%s", id, d.File),
-		"-device", device,
+	args := []string{"-drive", fmt.Sprintf("if=none,id=%s,format=raw,cache=unsafe,discard=unmap,detect-zeroes=off,%s", id, d.source())}
+	if bus == USB {
+		args = append(args, "-device", "qemu-xhci")
 	}
+	return append(args, "-device", device)
+}
+
+func deviceID(index int) string { return "device" + strconv.Itoa(index) }
+
+// source is where a drive's bytes are: a file, perhaps behind QEMU's driver that makes errors
+// (docs/devel/blkdebug of QEMU).
+func (d Disk) source() string {
+	if d.FailsAt == 0 {
+		return "file=" + d.File
+	}
+	return fmt.Sprintf("file.driver=blkdebug,file.image.driver=file,file.image.filename=%s,"+
+		"file.inject-error.0.event=none,file.inject-error.0.iotype=write,file.inject-error.0.errno=5,file.inject-error.0.sector=%d", d.File, d.FailsAt/512)
 }

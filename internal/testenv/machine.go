@@ -142,6 +142,11 @@ func (m *Machine) WaitOff(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
+// Unplug takes a disk out, at once; only one on USB gives the machine no say in it.
+func (m *Machine) Unplug(ctx context.Context, disk int) error {
+	return m.qmp.run(ctx, "device_del", map[string]any{"id": deviceID(disk)})
+}
+
 // SetCable pulls or plugs the machine's network cable.
 func (m *Machine) SetCable(ctx context.Context, plugged bool) error {
 	return m.lan.SetCable(ctx, m.tap, plugged)
