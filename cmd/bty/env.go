@@ -25,6 +25,7 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	terminal       bool   // a person can be asked: stdin and stderr are a terminal
+	root           bool   // disks may be written
 	cmdline        string // the kernel's
 	limits         agent.Limits
 
@@ -46,6 +47,7 @@ func host() env {
 	return env{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		terminal: isTerminal(os.Stdin) && isTerminal(os.Stderr),
+		root:     os.Geteuid() == 0,
 		cmdline:  string(cmdline),
 		getenv:   os.Getenv,
 		tty:      func() tui.Terminal { return tui.FromEnvironment(os.Getenv) },

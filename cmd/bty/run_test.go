@@ -67,6 +67,7 @@ func newStage(disks ...disk.Device) *stage {
 		flash:    flashOn(disks),
 		hardware: func() (json.RawMessage, error) { return json.RawMessage(`{"id":"host","class":"system"}`), nil },
 		reboot:   func(context.Context) error { s.reboots++; return nil },
+		root:     true,
 		getenv:   func(string) string { return "" },
 		nics:     func(client.Server) ([]nic, error) { return nil, nil },
 	}

@@ -34,7 +34,7 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 	if !e.terminal {
 		return failf(codeUsage, "nothing to do: the wizard needs a terminal; give a command, or --server and --mac; see bty --help")
 	}
-	run, err := e.agent(server, mac, &agent.Console{Out: io.Discard}, false)
+	run, err := e.agent(server, mac, &agent.Console{Out: io.Discard}, bootedFor(e.cmdline, mac))
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,10 @@ func (e env) byHand(ctx context.Context, server client.Server, mac machine.MAC, 
 // wizard is one for this machine, with what is known of the server.
 func (e env) wizard(run *agent.Agent, t tui.Terminal, server client.Server, mac machine.MAC) wizard {
 	w := wizard{env: e, agent: run, terminal: t}
-	w.setup = tui.Setup{Version: build.Version, About: about(server, mac), Arch: arch(), CanReboot: true}
+	w.setup = tui.Setup{Version: build.Version, About: about(server, mac), Arch: arch(), Booted: run.Reboots}
+	if !e.root {
+		w.setup.Note = "without the rights of root disks can be looked at, not written"
+	}
 	if server != "" {
 		w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "The server's catalog", At: server.Catalog()})
 	}

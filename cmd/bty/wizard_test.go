@@ -54,7 +54,9 @@ sha256 = "`+hexSum(published)+`"
 		s.See("Not confirmed", "Nothing was written")
 		s.Type("yes")
 		s.Keys("Enter")
-		s.See("an image, rolling is on "+target.Path, "its SHA-256 is the declared", "> Reboot this machine")
+		s.See("an image, rolling is on "+target.Path, "its SHA-256 is the declared", "> Put this image on another disk")
+		s.Keys("End")
+		s.See("> Reboot this machine")
 		wantOnDisk(t, file, data)
 		s.Keys("Enter")
 		if status := s.ended(); status != "0" || !strings.Contains(s.Shown(), "REBOOTED") {

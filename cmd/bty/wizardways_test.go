@@ -161,7 +161,8 @@ func TestWizardFailsThenWorks(t *testing.T) {
 	s.See("Image 000 is on", "The server does not know of it", "503")
 	wantOnDisk(t, file, data)
 	deaf.Store(false)
-	s.Keys("Down", "Enter") // put this image on another disk
+	s.See("> Put this image on another disk") // and not the reboot of a machine that was not booted for this
+	s.Keys("Enter")
 	s.See("[Disk]")
 	s.Keys("Enter")
 	s.See("[Confirm]")

@@ -29,18 +29,14 @@ const (
 
 // endRows are what can be done next, the likeliest first.
 func (m Model) endRows() []string {
-	var rows []string
-	if m.end.Err != nil {
-		rows = []string{rowAgain, rowOther, rowImage}
-	} else {
-		rows = []string{rowDisk, rowImage}
+	switch {
+	case m.end.Err != nil:
+		return []string{rowAgain, rowOther, rowImage, rowReboot, rowQuit}
+	case m.setup.Booted:
+		return []string{rowReboot, rowDisk, rowImage, rowQuit}
 	}
-	if m.setup.CanReboot && m.end.Err == nil {
-		rows = append([]string{rowReboot}, rows...)
-	} else if m.setup.CanReboot {
-		rows = append(rows, rowReboot)
-	}
-	return append(rows, rowQuit)
+	// Somebody's own machine, on which a stick was written: Enter once too often must not reboot it.
+	return []string{rowDisk, rowImage, rowQuit, rowReboot}
 }
 
 func (m Model) endKey(k Key) (Model, Effect) {

@@ -48,17 +48,17 @@ const (
 
 // Setup is what the wizard begins with.
 type Setup struct {
-	Version   string
-	About     string   // what machine and which server, one line
-	Note      string   // why a person is asked, "" if that is clear
-	Sources   []Source // to choose from
-	Start     *Source  // the first step is done: this one
-	Arch      string   // of this machine, as images say it; "" = not known
-	Next      string   // what comes after a flash, "" if that is clear
-	CanReboot bool     // quitting and rebooting are two things
-	Width     int
-	Height    int
-	ASCII     bool
+	Version string
+	About   string   // what machine and which server, one line
+	Note    string   // why a person is asked, "" if that is clear
+	Sources []Source // to choose from
+	Start   *Source  // the first step is done: this one
+	Arch    string   // of this machine, as images say it; "" = not known
+	Next    string   // what comes after a flash, "" if that is clear
+	Booted  bool     // the machine runs for this alone: after a flash it is likely rebooted
+	Width   int
+	Height  int
+	ASCII   bool
 }
 
 // Model is the state of the wizard.

@@ -66,7 +66,7 @@ func walk(s Setup, events ...any) Model {
 
 const wait = "<f24>" // a key that nobody has: what is awaited stays so
 
-var setup = Setup{Version: "0.9", About: "52:54:00:12:34:56  server http://appliance:8080", Sources: sources, Arch: "arm64", Next: "Started from the network again, this machine comes back here.", CanReboot: true, Width: 80, Height: 24, ASCII: true}
+var setup = Setup{Version: "0.9", About: "52:54:00:12:34:56  server http://appliance:8080", Sources: sources, Arch: "arm64", Next: "Started from the network again, this machine comes back here.", Booted: true, Width: 80, Height: 24, ASCII: true}
 
 var failure = &flash.Error{Kind: flash.ErrOrigin, Disk: "/dev/nvme0n1", Touched: true, Err: errors.New("http://images.example/small.img.zst?key=secret: connection reset")}
 
