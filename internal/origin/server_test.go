@@ -141,7 +141,7 @@ func (s *scripted) untilClose(h http.Header, status int, data []byte, w http.Res
 	}
 	defer conn.Close()
 	if a.give > 0 {
-		data = data[:a.give]
+		data = data[:min(a.give, len(data))]
 	}
 	h.Del("Content-Length")
 	fmt.Fprintf(conn, "HTTP/1.0 %d %s\r\n", status, http.StatusText(status))
