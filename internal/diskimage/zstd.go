@@ -14,7 +14,7 @@ const (
 	// A frame up to this size, compressed and decoded, is decoded as a whole beside others.
 	zstdWhole = 16 << 20
 	// What all such frames together may decode to at a time.
-	zstdAhead = 64 << 20
+	zstdAhead = 48 << 20
 )
 
 // zstdReader decodes independent frames on all cores, in order, and a frame that is too large
