@@ -61,9 +61,9 @@ func scattered(t testing.TB, size int64) string {
 
 // qcow2Files makes one of each kind that there is.
 func qcow2Files(t testing.TB) map[string]string {
-	want := content(11<<20 + 512)
+	want := content(5<<20 + 512)
 	files := map[string]string{
-		"scattered": scattered(t, 90<<20),
+		"scattered": scattered(t, 60<<20),
 		"empty":     filepath.Join(t.TempDir(), "disk.qcow2"),
 		"snapshots": converted(t, want),
 		"metadata":  filepath.Join(t.TempDir(), "disk.qcow2"),
@@ -89,7 +89,7 @@ func qcow2Files(t testing.TB) map[string]string {
 	qemuImg(t, "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", files["metadata"], "20M")
 	qemuIO(t, files["metadata"], "write -q -P 7 3M 70k", "write -q -z 8M 1M")
 	qemuImg(t, "snapshot", "-c", "before", files["snapshots"])
-	qemuIO(t, files["snapshots"], "write -q -P 9 1M 3M", "discard -q 5M 1M", "write -q -z 7M 100k")
+	qemuIO(t, files["snapshots"], "write -q -P 9 1M 2M", "discard -q 3M 1M", "write -q -z 4M 100k")
 	qemuImg(t, "snapshot", "-c", "after", files["snapshots"])
 	qemuIO(t, files["snapshots"], "write -q -P 10 2M 1M")
 	return files
@@ -239,7 +239,7 @@ func TestQCOW2Refused(t *testing.T) {
 
 // What was fetched out of order must be what the stream, which is hashed, has at that place.
 func TestQCOW2TwoFaces(t *testing.T) {
-	img := read(t, scattered(t, 90<<20))
+	img := read(t, scattered(t, 60<<20))
 	other := bytes.Clone(img)
 	for i := 1 << 20; i < len(other); i += windowBlock {
 		other[i] ^= 1
