@@ -1,13 +1,13 @@
 package fill
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"bty/internal/blob"
 	"bty/internal/message"
 	"bty/internal/origin"
 )
@@ -119,7 +119,10 @@ func (c *Cache) end(ctx context.Context, f *fill, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil && errors.Is(context.Cause(ctx), ErrDeleted) { // too late to be noticed by the fetch
-		err = cmp.Or(f.store.Unbind(f.id.key), ErrDeleted)
+		if failed := f.store.Unbind(f.id.key); failed != nil && !errors.Is(failed, blob.ErrNotHeld) {
+			c.cfg.Log.Warn("an image that was deleted is still there", message.CacheUnwritten, "err", failed)
+		}
+		err = ErrDeleted
 	}
 	c.running--
 	c.settle(f, err)
