@@ -86,6 +86,9 @@ func prepare(t *testing.T, vars map[string]string) *cache {
 		c.vars[k] = v
 	}
 	t.Cleanup(func() {
+		if strings.Contains(c.log.String(), "DATA RACE") { // with go test -race
+			t.Error("bty-cache has a data race")
+		}
 		if t.Failed() {
 			t.Logf("bty-cache said:\n%s", c.log)
 		}

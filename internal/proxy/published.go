@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"bty/internal/catalog"
 	"bty/internal/fault"
@@ -40,11 +41,13 @@ func (p *Published) Load() error {
 	return nil
 }
 
-// Put replaces the list, in the file first.
+// Put replaces the list, in the file first. A source that nobody could ask for is left out: one odd
+// entry of the catalog must not keep the others from being given.
 func (p *Published) Put(list wire.CacheSources) error {
 	if err := check(list); err != nil {
 		return err
 	}
+	list.Sources = slices.DeleteFunc(slices.Clone(list.Sources), func(s wire.CacheSource) bool { return readable(s.Src) != nil })
 	text, err := json.Marshal(list)
 	if err != nil {
 		return err
@@ -61,9 +64,6 @@ func check(list wire.CacheSources) error {
 		return fault.New(fault.TooLarge, "%d sources; a cache takes %d", len(list.Sources), maxSources)
 	}
 	for _, s := range list.Sources {
-		if err := readable(s.Src); err != nil {
-			return fault.New(fault.Invalid, "a source of the list: %v", err)
-		}
 		if _, err := catalog.ParseDigest(s.SHA256); s.SHA256 != "" && err != nil {
 			return fault.New(fault.Invalid, "%s: %v", s.Src, err)
 		}

@@ -148,10 +148,10 @@ func TestPublished(t *testing.T) {
 	if err := p.Load(); err != nil || p.Rules.Len() != 0 {
 		t.Fatal(err)
 	}
-	if err := p.Put(wire.CacheSources{Sources: []wire.CacheSource{{Src: "https://h/a.img", SHA256: hex64}}}); err != nil {
+	if err := p.Put(wire.CacheSources{Sources: []wire.CacheSource{{Src: "https://h/a.img", SHA256: hex64}, {Src: ""}, {Src: "https://h/\n"}}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, wrong := range []wire.CacheSource{{Src: ""}, {Src: "https://h/\n"}, {Src: "https://h/b", SHA256: "12"}, {Src: "https://h/b", SizeBytes: -1}} {
+	for _, wrong := range []wire.CacheSource{{Src: "https://h/b", SHA256: "12"}, {Src: "https://h/b", SizeBytes: -1}} {
 		if err := p.Put(wire.CacheSources{Sources: []wire.CacheSource{wrong}}); err == nil {
 			t.Errorf("%+v was taken", wrong)
 		}
