@@ -83,8 +83,9 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	seen := lan.New(time.Now)
 	tftp := newTFTP(getenv, folder.tftp, book, log)
 	machines, err := fleet.New(fleet.Config{
-		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt, Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
-		Forgotten: forgetLogs(logs, log), Live: withWords(folder.live.Live, registryWords(cfg)), HasCache: cache.Configured, Cached: cache.Ask,
+		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Verify: func() bool { return chosen.Loaded().Flash.Verify }, Sighted: seen.MACAt,
+		Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
+		Forgotten:    forgetLogs(logs, log), Live: withWords(folder.live.Live, registryWords(cfg)), HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err

@@ -185,7 +185,7 @@ func forLive(m machine.Machine, know Knowledge, by Rule) Decision {
 	case RuleInventory, RuleInventoryRetry:
 		offer.Action = Report
 	case RuleFlash, RuleFlashRetry:
-		offer.Action, offer.Image, offer.Cache = Flash, know.Image, know.Cache
+		offer.Action, offer.Image, offer.Cache, offer.Verify = Flash, know.Image, know.Cache, know.Verify
 		next.Facts = planned(m.Facts)
 	case RuleStuck:
 		offer.Action, next.Facts.Stuck = Leave, true

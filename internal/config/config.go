@@ -60,6 +60,9 @@ type Config struct {
 	Boot struct {
 		MaxAttempts int
 	}
+	Flash struct {
+		Verify bool
+	}
 	TFTP struct {
 		Mode         string // TFTPMultiPort or TFTPSinglePort
 		Host         string // "" means all addresses

@@ -140,6 +140,8 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Netboot.ReleaseURL }), releaseFolder),
 		number("boot", "max_attempts", 5, 1, 1000, "starts of the live environment without a completion before a machine counts as stuck",
 			func(c *Config) *int { return &c.Boot.MaxAttempts }),
+		truth("flash", "verify", false, "read each disk back after it was written, before it is called done; it takes as long again as the disk takes to read",
+			func(c *Config) *bool { return &c.Flash.Verify }),
 		oneOf(text("tftp", "mode", TFTPMultiPort, "multi-port: a port per transfer; single-port: all from one port, for strict firewalls",
 			func(c *Config) *string { return &c.TFTP.Mode }), TFTPMultiPort, TFTPSinglePort),
 		text("tftp", "host", "", "address to listen on when systemd hands over no socket; empty: all",

@@ -128,7 +128,7 @@ func (f *Fleet) knowledge(tx Tx, m machine.Machine, c Contact) (boot.Knowledge, 
 
 // know is knowledge of a machine that the rules have been asked about.
 func (f *Fleet) know(tx Tx, assigned rule.Assigned, c Contact) (boot.Knowledge, error) {
-	know := boot.Knowledge{MaxAttempts: f.MaxAttempts, Assigned: &assigned}
+	know := boot.Knowledge{MaxAttempts: f.MaxAttempts, Assigned: &assigned, Verify: f.Verify != nil && f.Verify()}
 	if ref, ok := boot.Bound(assigned); ok {
 		image, found, err := tx.Image(ref)
 		if err != nil {

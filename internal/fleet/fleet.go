@@ -57,6 +57,8 @@ type Config struct {
 	Ledger      *ledger.Ledger
 	Now         func() time.Time
 	MaxAttempts int
+	// Verify reports whether disks are to be read back; nil is never.
+	Verify func() bool
 	// Live finds the files of the live environment for an architecture as iPXE names it, or
 	// names the file that is missing.
 	Live func(arch string) (files boot.LiveFiles, missing string)

@@ -29,7 +29,7 @@ func Plan(offer boot.Offer, host string) wire.Plan {
 	case boot.Flash:
 		image := offer.Image
 		plan.Image, plan.Name, plan.Format = offer.ImageURL(), image.Name, string(image.Format)
-		plan.TargetDiskSerial = offer.Machine.Intent.TargetSerial
+		plan.TargetDiskSerial, plan.Verify = offer.Machine.Intent.TargetSerial, offer.Verify
 		if !image.Digest.IsZero() { // without one, the image may have been rebuilt since its size was asked
 			plan.DiskImageSHA, plan.SizeBytes = image.Digest.String(), image.Size
 		}
