@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		w.count()
 		summary.write(&w.counts, time.Now())
+		runtime.Gosched() // who reports what was seen has its turn before the loop waits in the kernel
 		if n > thick {
 			select {
 			case <-ctx.Done():
