@@ -271,11 +271,18 @@ func TestCancel(t *testing.T) {
 				w.Header().Set("Content-Length", fmt.Sprint(len(img)))
 				w.Write(img[:at])
 				http.NewResponseController(w).Flush()
-				time.AfterFunc(50*time.Millisecond, cancel)
+				if at == 0 {
+					time.AfterFunc(50*time.Millisecond, cancel)
+				}
 				<-r.Context().Done()
 			}))
 			defer srv.Close()
-			e := fails(t, errOf(Run(ctx, Request{Source: srv.URL + "/a.img", Target: path}, nil)), ErrCancelled, "cancelled")
+			all := func(p Progress) { // all that the server gives is there, and then what it takes to write it
+				if at > 0 && p.Bytes == at {
+					time.AfterFunc(200*time.Millisecond, cancel)
+				}
+			}
+			e := fails(t, errOf(Run(ctx, Request{Source: srv.URL + "/a.img", Target: path}, all)), ErrCancelled, "cancelled")
 			if at < headSize {
 				untouched(t, file)
 			} else {
