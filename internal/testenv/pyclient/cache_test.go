@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -147,6 +148,7 @@ func (w *world) machines(t *testing.T, n int) []*world {
 // A cold cache serves while it fills, a HEAD before and a GET without a range from every machine;
 // the origin is read once, whoever comes when.
 func TestThroughTheCache(t *testing.T) {
+	t.Parallel()
 	w, cache := newCachedWorld(t)
 	raw := noise(6 * mib)
 	published := packed(t, raw, "img.gz")
@@ -199,6 +201,7 @@ func gets(w *world, path string) int {
 // As withcache did: what is not there is a 404, and the machine goes to the origin; the next one
 // has it from the cache.
 func TestStrictMiss(t *testing.T) {
+	t.Parallel()
 	w, cache := newCachedWorld(t, "BTY_CACHE_STRICT_MISS=true")
 	raw := noise(6 * mib)
 	published := packed(t, raw, "img.gz")
@@ -234,6 +237,7 @@ func TestStrictMiss(t *testing.T) {
 
 // Only what the catalog has is fetched, whatever a URL says.
 func TestCacheIsNoProxy(t *testing.T) {
+	t.Parallel()
 	w, cache := newCachedWorld(t)
 	stranger := w.images.put("/other.img", noise(mib))
 	for _, src := range []string{stranger, "file:///etc/passwd", "http://169.254.169.254/latest", "ftp://h/x"} {
@@ -250,6 +254,7 @@ func TestCacheIsNoProxy(t *testing.T) {
 // An image of a registry comes through the cache under a URL that has no suffix; the client takes
 // the format of the plan, and asks no registry.
 func TestRegistryThroughTheCache(t *testing.T) {
+	t.Parallel()
 	real := registry.Start(t, false)
 	front := real.Front()
 	raw := noise(6 * mib)
@@ -276,5 +281,63 @@ func TestRegistryThroughTheCache(t *testing.T) {
 	}
 	if slices.Contains(front.Asked(), "the object store was sent a token") {
 		t.Error("the object store was sent a token")
+	}
+}
+
+// A tag that moves after the catalog has read it: the plan's digest and the cache's bytes are those of
+// the catalog. The cache before had the newer bytes, and every flash failed after it had been written.
+func TestTagMovesUnderTheCache(t *testing.T) {
+	t.Parallel()
+	real := registry.Start(t, false)
+	front := real.Front()
+	raw := noise(3 * mib)
+	published := packed(t, raw, "img.gz")
+	real.Push("lab/disk", "rolling", registry.Layer{Type: layerType, Title: "disk.img.gz", Content: string(published)})
+	w, cache := newCachedWorld(t, "SSL_CERT_FILE="+front.CAs)
+	src := "oras://" + front.Host + "/lab/disk:rolling"
+	entry := w.Do("POST", "/catalog/entries", map[string]any{"image_url": src}).Is(201).Object()
+	real.Push("lab/disk", "rolling", registry.Layer{Type: layerType, Title: "disk.img.gz", Content: string(packed(t, noise(4*mib), "img.gz"))})
+	w.isKnown(cache, src)
+	for range 2 { // as it fills, and from what it holds
+		w.bind("bty-flash-always", entry["bty_image_ref"])
+		w.Do("POST", "/api/v1/machines/"+w.mac+"/arm", nil)
+		w.powerOn()
+		if got := w.client().Run(t.Context()); got.Result != 0 || !got.Rebooted {
+			t.Fatalf("%+v", got)
+		}
+		w.wantDisk(raw)
+		if plan := w.Planned(w.mac); fmt.Sprint(plan["withcache"]) == "" || !strings.Contains(fmt.Sprint(plan), "served_from:withcache") {
+			t.Errorf("%v", plan)
+		}
+	}
+}
+
+// Two images whose addresses differ in the query alone are two images. The cache before kept one
+// for both.
+func TestQueriesAreKeptApart(t *testing.T) {
+	t.Parallel()
+	w, cache := newCachedWorld(t)
+	one, two := noise(mib), noise(2*mib)
+	byQuery := http.NewServeMux()
+	byQuery.HandleFunc("GET /image.img", func(rw http.ResponseWriter, r *http.Request) {
+		content := one
+		if r.URL.Query().Get("build") == "2" {
+			content = two
+		}
+		http.ServeContent(rw, r, "", time.Time{}, bytes.NewReader(content))
+	})
+	server := httptest.NewServer(byQuery)
+	defer server.Close()
+	for build, raw := range map[string][]byte{"1": one, "2": two} {
+		src := server.URL + "/image.img?build=" + build
+		sums := w.images.put("/"+build+".sha256", []byte(hexSum(raw)+"  image.img\n"))
+		entry := w.Do("POST", "/catalog/entries", map[string]any{"image_url": src, "sha_url": sums}).Is(201).Object()
+		w.isKnown(cache, src)
+		w.bind("bty-flash-always", entry["bty_image_ref"])
+		w.powerOn()
+		if got := w.client().Run(t.Context()); got.Result != 0 || !got.Rebooted {
+			t.Fatalf("build %s: %+v", build, got)
+		}
+		w.wantDisk(raw)
 	}
 }

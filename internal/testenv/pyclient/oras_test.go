@@ -14,6 +14,7 @@ const layerType = "application/vnd.test.disk-image.layer.v1+gzip"
 // A plan may name an image of a registry: the client asks the registry itself, as anybody, twice,
 // and takes the digest that the registry names.
 func TestFromARegistry(t *testing.T) {
+	t.Parallel()
 	real := registry.Start(t, false)
 	front := real.Front()
 	raw := noise(6 * mib)
@@ -55,6 +56,7 @@ func TestFromARegistry(t *testing.T) {
 
 // What the client makes of a registry that does not let it in, or has something else.
 func TestRegistryThatHasNone(t *testing.T) {
+	t.Parallel()
 	real := registry.Start(t, false)
 	front := real.Front()
 	real.Push("lab/chart", "v1", registry.Layer{Type: "application/vnd.cncf.helm.chart.content.v1.tar+gzip", Content: "x"})

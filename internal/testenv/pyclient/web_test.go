@@ -12,6 +12,7 @@ import (
 
 // The main job: power-on, plan, flash, report, and then the machine's own disk.
 func TestFlashOnceCycle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	raw := noise(6 * mib)
 	published := packed(t, raw, "img.gz")
@@ -52,6 +53,7 @@ func TestFlashOnceCycle(t *testing.T) {
 
 // Each format that the client knows, from a catalog that declares its digest.
 func TestFormats(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i, format := range formats {
 		raw := noise(2*mib + i*mib)
@@ -70,6 +72,7 @@ func TestFormats(t *testing.T) {
 // A failure waits for a person before it is told; the server learns of it then, and the machine is
 // left alone until it is armed.
 func TestFailedCycles(t *testing.T) {
+	t.Parallel()
 	raw := noise(2 * mib)
 	for name, tc := range map[string]struct {
 		break_ func(*world)
@@ -129,6 +132,7 @@ func TestFailedCycles(t *testing.T) {
 
 // The wizard gets the catalog of the plan; what a person flashes there is reported.
 func TestInteractive(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	raw := noise(4 * mib)
 	published := packed(t, raw, "img.zst")
@@ -159,6 +163,7 @@ func TestInteractive(t *testing.T) {
 
 // An unknown machine is registered and reports its hardware, twice in one run.
 func TestInventory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if !w.powerOn() {
 		t.Fatal("an unknown machine reports itself")
@@ -182,6 +187,7 @@ func TestInventory(t *testing.T) {
 
 // What no bty-web says, the stand-in takes as the client does.
 func TestOddPlans(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		status int
 		plan   string
