@@ -80,24 +80,45 @@ func (s *Store) makeRoom() error {
 	if err != nil || over <= 0 {
 		return err
 	}
-	var evicted []*entry
-	var freed int64
+	evicted, freed := s.lastUsed(over)
+	if freed < over {
+		return fmt.Errorf("%w: %s; %d bytes more are needed than can be evicted, because the rest is pinned, being read or growing: "+
+			"delete or unpin images, raise the limit, or give the cache a larger file system", ErrNoRoom, why, over-freed)
+	}
+	s.evict(evicted)
+	return nil
+}
+
+// Shrink evicts what is too much although nothing was fetched: another program has filled the file
+// system, or the limit is lower than it was.
+func (s *Store) Shrink() error {
+	s.mu.Lock()
+	over, _, err := s.lacking()
+	if err == nil && over > 0 {
+		evicted, _ := s.lastUsed(over)
+		s.evict(evicted)
+	}
+	s.mu.Unlock()
+	return errors.Join(err, s.clean())
+}
+
+// lastUsed are the blobs that are to go to free some bytes, or all that may.
+func (s *Store) lastUsed(over int64) (some []*entry, freed int64) {
 	for _, e := range s.evictable() {
 		if freed >= over {
 			break
 		}
 		freed += e.Size
-		evicted = append(evicted, e)
+		some = append(some, e)
 	}
-	if freed < over {
-		return fmt.Errorf("%w: %s; %d bytes more are needed than can be evicted, because the rest is pinned, being read or growing: "+
-			"delete or unpin images, raise the limit, or give the cache a larger file system", ErrNoRoom, why, over-freed)
-	}
-	for _, e := range evicted {
+	return some, freed
+}
+
+func (s *Store) evict(some []*entry) {
+	for _, e := range some {
 		s.cfg.Log.Info("evicted from the cache", message.ImageEvicted, "blob", e.digest, "bytes", e.Size, "used", e.UsedAt)
 		s.forget(e)
 	}
-	return nil
 }
 
 // lacking is how many bytes have to go, and for what.

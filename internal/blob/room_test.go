@@ -138,6 +138,31 @@ func TestFloor(t *testing.T) {
 	}
 }
 
+// A limit that is lower than it was, or a file system that somebody else fills.
+func TestShrink(t *testing.T) {
+	cfg := config(t.TempDir())
+	s := open(t, cfg)
+	for _, name := range "abc" {
+		put(t, s, string(name), blobOf(name))
+	}
+	pin("a")(t, s)
+	if err := s.Shrink(); err != nil || left(s) != "abc" {
+		t.Errorf("%v: %s", err, left(s))
+	}
+	s.Close()
+	cfg.Limit = 200
+	s = open(t, cfg)
+	if err := s.Shrink(); err != nil || left(s) != "ac" || len(names(t, cfg.Dir)) != 5 {
+		t.Errorf("%v: %s, %v", err, left(s), names(t, cfg.Dir))
+	}
+	s.Close()
+	cfg.Limit, cfg.Floor = 0, 1<<60
+	s = open(t, cfg)
+	if err := s.Shrink(); err != nil || left(s) != "a" {
+		t.Errorf("%v: %s", err, left(s))
+	}
+}
+
 // Pins outlive the process and hold for what a source leads to later.
 func TestPinsLast(t *testing.T) {
 	dir := t.TempDir()

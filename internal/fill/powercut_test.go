@@ -85,7 +85,7 @@ func TestPowerCut(t *testing.T) {
 	t.Cleanup(srv.Close)
 	t.Cleanup(srv.CloseClientConnections)
 	there := map[string]bool{} // that were held after an earlier cut
-	for round := range 12 {
+	for round := range 8 {
 		src := Source{Src: srv.URL + "/" + string(rune('a'+round%4))}
 		cutWhile(t, d, dir, src)
 		for name := range there {

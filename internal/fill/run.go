@@ -21,6 +21,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	wg.Go(func() { c.recheck(work) })
 	wg.Go(func() { c.reprove(work) })
 	wg.Go(func() { _ = c.fail.Run(work) }) // it has no error
+	c.tend()
 	for ctx.Err() == nil {
 		c.empty()
 		c.launch(work, wg.Go)
@@ -55,7 +56,7 @@ func (c *Cache) close() error {
 	return c.store.Close()
 }
 
-// tend writes what was counted, and tries a folder again that could not be used.
+// tend writes what was counted, evicts what is too much, and tries a folder again that could not be used.
 func (c *Cache) tend() {
 	c.mu.Lock()
 	if c.open() != nil {
@@ -66,7 +67,7 @@ func (c *Cache) tend() {
 	c.retry()
 	store := c.store
 	c.mu.Unlock()
-	if err := store.Flush(); err != nil {
+	if err := errors.Join(store.Shrink(), store.Flush()); err != nil {
 		c.noteFolder(fmt.Errorf("%w: %w", ErrFolder, err))
 	}
 }

@@ -23,18 +23,33 @@ func Look(ctx context.Context, source string, opts Options) (Mark, error) {
 	return Mark{}, fmt.Errorf("%w: %s cannot be asked what it has", ErrSource, Redact(source))
 }
 
+// lookWeb asks with HEAD, and where that is refused for the first byte: what signs a URL often signs
+// its method too.
 func lookWeb(ctx context.Context, source string, opts Options) (Mark, error) {
 	w := newWeb(source, opts)
 	resp, err := w.ask(ctx, http.MethodHead, 0, validators{})
+	if err == nil && resp.StatusCode/100 == 4 {
+		resp.Body.Close()
+		resp, err = w.part(ctx, 0, 1)
+	}
 	if err != nil {
 		return Mark{}, fmt.Errorf("%w: %s: %w", ErrBroken, Redact(source), cleanCause(err))
 	}
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	total := resp.ContentLength
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusPartialContent:
+		r, err := parseContentRange(resp.Header.Get("Content-Range"))
+		if err != nil {
+			return Mark{}, fmt.Errorf("%w: %s: %w", ErrRefused, Redact(source), err)
+		}
+		total = r.total
+	default:
 		return Mark{}, fmt.Errorf("%s: %w", Redact(source), w.refused(resp, false))
 	}
 	v := validatorsOf(resp.Header)
-	return Mark{Total: max(resp.ContentLength, 0), ETag: v.etag, Modified: v.modified}, nil
+	return Mark{Total: max(total, 0), ETag: v.etag, Modified: v.modified}, nil
 }
 
 func lookORAS(ctx context.Context, source string, opts Options) (Mark, error) {
