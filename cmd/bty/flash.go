@@ -105,9 +105,7 @@ func (e env) flashOrder(ctx context.Context, o order, console *agent.Console) (f
 	o.req.Origin.Stdin = e.stdin
 	done, err := e.flash(ctx, o.req, e.reporter(o, console))
 	console.End()
-	for _, note := range done.Notes {
-		console.Line("%s", note)
-	}
+	console.Remarks(done, err)
 	result.fill(done)
 	if failed, ok := errors.AsType[*flash.Error](err); ok {
 		result.Partial = failed.Touched

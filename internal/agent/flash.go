@@ -56,9 +56,7 @@ func (r *run) write(ctx context.Context, plan wire.Plan) (flash.Result, error) {
 		reports.report(wire.Progress(p))
 	})
 	r.Console.End()
-	for _, note := range done.Notes {
-		r.Console.Line("%s", note)
-	}
+	r.Console.Remarks(done, err)
 	return done, err
 }
 

@@ -2,6 +2,7 @@ package flash
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 
@@ -148,4 +149,20 @@ func TestHolesThatAreNotZeros(t *testing.T) {
 	if at := differ(d.Bytes(), img); at >= 0 {
 		t.Errorf("the disk differs at %d", at)
 	}
+}
+
+// Whoever cancels while the disk is read back has a disk that does not boot.
+func TestCancelReadBack(t *testing.T) {
+	path, d := faulty.New(t, failingSize, oldByte)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	res, err := Run(ctx, Request{Source: serve(t, "a.img", picture(failingSize, 11)), Target: path, Verify: true}, func(p Progress) {
+		if p.Stage == StageVerify {
+			cancel()
+		}
+	})
+	if e := fails(t, err, ErrCancelled, "cancelled"); !e.Touched || res.ReadBack {
+		t.Errorf("%+v: %v", res, e)
+	}
+	endsAreGone(t, d)
 }

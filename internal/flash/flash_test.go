@@ -103,17 +103,19 @@ func TestTinyDisks(t *testing.T) {
 	}
 }
 
-func Test4KBlocks(t *testing.T) {
-	path, file := used(t, 16*mib, looptest.Options{BlockSize: 4096})
-	img := picture(9*mib+512, 4)
-	res, err := Run(t.Context(), Request{Source: serve(t, "a.img", img), Target: path}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	padded := append(bytes.Clone(img), make([]byte, 4096-len(img)%4096)...)
-	holds(t, file, padded)
-	if len(res.Notes) != 1 {
-		t.Errorf("notes %q", res.Notes)
+func TestLargeBlocks(t *testing.T) {
+	for _, block := range []int{4096, 16384} {
+		path, file := used(t, 16*mib, looptest.Options{BlockSize: block})
+		img := picture(9*mib+512, 4)
+		res, err := Run(t.Context(), Request{Source: serve(t, "a.img", img), Target: path, Verify: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		padded := append(bytes.Clone(img), make([]byte, block-len(img)%block)...)
+		holds(t, file, padded)
+		if len(res.Notes) != 1 {
+			t.Errorf("blocks of %d: notes %q", block, res.Notes)
+		}
 	}
 }
 

@@ -27,8 +27,14 @@ func (j *job) lookAtTable() error {
 	return nil
 }
 
-// otherSector is the other one of the two sizes that the blocks of disks have.
-func otherSector(sector int64) int64 { return 512 + 4096 - sector }
+// otherSector is the size of blocks that the image may be made for instead: published images are made for
+// 512, rarely for 4096.
+func otherSector(sector int64) int64 {
+	if sector == 512 {
+		return 4096
+	}
+	return 512
+}
 
 // fitTable makes the image's partition table that of the disk: its backup at the disk's end, and,
 // if that was asked for, its last partition as large as the disk allows.

@@ -121,7 +121,7 @@ func (j *job) writeEdges() error {
 			return err
 		}
 	}
-	first := min(firstBlock, len(e.head))
+	first := min(max(firstBlock, j.disk.Logical), len(e.head))
 	if len(e.head) > first {
 		if _, err := j.disk.WriteAt(e.head[first:], int64(first)); err != nil {
 			return err

@@ -14,12 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flashFormats are how the image is published, and what makes it (into $out, from $raw) and undoes it.
+// flashFormats are how the image is published, and what makes it (into $out, from $raw) and undoes it in
+// a pipe; a qcow2 cannot be undone in one.
 var flashFormats = []struct{ name, suffix, make, decoder string }{
 	{"zst, frames of 4 MiB", ".frames.zst", `"$self" alone frames "$raw" "$out"`, "zstd -dc"},
 	{"zst, one frame", ".zst", `zstd -q -T0 -3 -f -o "$out" "$raw"`, "zstd -dc"},
 	{"gz", ".gz", `(pigz -c "$raw" || gzip -c "$raw") >"$out"`, "gzip -dc"},
 	{"raw", "", ":", "cat"},
+	{"qcow2", ".qcow2", `qemu-img convert -f raw -O qcow2 "$raw" "$out"`, ""},
+	{"qcow2, compressed", ".z.qcow2", `qemu-img convert -c -f raw -O qcow2 "$raw" "$out"`, ""},
 	{"xz", ".xz", `xz -T0 -1 -c "$raw" >"$out"`, "xz -dc"},
 	{"bz2", ".bz2", `bzip2 -c "$raw" >"$out"`, "bzip2 -dc"},
 }
@@ -110,8 +113,11 @@ func (l *flashLab) round(image, decoder string) (r flashRound, err error) {
 		return r, err
 	}
 	flash := []string{l.bty, "flash", "--image", url, "--disk", l.disk, "--sha256", sum, "--yes", "--json"}
-	pipeline := []string{"bash", "-c", fmt.Sprintf("set -o pipefail; curl -fsS %s | tee >(sha256sum >%s/sum) | %s | dd of=%s iflag=fullblock bs=4M oflag=direct conv=fsync status=none",
-		url, l.dir, decoder, l.disk)}
+	pipeline := fmt.Sprintf("set -o pipefail; curl -fsS %s | tee >(sha256sum >%s/sum) | %s | dd of=%s iflag=fullblock bs=4M oflag=direct conv=fsync status=none",
+		url, l.dir, decoder, l.disk)
+	if decoder == "" {
+		pipeline = fmt.Sprintf("set -o pipefail; curl -fsS %s | tee %s/copy | sha256sum >%[2]s/sum && qemu-img convert -n -O raw -t none %[2]s/copy %s && rm %[2]s/copy", url, l.dir, l.disk)
+	}
 	for _, step := range []struct {
 		into *cost
 		argv []string
@@ -121,7 +127,7 @@ func (l *flashLab) round(image, decoder string) (r flashRound, err error) {
 		{&r.decode, []string{l.self, aloneArg, "decode", image, ""}},
 		{&r.write, []string{l.self, aloneArg, "write", l.raw, l.disk}},
 		{&r.flash, flash},
-		{&r.pipeline, pipeline},
+		{&r.pipeline, []string{"bash", "-c", pipeline}},
 	} {
 		if err := l.blank(); err != nil {
 			return r, err
