@@ -92,6 +92,9 @@ func (e env) findMAC(ctx context.Context, server client.Server, console *agent.C
 			break // there is nothing to choose
 		}
 		plan, err := e.planOf(ctx, server, n.mac)
+		if client.Retryable(err) {
+			break // the run asks again, for longer
+		}
 		if err != nil {
 			return machine.MAC{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,8 @@ func TestFindMAC(t *testing.T) {
 		"second known": {nics: []nic{{mac: first}, {mac: second}}, plans: map[machine.MAC]string{second: "exit"}, want: second, asked: 2},
 		"first known":  {nics: []nic{{mac: first}, {mac: second}}, plans: map[machine.MAC]string{first: "flash"}, want: first, asked: 1},
 		"none known":   {nics: []nic{{mac: first}, {mac: second}}, want: first, asked: 2},
+		"away":         {nics: []nic{{mac: first}, {mac: second}}, plans: map[machine.MAC]string{first: "503"}, want: first, asked: 1},
+		"refused":      {nics: []nic{{mac: first}, {mac: second}}, plans: map[machine.MAC]string{first: "404"}, asked: 1, code: codeServer},
 		"no link":      {code: codeServer},
 	} {
 		var mu sync.Mutex
@@ -45,6 +48,10 @@ func TestFindMAC(t *testing.T) {
 				if strings.Contains(req.URL.Path, mac.String()) {
 					mode = plan
 				}
+			}
+			if code, err := strconv.Atoi(mode); err == nil {
+				rw.WriteHeader(code)
+				return
 			}
 			_, _ = rw.Write([]byte(`{"mode":"` + mode + `"}`))
 		}))

@@ -70,8 +70,8 @@ func TestWizardBack(t *testing.T) {
 	wantOnDisk(t, file, make([]byte, 8*mib))
 }
 
-// A key that comes in pieces, as on a serial line, is one key; Esc alone is Esc. The search finds
-// one image of 500.
+// The search finds
+// one image of 500, and is kept on the way back.
 func TestWizardSearch(t *testing.T) {
 	t.Parallel()
 	srcs := make([]string, 500)

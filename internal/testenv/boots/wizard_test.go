@@ -35,7 +35,7 @@ func TestWizardOnASerialConsole(t *testing.T) {
 	person.Keys("Enter")
 	expect(ctx, t, m.Console, waitShort, `^bty: the wizard is in use on /dev/ttyS1`)
 	person.SeeWithin(waitShort, "[Image]", "image.img.zst", mac)
-	person.Keys("Enter")
+	person.Keys("Down", "Up", "Enter") // of three bytes each, the first of which alone is Esc
 	person.SeeWithin(waitShort, "[Disk]", serial)
 	person.Keys("Enter")
 	person.See("[Confirm]", "serial  "+serial, "Type yes")
