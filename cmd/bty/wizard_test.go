@@ -51,7 +51,7 @@ sha256 = "`+hexSum(published)+`"
 		s.See("Everything on this disk will be lost", "model   Loop", "serial  S-1", "8M", "SHA-256 will be checked")
 		s.Type("y")
 		s.Keys("Enter")
-		s.See("Not confirmed", "Nothing was written")
+		s.See("Not yes: nothing was written")
 		s.Type("yes")
 		s.Keys("Enter")
 		s.See("an image, rolling is on "+target.Path, "its SHA-256 is the declared", "> Put this image on another disk")

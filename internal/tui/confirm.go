@@ -2,6 +2,12 @@ package tui
 
 import "bty/internal/flash"
 
+// What is not shown whole is not confirmed.
+const (
+	showsWidth  = 40
+	showsHeight = 15
+)
+
 // confirmKey waits for the word. Anything else means no: what the disk holds is gone afterwards.
 func (m Model) confirmKey(k Key) (Model, Effect) {
 	switch k.Name {
@@ -11,11 +17,15 @@ func (m Model) confirmKey(k Key) (Model, Effect) {
 	case "enter":
 		typed := m.word.text
 		m.word = line{}
-		if typed != "yes" {
-			m.fail("Not confirmed: the word is yes, in small letters. Nothing was written.")
-			return m, nil
+		switch {
+		case m.setup.Width < showsWidth || m.setup.Height < showsHeight:
+			m.fail("%d columns and %d lines are needed to show the disk: make the terminal larger.", showsWidth, showsHeight)
+		case typed != "yes":
+			m.fail("Not yes: nothing was written.")
+		default:
+			return m.flash()
 		}
-		return m.flash()
+		return m, nil
 	default:
 		m.word.key(k)
 	}

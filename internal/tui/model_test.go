@@ -183,9 +183,36 @@ func TestOnlyYesFlashes(t *testing.T) {
 			t.Errorf("%q: %T, step %d, %q stays", word, effect, m.step, m.word.text)
 		}
 	}
+	for _, size := range []Size{{39, 24}, {80, 14}} {
+		if _, effect := walk(setup, "<enter>", "<down>", "<enter>", "<enter>", size, "yes").Update(key("enter")); effect != nil {
+			t.Errorf("%v does not show the disk: %T", size, effect)
+		}
+	}
 	_, effect := walk(setup, "<enter>", "<down>", "<enter>", "<enter>", "yes").Update(key("enter"))
 	if got, ok := effect.(Flash); !ok || got.Image.Name != "small.img.zst" || got.Disk.Path != "/dev/nvme0n1" {
 		t.Errorf("%+v", effect)
+	}
+}
+
+// At the least size that is drawn for, the confirmation shows the disk and where to type, whatever is
+// said below.
+func TestConfirmIsWhole(t *testing.T) {
+	s := setup
+	s.Width, s.Height = showsWidth, showsHeight
+	for _, word := range []string{"", "no"} {
+		m := walk(s, "<enter>", "<enter>", "<enter>", word, "<enter>")
+		var shown strings.Builder
+		for _, l := range m.View().Lines {
+			shown.WriteString(l.Text + "\n")
+		}
+		for _, want := range []string{"EXAMPLE SSD 480", "S1ABC", "447.1G", "it is for x86_64", "Type yes", "Not yes"} {
+			if !strings.Contains(shown.String(), want) {
+				t.Errorf("%q is not shown:\n%s", want, shown.String())
+			}
+		}
+		if row := m.View().Row; row < 0 {
+			t.Error("no cursor")
+		}
 	}
 }
 
@@ -312,6 +339,9 @@ func FuzzModel(f *testing.F) {
 			m, effect = m.Update(e)
 			if _, ok := effect.(Flash); ok && word != "yes" {
 				t.Fatal("flashed without the word")
+			}
+			if s := m.View(); s.Row >= len(s.Lines) || s.Column >= max(m.width(), 1) {
+				t.Fatalf("the cursor is at %d,%d", s.Row, s.Column)
 			}
 			for _, l := range m.View().Lines {
 				if cells(l.Text) > m.width() {

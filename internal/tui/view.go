@@ -51,6 +51,9 @@ func (m Model) View() Screen {
 		c.add(Normal, "")
 	}
 	c.lines = append(c.lines[:m.height()-len(foot)], foot...)
+	if c.row >= len(c.lines) {
+		c.row = -1
+	}
 	return Screen{Step: uint8(m.step), Lines: c.lines, Row: c.row, Column: c.column}
 }
 
