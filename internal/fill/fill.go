@@ -61,7 +61,8 @@ const contentType = "application/octet-stream"
 // the parts in which case means nothing are lowered, and the fragment, which no server sees, is
 // dropped.
 func Key(src string) (string, error) {
-	src, _, _ = strings.Cut(strings.TrimSpace(src), "#")
+	src, _, _ = strings.Cut(src, "#")
+	src = strings.TrimSpace(src)
 	if _, err := catalog.Canonical(src); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrSource, err)
 	}
