@@ -77,6 +77,11 @@ func TestSelects(t *testing.T) {
 	for file, want := range map[string]bool{
 		"drivers/net/ethernet/intel/e1000e/e1000e.ko.xz": true,
 		"drivers/net/virtio_net.ko":                      true,
+		"net/8021q/8021q.ko.xz":                          true,
+		"fs/exfat/exfat.ko.xz":                           true,
+		"fs/fat/vfat.ko":                                 true,
+		"fs/nls/nls_iso8859-1.ko":                        true,
+		"fs/nls/nls_cp932.ko":                            false,
 		"drivers/net/virtio_net_x.ko":                    false,
 		"drivers/nvme/host/nvme.ko":                      true,
 		"drivers/nvme/target/nvmet.ko":                   false,

@@ -6,13 +6,13 @@ import (
 )
 
 // wanted lists what a bare machine may need to reach the network and its disks, and a person
-// to type: folders (with a slash at the end) and modules, as paths below lib/modules/*/kernel.
+// to type or to bring images on a stick: folders (with a slash at the end) and modules, as paths below lib/modules/*/kernel.
 // Only what a device asks for is loaded, so width costs size, not time.
 var wanted = []string{
 	// Network: every wired NIC, and what sits between a NIC and its cable.
 	"drivers/net/ethernet/", "drivers/net/phy/", "drivers/net/mdio/", "drivers/net/pcs/",
 	"drivers/net/usb/", "drivers/net/hyperv/", "drivers/net/vmxnet3/", "drivers/net/fjes/",
-	"drivers/net/virtio_net", "drivers/net/xen-netfront", "net/packet/af_packet",
+	"drivers/net/virtio_net", "drivers/net/xen-netfront", "net/packet/af_packet", "net/8021q/",
 
 	// Disks.
 	"drivers/nvme/host/", "drivers/ata/", "drivers/scsi/", "drivers/message/fusion/", "drivers/ufs/",
@@ -28,6 +28,11 @@ var wanted = []string{
 	"drivers/hid/hid-logitech", "drivers/hid/hid-logitech-dj", "drivers/hid/hid-logitech-hidpp",
 	"drivers/hid/hid-microsoft", "drivers/hid/usbhid/", "drivers/input/serio/hyperv-keyboard",
 	"drivers/input/keyboard/atkbd", "drivers/input/serio/i8042",
+
+	// A stick with images, and the tables without which a kernel mounts no FAT: it asks for them
+	// by name, and no module depends on them.
+	"fs/exfat/", "fs/fat/", "fs/isofs/", "fs/nls/nls_cp437", "fs/nls/nls_ascii", "fs/nls/nls_iso8859-1",
+	"fs/nls/nls_utf8",
 
 	"drivers/char/virtio_console", "fs/efivarfs/",
 	"drivers/char/hw_random/", // TLS waits for randomness where the processor has none
