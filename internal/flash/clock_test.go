@@ -20,7 +20,7 @@ func TestBottleneck(t *testing.T) {
 		bz2   bool
 		want  string
 	}{
-		"network": {pause: 20 * time.Millisecond, want: byNetwork},
+		"network": {pause: 50 * time.Millisecond, want: byNetwork},
 		"disk":    {slow: 8 * time.Millisecond, want: byDisk},
 		"decoder": {bz2: true, want: byDecode},
 	} {

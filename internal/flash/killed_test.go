@@ -28,6 +28,22 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// awaitWiped waits until the disk has lost its first block.
+func awaitWiped(t *testing.T, file string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	until := time.Now().Add(time.Minute)
+	for b := []byte{oldByte}; b[0] != 0; time.Sleep(5 * time.Millisecond) {
+		if _, err := f.ReadAt(b, 0); err != nil || time.Now().After(until) {
+			t.Fatalf("the flash does not begin: %v", err)
+		}
+	}
+}
+
 // The power goes, or the program is killed: the disk does not boot, whatever was written of it.
 func TestKilled(t *testing.T) {
 	img := picture(48*mib, 1)
@@ -49,7 +65,8 @@ func TestKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-reached
-			time.Sleep(100 * time.Millisecond) // what was sent is being written
+			awaitWiped(t, file)
+			time.Sleep(50 * time.Millisecond) // what was sent is being written
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
