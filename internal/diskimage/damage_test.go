@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"bty/internal/catalog"
@@ -39,7 +40,25 @@ func TestMisnamed(t *testing.T) {
 	}
 }
 
-// An image inside another one is not unpacked twice, and a signature alone is no image.
+// An image in another one is not unpacked twice, and an archive is none.
+func TestPackedTwice(t *testing.T) {
+	in := perFormat(t, content(300_000))
+	in["tar"] = tool(t, nil, "tar", "-c", "/etc/hostname")
+	in["zip"] = append([]byte("PK\x03\x04"), content(1000)...)
+	for is, img := range in {
+		for packed, twice := range perFormat(t, img) {
+			got, err := decode(twice, Options{Hint: packed})
+			if packed == catalog.Raw {
+				continue
+			}
+			if is == catalog.Raw != (err == nil) || err != nil && (!errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "what is in it")) {
+				t.Errorf("%s in %s: %d bytes, %v", is, packed, len(got), err)
+			}
+		}
+	}
+}
+
+// A signature alone is no image.
 func TestOnlyTheBeginning(t *testing.T) {
 	for is, img := range perFormat(t, content(300_000)) {
 		if is == catalog.Raw {

@@ -35,9 +35,10 @@ type Reader struct {
 	format  catalog.Format
 	atLeast int64
 
-	off    int64 // bytes of the disk given so far
-	given  Piece // found by Next while it filled a buffer
-	failed error // of Next, io.EOF too
+	head   []byte // the first bytes of the disk, as long as nobody has read them
+	off    int64  // bytes of the disk given so far
+	given  Piece  // found by Next while it filled a buffer
+	failed error  // of Next, io.EOF too
 }
 
 // decoder is what a codec makes of a source.
@@ -76,7 +77,35 @@ func Open(src io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, r.explain(err)
 	}
+	if format == catalog.Raw {
+		return r, nil
+	}
+	if err := r.look(); err != nil {
+		r.dec.Close()
+		return nil, r.explain(err)
+	}
 	return r, nil
+}
+
+// look refuses what is packed twice, or an archive that is called an image: written to a disk it
+// would be noise.
+func (r *Reader) look() error {
+	head, n := make([]byte, sniffLen), 0
+	for n < len(head) {
+		got, err := r.dec.Read(head[n:])
+		n += got
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.head = head[:n]
+	if m, found := sniff(r.head); found {
+		return fmt.Errorf("%w: it is %s, and what is in it is %s, not a disk", ErrFormat, r.format, m.what)
+	}
+	return nil
 }
 
 // Format is the format that the content has.
@@ -96,6 +125,11 @@ func (r *Reader) Notes() []string {
 
 // Read gives bytes of the disk; io.EOF only after a complete and sound image.
 func (r *Reader) Read(p []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(p, r.head)
+		r.head, r.off = r.head[n:], r.off+int64(n)
+		return n, nil
+	}
 	n, err := r.dec.Read(p)
 	r.off += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {

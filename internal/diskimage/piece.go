@@ -76,7 +76,7 @@ func (r *Reader) fill(buf []byte) Piece {
 
 func (r *Reader) give() Piece {
 	g, ok := r.dec.(giver)
-	if !ok || r.failed != nil {
+	if !ok || r.failed != nil || len(r.head) > 0 {
 		return Piece{}
 	}
 	p := Piece{Off: r.off}
