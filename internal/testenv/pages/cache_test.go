@@ -16,6 +16,7 @@ import (
 
 	"bty/internal/catalog"
 	"bty/internal/testenv"
+	"bty/internal/testenv/browser"
 )
 
 // besideCache starts bty-web with the real bty-cache on its host.
@@ -100,7 +101,7 @@ func TestImageCacheInTheBrowser(t *testing.T) {
 		o.more <- struct{}{}
 		tab.Says("#fills", percent)
 	}
-	tab.Axe()
+	fitsThePhone(tab)
 	o.more <- struct{}{}
 	tab.Says("#blobs", "rack.img")
 	tab.Until(`!document.querySelector("#fills")`)
@@ -110,7 +111,7 @@ func TestImageCacheInTheBrowser(t *testing.T) {
 	tab.Click("#blobs form[action$='/pin'] button")
 	tab.At("/ui/images?saved=kept")
 	tab.Says("#blobs", "kept")
-	tab.Axe()
+	fitsThePhone(tab)
 	tab.Go("/ui/images/" + ref.String())
 	tab.Says("#cached", "all of it")
 	tab.Go("/ui/images")
@@ -171,6 +172,16 @@ func TestImageCacheWithoutScripts(t *testing.T) {
 	tab.Click("#question .btn-danger")
 	tab.At("/ui/images?saved=uncached")
 	tab.Says("#cache", "The cache is empty")
+}
+
+// fitsThePhone looks at what is on the screen as on a phone, and goes back to the desk.
+func fitsThePhone(tab *browser.Tab) {
+	tab.Helper()
+	tab.Axe()
+	tab.Look(browser.Phone)
+	tab.Axe()
+	fits(tab)
+	tab.Look(browser.Desktop)
 }
 
 func (s *server) eventually(what string, isSo func() bool) {

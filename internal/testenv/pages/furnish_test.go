@@ -40,6 +40,7 @@ func furnish(s *server) {
 	s.progress(writing, "write", 1_120_000_000, 1_840_000_000, 236_000_000)
 	s.progress(syncing, "sync", 2_300_000_000, 2_300_000_000, 0)
 	s.do("POST", "/pxe/"+failed+"/status", map[string]any{"status": "failed", "reason": "the digest of the image is not the one in the catalog: the download is damaged or the image was replaced"})
+	s.machineLog(failed, "bty: open "+strings.Repeat("https://images.example/a/long/way/", 6)+"debian.img.zst\nbty: 60 % of 1.84 GB\nbty: the digest of the image is not the one in the catalog\n")
 	s.do("POST", "/ui/machines", url.Values{"mac": {typed}})
 	for i := range 6 {
 		s.do("GET", fmt.Sprintf("/pxe/52:54:00:b0:00:%02x", i), nil)
@@ -47,6 +48,16 @@ func furnish(s *server) {
 	furnishImages(s)
 	furnishBackups(s)
 	furnishDoctor(s)
+}
+
+// machineLog sends what a machine's live environment logs.
+func (s *server) machineLog(mac, text string) {
+	s.Helper()
+	answer, err := http.Post(s.address+"/pxe/"+mac+"/log", "text/plain; charset=utf-8", strings.NewReader(text))
+	if err != nil || answer.StatusCode != http.StatusNoContent {
+		s.Fatalf("%v %v", answer, err)
+	}
+	answer.Body.Close()
 }
 
 // live puts boot programs and a live environment into the boot folder.
