@@ -20,6 +20,8 @@ func (a *Agent) Chosen(ctx context.Context, req flash.Request, pick wire.Pick, r
 	defer a.hands.Unlock()
 	r := &run{Agent: a, limits: a.Limits.filled()}
 	req.Log = a.Console.Logger()
+	a.Console.Line("a person picked %s for %s", pick.Image, pick.Disk)
+	defer func() { a.outcome(req.Source, err) }()
 	if a.Client == nil {
 		done, err = a.Flash(ctx, req, report)
 		return done, nil, err
@@ -40,6 +42,15 @@ func (a *Agent) Chosen(ctx context.Context, req flash.Request, pick wire.Pick, r
 		return done, r.tell(ctx, wire.Status{Status: wire.StatusFailed, Reason: Reason(err, req.Source)}), err
 	}
 	return done, r.tell(ctx, wire.Status{Status: wire.StatusDone}), nil
+}
+
+// outcome is for the consoles that the wizard is not on: one of them is somebody's log.
+func (a *Agent) outcome(source string, err error) {
+	if err != nil {
+		a.Console.Line("flash failed: %s", Reason(err, source))
+		return
+	}
+	a.Console.Line("flash complete; what comes next is for the person to say")
 }
 
 // StageReport is the stage after those of the flasher: the server is told.

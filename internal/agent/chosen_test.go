@@ -34,6 +34,7 @@ func TestChosen(t *testing.T) {
 		if !errors.Is(err, tc.err) || told != nil || done.Transferred != 2 || last != StageReport {
 			t.Errorf("%s: %+v, %v, %v, %s", name, done, told, err, last)
 		}
+		b.wantConsole(t, "a person picked an image for /dev/sdb", "flash "+map[bool]string{true: "complete", false: "failed: the image could not be fetched"}[tc.err == nil])
 		if got := web.Statuses(); len(got) != 1 || got[0] != tc.want {
 			t.Errorf("%s: %+v", name, got)
 		}

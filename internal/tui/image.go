@@ -24,7 +24,9 @@ func (m Model) listed(e Images) Model {
 		return m
 	}
 	m.waiting = false
-	m.images = e.List
+	if e.Err == nil { // else what was listed before is still worth choosing from
+		m.images = e.List
+	}
 	m.imageAt.at = max(0, min(m.imageAt.at, len(m.images)-1))
 	switch {
 	case e.Err != nil:

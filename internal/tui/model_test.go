@@ -77,6 +77,7 @@ func states(s Setup) []struct {
 } {
 	loading := walk(s)
 	loading, _ = loading.Update(key("enter"))
+	none, _ := loading.Update(Images{Work: 1, Err: errors.New("the catalog http://appliance:8080/catalog.toml cannot be had: connection refused")})
 	noDisks := walk(s, "<enter>")
 	noDisks, _ = noDisks.Update(key("enter"))
 	flashing := []any{"<enter>", "<down>", "<enter>", "<enter>", "yes", "<enter>"}
@@ -95,7 +96,8 @@ func states(s Setup) []struct {
 		{"images, one that cannot be chosen", walk(s, "<enter>", "<down>", "<down>", "<enter>")},
 		{"images, searching", walk(s, "<enter>", "/", "zst")},
 		{"images, nothing found", walk(s, "<enter>", "/", "nothing", "<enter>")},
-		{"images, none", walk(s, "<enter>", Images{Work: 1, Err: errors.New("the catalog http://appliance:8080/catalog.toml cannot be had: connection refused")})},
+		{"images, none", none},
+		{"images, not looked at again", walk(s, "<enter>", Images{Work: 1, Err: errors.New("the catalog http://appliance:8080/catalog.toml cannot be had: connection refused")})},
 		{"disks, awaited", noDisks},
 		{"disks", walk(s, "<enter>", "<enter>")},
 		{"disks, one in use", walk(s, "<enter>", "<enter>", "<down>", "<down>", "<enter>")},

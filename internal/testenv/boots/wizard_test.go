@@ -42,6 +42,7 @@ func TestWizardOnASerialConsole(t *testing.T) {
 	person.Type("yes")
 	person.Keys("Enter")
 	person.SeeWithin(waitFlash, "[Done]", "image.img.zst is on /dev/", "> Reboot this machine")
+	expect(ctx, t, m.Console, waitShort, `^bty: flash complete`)
 	s.checkEvents(ctx, "machine.flashed", 1)
 	s.checkEvents(ctx, "machine.picked", 1)
 	s.checkDisk(disk, raw)
