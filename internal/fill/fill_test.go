@@ -171,6 +171,12 @@ func TestOrigins(t *testing.T) {
 		{name: "other bytes, chunked", digest: other, acts: []act{{chunked: true}}, err: ErrProof, asked: 1},
 		{name: "other length", digest: declared, size: 99, err: ErrOrigin, asked: 1},
 		{name: "no end, no digest", acts: []act{{openEnd: true}}, err: ErrOrigin, asked: 1},
+		{name: "chunked, cut", acts: []act{{chunked: true, end: "close", give: 300000}}, asked: 2},
+		{name: "chunked, cut, no ranges", acts: []act{{chunked: true, end: "reset", give: 300000}, {chunked: true, noRange: true}}, asked: 2},
+		{name: "chunked, cut, no validators", acts: []act{{chunked: true, end: "close", give: 300000, mute: true}, {chunked: true, mute: true}}, asked: 2},
+		{name: "chunked, declared length", acts: []act{{chunked: true}}, digest: declared, size: 1 << 20, asked: 1},
+		{name: "chunked, longer than declared", acts: []act{{chunked: true}}, digest: declared, size: 1<<20 - 1, err: ErrOrigin, asked: 1},
+		{name: "no end, a digest, cut", acts: []act{{openEnd: true, give: 300000}}, digest: declared, err: ErrProof, asked: 1},
 		{name: "no end, a digest", acts: []act{{openEnd: true}}, digest: declared, asked: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

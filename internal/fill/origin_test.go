@@ -25,7 +25,7 @@ type act struct {
 	end     string // "reset", "close", "stall"
 	noRange bool   // answer 200 to a range request
 	chunked bool
-	openEnd bool // no length, not chunked
+	openEnd bool // no length, not chunked; give bytes are missing at the end
 	length  int  // lie about it
 	mute    bool // no validators
 }
@@ -108,7 +108,7 @@ func (p *place) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(data)-1, len(data)))
 	}
 	if a.openEnd {
-		p.untilClose(w, data)
+		p.untilClose(w, data[:len(data)-a.give])
 		return
 	}
 	if !a.chunked {
