@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"bty/internal/oras"
+	"bty/internal/testenv/registry"
 )
 
 // parted is a server of parts. bad answers the n-th request for one, if it says so.
@@ -137,5 +140,34 @@ func TestAtOfFiles(t *testing.T) {
 	in, err := Open(t.Context(), "-", Options{Stdin: strings.NewReader("x")})
 	if err != nil || in.At() != nil {
 		t.Errorf("standard input at any place: %v, %v", in, err)
+	}
+}
+
+// Parts of a blob come from its registry, signed in, when mirrors do not have them.
+func TestAtOfRegistry(t *testing.T) {
+	r, empty := registry.Start(t, true), registry.Start(t, false)
+	data := noise(300_000, 1)
+	r.Push("lab/disk", "v1", registry.Layer{Type: diskImage, Title: "disk.qcow2", Content: string(data)})
+	down := httptest.NewServer(nil)
+	down.Close()
+	away := strings.TrimPrefix(down.URL, "http://")
+	opts := asking(t, r.Host)
+	opts.Registry.PlainHTTP = append(opts.Registry.PlainHTTP, empty.Host, away)
+	opts.Registry.Mirrors = oras.Mirrors{r.Host: {empty.Host, away}}
+	in, err := Open(t.Context(), "oras://"+r.Host+"/lab/disk:v1", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	p := make([]byte, 70_000)
+	for _, off := range []int{1, 200_000, 299_000} {
+		n, err := in.At().ReadAt(p, int64(off))
+		want := data[off:min(off+len(p), len(data))]
+		if !bytes.Equal(p[:n], want) || n < len(p) != errors.Is(err, io.EOF) {
+			t.Errorf("at %d: %d of %d bytes, %v", off, n, len(want), err)
+		}
+	}
+	if got, err := io.ReadAll(in); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("the whole: %d bytes, %v", len(got), err)
 	}
 }
