@@ -71,7 +71,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	if err != nil {
 		return nil, err
 	}
-	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays}
+	book := ledger.Book{Store: bookStore{state}, Ledger: books, Keep: uint64(cfg.Events.Keep), KeepDays: chosen.EventsKeepDays, Beside: bookStore{state}.UpdateBeside}
 	keeper := newKeeper(cfg, log, images, book)
 	cache.Own = withcache.Own{Here: keeper.Here, Addr: func() string { return ownCache(cfg) }}
 	books.Tell(keeper.Hear)

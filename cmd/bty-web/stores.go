@@ -45,6 +45,10 @@ func (s bookStore) Update(ctx context.Context, fn func(ledger.Tx) error) error {
 	return s.Store.Update(ctx, func(tx *store.Tx) error { return fn(tx) })
 }
 
+func (s bookStore) UpdateBeside(ctx context.Context, fn func(ledger.Tx) error) error {
+	return s.Store.UpdateBeside(ctx, func(tx *store.Tx) error { return fn(tx) })
+}
+
 func (s settingStore) View(fn func(settings.Tx) error) error {
 	return s.Store.View(func(tx *store.Tx) error { return fn(tx) })
 }

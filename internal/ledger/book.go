@@ -35,6 +35,8 @@ type Book struct {
 	Keep     uint64           // how many events are kept
 	KeepDays func() int       // for how long, 0 is for ever; nil is 0
 	Now      func() time.Time // nil is time.Now
+	// Beside is Store.Update for work that nobody waits for; nil is Store.Update itself.
+	Beside func(context.Context, func(Tx) error) error
 }
 
 // Events returns what the filter selects, newest first.

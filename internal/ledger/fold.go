@@ -73,7 +73,7 @@ func (b Book) planFolding() (due []event.Brief, into map[group][]event.ID, err e
 func (b Book) foldPart(ctx context.Context, part []event.Brief, into map[group][]event.ID) error {
 	ids := withFolded(part, into)
 	var put []event.Event
-	err := b.Store.Update(ctx, func(tx Tx) (err error) { put, err = foldThese(tx, ids); return err })
+	err := b.beside(ctx, func(tx Tx) (err error) { put, err = foldThese(tx, ids); return err })
 	if err != nil {
 		return err
 	}

@@ -38,12 +38,19 @@ func (b Book) Tend(ctx context.Context) error {
 // there are none.
 func (b Book) Trim(ctx context.Context, before time.Time) error {
 	for deleted := trimBatch; deleted == trimBatch && pause(ctx); {
-		err := b.Store.Update(ctx, func(tx Tx) (err error) { deleted, err = tx.TrimEvents(b.Keep, before, trimBatch); return err })
+		err := b.beside(ctx, func(tx Tx) (err error) { deleted, err = tx.TrimEvents(b.Keep, before, trimBatch); return err })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (b Book) beside(ctx context.Context, fn func(Tx) error) error {
+	if b.Beside == nil {
+		return b.Store.Update(ctx, fn)
+	}
+	return b.Beside(ctx, fn)
 }
 
 func (b Book) now() time.Time {

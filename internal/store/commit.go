@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -32,14 +33,47 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	return s.enqueue(&request{ctx: ctx, fn: fn, done: make(chan struct{})})
+}
+
+// besideWait is how long work that nobody waits for lets others go first.
+const besideWait = 5 * time.Millisecond
+
+// UpdateBeside is Update for work that nobody waits for. It is part of the next commit that somebody does wait
+// for, whose callers would otherwise have to wait for its disk writes as well; one of its own only if none
+// comes.
+func (s *Store) UpdateBeside(ctx context.Context, fn func(*Tx) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
+	alone := time.NewTimer(besideWait)
+	defer alone.Stop()
 	select {
-	case s.queue <- r:
+	case s.beside <- r:
+		return s.await(r)
+	case <-alone.C:
+		return s.enqueue(r)
 	case <-s.stop:
 		return errStopped()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+func (s *Store) enqueue(r *request) error {
+	select {
+	case s.queue <- r:
+		return s.await(r)
+	case <-s.stop:
+		return errStopped()
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+}
+
+// await returns what became of a request that the committer has.
+func (s *Store) await(r *request) error {
 	select {
 	case <-r.done: // not ctx: what has begun will be committed, and the caller must know
 		return s.named(r.err)
@@ -76,7 +110,18 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
+// gather takes along what waits, and one piece of work that lets others go first.
 func (s *Store) gather(first *request) []*request {
+	batch := s.gatherQueue(first)
+	select {
+	case r := <-s.beside:
+		return append(batch, r)
+	default:
+		return batch
+	}
+}
+
+func (s *Store) gatherQueue(first *request) []*request {
 	batch := []*request{first}
 	runtime.Gosched() // whoever the last commit woke comes along instead of waiting for the next one
 	for len(batch) < batchLength {

@@ -52,11 +52,12 @@ const maxSize = 8 << 30
 
 // Store is the open database.
 type Store struct {
-	db    *bolt.DB
-	queue chan *request
-	stop  chan struct{}
-	done  chan struct{}
-	once  sync.Once
+	db     *bolt.DB
+	queue  chan *request
+	beside chan *request // of UpdateBeside; nothing waits in it
+	stop   chan struct{}
+	done   chan struct{}
+	once   sync.Once
 
 	ahead    ahead
 	commits  atomic.Int64
@@ -94,7 +95,7 @@ func Open(path, version string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), stop: make(chan struct{}), done: make(chan struct{}),
+	s := &Store{db: db, ahead: ahead{file: file}, queue: make(chan *request, queueLength), beside: make(chan *request), stop: make(chan struct{}), done: make(chan struct{}),
 		presentMachines: newPresentMachines(), presentHardware: newPresent[*decoded[machine.Hardware]]()}
 	if err := s.loadLatest(); err != nil {
 		return nil, errors.Join(err, s.Abandon())
