@@ -19,7 +19,15 @@ const (
 	NVMe   Bus = "nvme"
 	AHCI   Bus = "ide-hd"
 	USB    Bus = "usb-storage" // one disk of a machine at most
+	SCSI   Bus = "scsi-hd"     // one, on virtio-scsi
+	SD     Bus = "sd-card"     // one
 )
+
+// SDSerial is the serial of every SD card of QEMU: it cannot be set.
+const SDSerial = "0xdeadbeef"
+
+// controllers are what a bus needs besides the disk.
+var controllers = map[Bus]string{USB: "qemu-xhci", SCSI: "virtio-scsi-pci", SD: "sdhci-pci"}
 
 // Disk is a machine's disk: a sparse raw file on our side.
 type Disk struct {
@@ -72,13 +80,16 @@ func (d Disk) args(index int) []string {
 	if bus == "" {
 		bus = VirtIO
 	}
-	device := fmt.Sprintf("%s,id=%s,drive=%s,bootindex=%d", bus, deviceID(index), id, index+1)
-	if d.Serial != "" {
+	device := fmt.Sprintf("%s,id=%s,drive=%s", bus, deviceID(index), id)
+	if bus != SD { // which firmware does not boot, and whose serial is fixed
+		device += fmt.Sprintf(",bootindex=%d", index+1)
+	}
+	if d.Serial != "" && bus != SD {
 		device += ",serial=" + d.Serial
 	}
 	args := []string{"-drive", fmt.Sprintf("if=none,id=%s,format=raw,cache=unsafe,discard=unmap,detect-zeroes=off,%s", id, d.source())}
-	if bus == USB {
-		args = append(args, "-device", "qemu-xhci")
+	if controller := controllers[bus]; controller != "" {
+		args = append(args, "-device", controller)
 	}
 	return append(args, "-device", device)
 }

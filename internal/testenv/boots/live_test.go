@@ -17,13 +17,7 @@ import (
 // after the firmware. When it reboots, the machine goes off.
 func (s *site) startLive(ctx context.Context, disks ...testenv.Disk) *testenv.Machine {
 	s.t.Helper()
-	return powerOn(ctx, s.t, s.lan, testenv.MachineConfig{
-		Name: "live", MAC: mac, Firmware: testenv.BIOS, NIC: "e1000e", Disks: disks, NoReboot: true,
-		Direct: &testenv.DirectBoot{
-			Kernel: built(s.t, "live", "bty-live-x86_64.vmlinuz"), Initrd: built(s.t, "live", "bty-live-x86_64.initrd"),
-			Append: "console=ttyS0 bty.hold=1 bty.server=" + appliance.URL + " bty.mac=" + mac,
-		},
-	})
+	return s.startLiveOn(ctx, "e1000e", "", disks...)
 }
 
 // switchOn starts a machine with firmware.
