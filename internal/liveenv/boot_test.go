@@ -92,13 +92,24 @@ func allDisks(t *testing.T, v vm, h *host) {
 	}
 }
 
-// panics: a defect in the work is shown, and the machine reboots by itself.
+// panics: a defect in the work is shown, the server gets it as the end of the log, and the machine
+// reboots by itself.
 func panics(t *testing.T, v vm, h *host) {
-	v.append = h.arg() + " bty.mac=" + vmMAC + " test.panic bty.hold=1"
+	v.append = h.arg() + " bty.mac=" + vmMAC + " test.panic bty.hold=1 bty.log=server"
 	console := v.run(deadline(t), t, nil)
 	for _, want := range []string{"bty cannot go on", "a defect in bty: asked to panic", "The machine reboots in 1s", "bty: exiting v0-test"} {
 		if !strings.Contains(console, want) {
 			t.Errorf("no %q on the console\n%s", want, tail(console))
+		}
+	}
+	asked := h.asked()
+	last := asked[len(asked)-1]
+	if last.request != "POST /pxe/"+vmMAC+"/log" {
+		t.Errorf("the last that the server was asked is %q; want the log", last.request)
+	}
+	for _, want := range []string{"bty: entered v0-test", "a defect in bty: asked to panic", "bty: exiting v0-test"} {
+		if !strings.Contains(last.body, want) {
+			t.Errorf("no %q in the log that was sent:\n%s", want, last.body)
 		}
 	}
 }

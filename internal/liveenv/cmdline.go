@@ -17,6 +17,7 @@ type settings struct {
 	mac      *machine.MAC  // nil: the first NIC with a link
 	loglevel bool          // the operator chose what the kernel prints
 	hold     time.Duration // how long a failure stays on the screen
+	sendLog  bool          // to the server
 	consoles []console     // console=, in its order
 	modules  kmod.Params
 }
@@ -42,6 +43,8 @@ func parseCmdline(text string) (settings, error) {
 			failed = keep(failed, s.setMAC(value))
 		case "bty.hold":
 			failed = keep(failed, s.setHold(value))
+		case "bty.log":
+			failed = keep(failed, s.setLog(value))
 		case "BOOTIF":
 			bootif = value
 		case "console":
@@ -106,6 +109,18 @@ func (s *settings) setHold(value string) error {
 		return fmt.Errorf("bty.hold=%s on the kernel's command line: want seconds, 1 to 3600", value)
 	}
 	s.hold = time.Duration(n) * time.Second
+	return nil
+}
+
+func (s *settings) setLog(value string) error {
+	switch value {
+	case "server", "1":
+		s.sendLog = true
+	case "0":
+		s.sendLog = false
+	default:
+		return fmt.Errorf("bty.log=%s on the kernel's command line: want server (or 1), or 0", value)
+	}
 	return nil
 }
 

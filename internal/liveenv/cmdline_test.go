@@ -41,6 +41,7 @@ func TestParseCmdlineValues(t *testing.T) {
 		{"BOOTIF=nonsense bty.mac=52:54:00:00:00:01", "", "52:54:00:00:00:01", ""},
 		{"BOOTIF=nonsense", "", "", "BOOTIF"},
 		{"bty.hold=0", "", "", "1 to 3600"},
+		{"bty.log=file", "", "", "bty.log=file"},
 	} {
 		s, err := parseCmdline(c.line)
 		mac := ""
@@ -54,9 +55,9 @@ func TestParseCmdlineValues(t *testing.T) {
 			t.Errorf("%q: %v", c.line, err)
 		}
 	}
-	s, err := parseCmdline(`nvme_core.default_ps_max_latency_us=0 nvme-core.multipath=N dyn.dbg="file a.c +p" loglevel=7 bty.hold=5`)
+	s, err := parseCmdline(`nvme_core.default_ps_max_latency_us=0 nvme-core.multipath=N dyn.dbg="file a.c +p" loglevel=7 bty.hold=5 bty.log=server`)
 	if err != nil || s.modules.Options["nvme_core"] != "default_ps_max_latency_us=0 multipath=N" ||
-		s.modules.Options["dyn"] != "dbg=file a.c +p" || !s.loglevel || s.hold != 5*time.Second {
+		s.modules.Options["dyn"] != "dbg=file a.c +p" || !s.loglevel || s.hold != 5*time.Second || !s.sendLog {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -21,6 +21,7 @@ const consoleBacklog = 256
 type consoles struct {
 	mu     sync.Mutex
 	queues []*queue
+	copy   io.Writer // gets everything, lent consoles or not; nil: nobody
 	closed bool
 	wg     sync.WaitGroup
 }
@@ -47,12 +48,22 @@ func newConsoles(writers []io.Writer) *consoles {
 	return c
 }
 
+// also gives w a copy of everything from now on. w must not wait.
+func (c *consoles) also(w io.Writer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copy = w
+}
+
 // Write gives p to every console and never fails.
 func (c *consoles) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return len(p), nil
+	}
+	if c.copy != nil {
+		_, _ = c.copy.Write(p)
 	}
 	b := append([]byte(nil), p...)
 	for _, q := range c.queues {

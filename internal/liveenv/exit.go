@@ -65,6 +65,7 @@ func (l *live) leave(next Next) {
 	case <-time.After(syncBound):
 		l.log.Error("the disks do not finish writing; rebooting anyway", "waited", syncBound)
 	}
+	l.endLog()
 	ctx, cancel := context.WithTimeout(context.Background(), flushBound)
 	defer cancel()
 	l.consoles.close(ctx)

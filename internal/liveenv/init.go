@@ -33,6 +33,7 @@ type live struct {
 	consoles  *consoles
 	terminals []*os.File
 	log       *slog.Logger
+	sent      *sender // nil: the log stays here
 
 	loader *kmod.Loader
 	plug   *hotplug.Plug
@@ -66,6 +67,10 @@ func (l *live) openLog() {
 		writers = append(writers, f)
 	}
 	l.consoles = newConsoles(writers)
+	if l.settings.sendLog {
+		l.sent = &sender{}
+		l.consoles.also(&l.sent.keep)
+	}
 	var kmsg io.Writer = io.Discard
 	if f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {
 		kmsg = f

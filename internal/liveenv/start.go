@@ -15,7 +15,7 @@ func start(ctx context.Context, version string, work Run) {
 		os.Exit(0)
 	}
 	l := open(version)
-	next, err := l.run(ctx, work)
+	next, err := l.run(ctx, l.logged(work))
 	if err != nil {
 		l.fail(err)
 		next = Reboot
