@@ -16,6 +16,7 @@ import (
 const (
 	lookTime   = 3 * time.Second
 	settleTime = 200 * time.Millisecond // in which changes gather
+	restFor    = 10                     // times as long as it took: all machines of a fleet are looked at, which may change all the time
 	firstPause = time.Second            // after a list that was not taken
 	maxPause   = time.Minute
 )
@@ -26,7 +27,9 @@ type watch struct {
 
 	isHere bool
 	told   bool              // that there is none
-	dirty  bool              // the catalog is not what was published
+	dirty  bool              // the catalog may be another
+	users  bool              // so may be who its images are for
+	rest   time.Time         // until when nobody looks at that again
 	want   wire.CacheSources // to be published
 	list   sum               // of what was published, zero for nothing
 	pause  time.Duration     // after the next failure
@@ -42,7 +45,7 @@ type watch struct {
 type sum = [sha256.Size]byte
 
 func newWatch(c Config) *watch {
-	return &watch{socket: client.NewCache(c.Socket, c.Agent), dirty: true, pause: firstPause, pending: map[catalog.ImageRef]wire.CacheSource{}, asked: map[catalog.Digest]time.Time{}}
+	return &watch{socket: client.NewCache(c.Socket, c.Agent), dirty: true, users: true, pause: firstPause, pending: map[catalog.ImageRef]wire.CacheSource{}, asked: map[catalog.Digest]time.Time{}}
 }
 
 // Run watches the cache and keeps it informed until ctx ends.
@@ -58,7 +61,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-k.changed:
-			k.watch.dirty = true
+			k.watch.dirty, k.watch.users = true, true
 			if !sleep(ctx, settleTime) {
 				return nil
 			}
@@ -84,11 +87,16 @@ func (k *Keeper) round(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if isHere && k.publish(ctx) {
-		k.warmPending(ctx)
-	}
+	knows := isHere && k.publish(ctx)
 	if isHere && w.list != (sum{}) { // an older catalog is better than none
 		k.answered.Store(k.Now().UnixNano())
+	}
+	if begun := k.Now(); w.users && w.seen != nil && !begun.Before(w.rest) { // nobody counts for a cache that never was
+		k.lookForUsers()
+		w.rest = k.Now().Add(restFor * k.Now().Sub(begun))
+	}
+	if knows {
+		k.warmPending(ctx)
 	}
 	k.roll(ctx)
 }
@@ -133,29 +141,36 @@ func (k *Keeper) missed(ctx context.Context, err error) {
 	}
 }
 
-// gather reads what there is to publish and which images machines have come to want.
+// gather reads what there is to publish and what rolls.
 func (k *Keeper) gather() {
 	w := k.watch
-	now, err := k.Images.Published()
-	if err == nil {
-		w.rolling, err = k.Images.Rolled()
-	}
+	list, rolling, err := k.Images.Sources()
 	if err != nil {
 		k.Log.Warn("the catalog cannot be read for the image cache", message.CacheUninformed, "err", err)
 		return
 	}
-	w.dirty, w.want = false, now.Sources
-	for ref, s := range now.InUse {
+	w.dirty, w.want, w.rolling = false, list, rolling
+}
+
+// lookForUsers finds out which images machines have come to want.
+func (k *Keeper) lookForUsers() {
+	w := k.watch
+	now, err := k.Images.InUse()
+	if err != nil {
+		return // as of the catalog, which says so
+	}
+	w.users = false
+	for ref, s := range now {
 		if was, known := w.inUse[ref]; w.inUse != nil && (!known || was.SHA256 != s.SHA256) {
 			w.pending[ref] = s
 		}
 	}
 	for ref := range w.pending {
-		if _, still := now.InUse[ref]; !still {
+		if _, still := now[ref]; !still {
 			delete(w.pending, ref)
 		}
 	}
-	w.inUse = now.InUse
+	w.inUse = now
 }
 
 // publish tells the cache the catalog, unless it knows it, and reports whether it does now.

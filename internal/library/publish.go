@@ -5,27 +5,33 @@ import (
 	"bty/internal/wire"
 )
 
-// Published is the catalog as a cache has to know it.
-type Published struct {
-	Sources wire.CacheSources
-	InUse   map[catalog.ImageRef]wire.CacheSource // what machines are bound to, or rules assign
-}
-
-// Published reads it.
-func (l *Library) Published() (Published, error) {
-	entries, users, err := l.Listing()
-	p := Published{InUse: map[catalog.ImageRef]wire.CacheSource{}, Sources: wire.CacheSources{Sources: []wire.CacheSource{}}}
+// Sources is the catalog as a cache has to know it, and the images that roll and have something new
+// to take.
+func (l *Library) Sources() (list wire.CacheSources, rolled []catalog.Entry, err error) {
+	entries, err := l.Images()
+	list.Sources = []wire.CacheSource{}
 	for _, e := range entries {
-		s, ok := CacheSource(e)
-		if !ok {
-			continue
+		if s, ok := CacheSource(e); ok {
+			list.Sources = append(list.Sources, s)
 		}
-		p.Sources.Sources = append(p.Sources.Sources, s)
-		if users[e.Ref].Any() {
-			p.InUse[e.Ref] = s
+		if e.IsTag() && e.Rolling && e.Next != nil {
+			rolled = append(rolled, e)
 		}
 	}
-	return p, err
+	return list, rolled, err
+}
+
+// InUse is what machines are bound to or rules assign, as a cache has to know it. Every machine is
+// looked at for it.
+func (l *Library) InUse() (map[catalog.ImageRef]wire.CacheSource, error) {
+	entries, users, err := l.Listing()
+	used := map[catalog.ImageRef]wire.CacheSource{}
+	for _, e := range entries {
+		if s, ok := CacheSource(e); ok && users[e.Ref].Any() {
+			used[e.Ref] = s
+		}
+	}
+	return used, err
 }
 
 // CacheSource is an entry as a cache has to know it, and whether a cache fetches such.

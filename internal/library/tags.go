@@ -83,18 +83,6 @@ func (l *Library) bySystem(kind event.Kind, e catalog.Entry, summary string, car
 	return made
 }
 
-// Rolled lists the images that roll and have something new to take.
-func (l *Library) Rolled() ([]catalog.Entry, error) {
-	tags, err := l.Tags()
-	var rolled []catalog.Entry
-	for _, e := range tags {
-		if e.Rolling && e.Next != nil {
-			rolled = append(rolled, e)
-		}
-	}
-	return rolled, err
-}
-
 // Roll takes what a rolling tag leads to, if it still is these bytes.
 func (l *Library) Roll(ctx context.Context, ref catalog.ImageRef, to catalog.Digest) error {
 	return ledger.Commit(ctx, l.Ledger, l.Store.Update, func(tx Tx) ([]event.Event, error) {
