@@ -172,9 +172,18 @@ func (c *Cache) lease(h *Handle, key string, src Source) bool {
 	if src.Asked.IsZero() {
 		c.rebind(key, d, src)
 	}
-	h.lease, h.file, h.info = l, file, Info{Size: l.Size, Digest: d, ContentType: l.Type, Complete: true}
+	h.lease, h.file, h.info = l, file, Info{Size: l.Size, Digest: d, ContentType: l.Type, Complete: true, Tag: c.tagOf(key, d)}
 	nudge(c.look)
 	return true
+}
+
+// tagOf is what named a blob while it was fetched from a source.
+func (c *Cache) tagOf(key string, d catalog.Digest) string {
+	if bound, ok := c.store.Find(key); !ok || bound != d {
+		return ""
+	}
+	known, _ := c.store.Source(key)
+	return tagOf(known.ETag, known.Modified)
 }
 
 // meant is the blob that a reader of a source wants.

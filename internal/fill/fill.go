@@ -4,11 +4,14 @@
 package fill
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 
 	"bty/internal/catalog"
+	"bty/internal/origin"
 )
 
 // Kinds of failure, for errors.Is.
@@ -52,6 +55,19 @@ type Info struct {
 	Digest      catalog.Digest
 	ContentType string
 	Complete    bool
+	// Tag names the bytes that an origin had under its validator, from the first one on: whoever began
+	// to read an image before its digest was known can tell by it whether he may go on. It is "" for
+	// an origin without validators.
+	Tag string
+}
+
+func tagOf(etag, modified string) string {
+	validator := origin.Mark{ETag: etag, Modified: modified}.Validator()
+	if validator == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(validator))
+	return hex.EncodeToString(sum[:16])
 }
 
 // contentType is that of all images: what an origin says of them is mostly wrong.

@@ -40,6 +40,7 @@ type fill struct {
 	next     time.Time
 	last     error // of the last attempt
 	digest   catalog.Digest
+	tag      string
 	open     *os.File // of part; closed with the last reader
 }
 
@@ -51,7 +52,7 @@ func (c *Cache) newFill(key string, src Source) *fill {
 
 // info is what readers may know. The caller holds progress.mu.
 func (f *fill) info() Info {
-	return Info{Size: f.progress.total, Digest: f.digest, ContentType: contentType, Complete: f.progress.proven}
+	return Info{Size: f.progress.total, Digest: f.digest, ContentType: contentType, Complete: f.progress.proven, Tag: f.tag}
 }
 
 // leadsTo reports whether these are, or will be, the bytes with a digest.

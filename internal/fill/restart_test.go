@@ -117,6 +117,43 @@ func spoilPartial(t *testing.T, dir string, do func(string) error) {
 	}
 }
 
+// An image without a digest has a name of its own from the first byte on, which is another one as
+// soon as the bytes are others.
+func TestTagOfUndeclared(t *testing.T) {
+	data := noise(1, 1<<20)
+	for _, changed := range []bool{false, true} {
+		t.Run(map[bool]string{false: "same", true: "changed"}[changed], func(t *testing.T) {
+			p := newPlace(t, data, act{end: "stall", give: 600000})
+			src := Source{Src: p.url}
+			cfg := quick(t, t.TempDir())
+			c, stop := run(t, cfg)
+			h := open(t, c, src)
+			grows, err := h.Info(t.Context())
+			if err != nil || grows.Tag == "" || !grows.Digest.IsZero() {
+				t.Fatalf("%+v, %v", grows, err)
+			}
+			if _, err := h.CopyTo(t.Context(), io.Discard, 0, 500000); err != nil {
+				t.Fatal(err)
+			}
+			stop()
+			if changed {
+				p.change(noise(2, 1<<20), `"two"`)
+			}
+			c, _ = run(t, cfg)
+			wants(t, c, src, p.data)
+			eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+			whole, err := open(t, c, src).Info(t.Context())
+			if err != nil || whole.Digest != digest(p.data) || (whole.Tag == grows.Tag) == changed {
+				t.Errorf("%+v, was %+v; %v", whole, grows, err)
+			}
+			declared, err := open(t, c, Source{Src: p.url, Digest: digest(p.data)}).Info(t.Context())
+			if err != nil || declared.Tag != whole.Tag {
+				t.Errorf("%+v, %v", declared, err)
+			}
+		})
+	}
+}
+
 // What nobody wants any more, or is old, is not begun again.
 func TestNotTakenUp(t *testing.T) {
 	data := noise(1, 1<<20)

@@ -94,7 +94,7 @@ func (t *transfer) begin(ctx context.Context) (err error) {
 		return err
 	}
 	t.mark = origin.Mark{Total: n.Total, ETag: n.ETag, Modified: n.Modified}
-	if n.Bytes == 0 || t.f.id.digest.IsZero() && !t.mark.Conditional() {
+	if n.Bytes == 0 || t.f.id.digest.IsZero() && t.mark.Validator() == "" {
 		return t.restart()
 	}
 	if err := t.readAgain(ctx, n); err != nil {
@@ -201,8 +201,13 @@ func (t *transfer) learn(ctx context.Context, total int64) error {
 	if err := t.reserve(ctx, max(total, t.mark.Bytes)); err != nil {
 		return err
 	}
+	tag := ""
+	if t.want.IsZero() {
+		tag = tagOf(t.mark.ETag, t.mark.Modified)
+	}
 	t.f.progress.change(func() {
-		t.f.progress.known, t.f.progress.total, t.f.progress.samples, t.f.digest = true, total, nil, t.want
+		t.f.progress.known, t.f.progress.total, t.f.progress.samples = true, total, nil
+		t.f.digest, t.f.tag = t.want, tag
 	})
 	return nil
 }

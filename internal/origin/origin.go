@@ -92,9 +92,9 @@ type Mark struct {
 	Modified string // as in Last-Modified
 }
 
-// Conditional reports whether an origin can be asked for what follows the place on the condition
-// that the image is still this one.
-func (m Mark) Conditional() bool { return validators{m.ETag, m.Modified}.forIfRange() != "" }
+// Validator is what an origin can be asked with for what follows the place on the condition that the
+// image is still this one; "" if there is nothing.
+func (m Mark) Validator() string { return validators{m.ETag, m.Modified}.forIfRange() }
 
 // Reader is an open image. Its methods other than Retries belong to one goroutine.
 type Reader struct {

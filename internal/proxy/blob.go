@@ -125,8 +125,8 @@ func (f *Face) send(w http.ResponseWriter, r *http.Request, src fill.Source, h *
 	header := w.Header()
 	header.Set("Content-Type", info.ContentType)
 	header.Set("X-Content-Type-Options", "nosniff")
-	if !info.Digest.IsZero() {
-		header.Set("ETag", etag(info.Digest))
+	if tag := tagOf(r, info); tag != "" {
+		header.Set("ETag", tag)
 	}
 	if info.Complete {
 		header.Set("X-Withcache-Sha256", info.Digest.String())
@@ -165,6 +165,20 @@ func (f *Face) copy(w http.ResponseWriter, r *http.Request, src fill.Source, h *
 	// The length that was announced does not come: the connection ends here, so that nobody takes
 	// what came for the whole.
 	panic(http.ErrAbortHandler)
+}
+
+// tagOf is the validator of an answer. An image whose digest nobody knows yet has one of its own, and
+// who goes on with it is given it again when the digest is known: else a reader whose connection
+// broke could not tell an image that was replaced from the one that he began with.
+func tagOf(r *http.Request, info fill.Info) string {
+	own := `"fill:` + info.Tag + `"`
+	switch {
+	case info.Tag != "" && (info.Digest.IsZero() || r.Header.Get("If-Range") == own):
+		return own
+	case info.Digest.IsZero():
+		return ""
+	}
+	return etag(info.Digest)
 }
 
 // etag names bytes by their digest: a strong validator (RFC 9110 section 8.8.1).
