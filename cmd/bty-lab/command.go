@@ -27,6 +27,9 @@ func tree() command {
 			{name: "liveenv", summary: "the live environment that machines boot from the network", sub: []command{
 				{name: "build", summary: "make its kernel and initramfs from any kernel package", run: liveenvBuild},
 			}},
+			{name: "usb", summary: "USB sticks that machines boot from", sub: []command{
+				{name: "build", summary: "make the image of a stick: with the live environment, or one that leads to an appliance", run: usbBuild},
+			}},
 			{name: "backup", summary: "make a backup of the running appliance", run: backupNow},
 			{name: "backups", summary: "list the backups", run: listBackups},
 			{name: "restore", summary: "put a backup in the place of the present state", run: restore},
