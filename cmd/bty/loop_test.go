@@ -404,13 +404,6 @@ func TestContents(t *testing.T) {
 	if got := contents(target); !strings.HasPrefix(got, "nothing") {
 		t.Errorf("empty disk: %q", got)
 	}
-	for _, m := range marks {
-		head := make([]byte, probeLength)
-		copy(head[m.offset:], m.bytes)
-		if got := formatOf(head); got != m.name {
-			t.Errorf("%s: %q", m.name, got)
-		}
-	}
 	if got := contents(disk.Device{Path: "/nonexistent"}); got != "unreadable" {
 		t.Errorf("%q", got)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net/http"
 	"net/http/httptest"
@@ -117,12 +116,4 @@ func TestLabelOfExFAT(t *testing.T) {
 	if got := formatAt(path, "", ""); got != `exFAT "BTY_IMAGES"` {
 		t.Error(got)
 	}
-	if got := exfatLabel(bytes.Repeat([]byte{0xff}, 512), bytes.NewReader(disk)); got != "" {
-		t.Errorf("nonsense has the label %q", got)
-	}
-}
-
-func FuzzExFATLabel(f *testing.F) {
-	f.Add(make([]byte, 512))
-	f.Fuzz(func(t *testing.T, head []byte) { exfatLabel(head, bytes.NewReader(head)) })
 }

@@ -306,11 +306,6 @@ func FuzzBootedFor(f *testing.F) {
 	})
 }
 
-func FuzzFormatOf(f *testing.F) {
-	f.Add([]byte("LUKS\xba\xbe"))
-	f.Fuzz(func(t *testing.T, head []byte) { formatOf(head) })
-}
-
 // What a person types is case-sensitive and is passed on as it stands.
 func TestCaseIsKept(t *testing.T) {
 	s := newStage(disk.Device{Path: "/dev/null", Serial: "WD-Abc"})

@@ -14,8 +14,9 @@ type Boot struct {
 	Server string      // bty.server=, without a slash at its end; "" when the command line names none
 	MAC    machine.MAC // bty.mac=, else the address of the NIC in use
 
-	Interface string       // the NIC in use
-	Address   netip.Prefix // what DHCP gave
+	// The NIC in use and what DHCP gave it: empty without a server, where the network may come later.
+	Interface string
+	Address   netip.Prefix
 
 	// Console reaches every console of the kernel and never blocks for long: a console that
 	// hangs loses lines. One writer to the consoles: Log writes there as well, in whole lines.

@@ -106,12 +106,36 @@ func (l *live) run(ctx context.Context, work Run) (next Next, err error) {
 	if err := l.startDrivers(ctx); err != nil {
 		return Reboot, err
 	}
+	if l.settings.server == "" {
+		return work(ctx, l.alone(ctx))
+	}
 	boot, err := l.network(ctx)
 	if err != nil {
 		return Reboot, err
 	}
 	l.log.Info(l.phases.String())
 	return work(ctx, boot)
+}
+
+// alone is a start that no server stands behind, mostly from a stick. The images may be on the
+// stick, so the network is a help and no condition.
+func (l *live) alone(ctx context.Context) Boot {
+	l.plug.Open()
+	l.task(func() error {
+		if _, err := l.network(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("no network, so only images of this machine and its sticks can be had: %w", err)
+		}
+		return nil
+	})
+	if err := l.mountImages(ctx); err != nil {
+		l.log.Error("images of the stick", "err", err)
+	}
+	return l.toWork()
+}
+
+// toWork is what the work gets wherever the machine started from.
+func (l *live) toWork() Boot {
+	return Boot{Server: l.settings.server, Console: l.consoles, Terminals: l.lendable(), Log: l.log, Settle: l.plug.Settle}
 }
 
 // startDrivers begins to load drivers, the NIC's first.
@@ -182,10 +206,9 @@ func (l *live) network(ctx context.Context) (Boot, error) {
 	if l.settings.mac != nil {
 		mac = *l.settings.mac
 	}
-	return Boot{
-		Server: l.settings.server, MAC: mac, Interface: link.Name, Address: lease.Address,
-		Console: l.consoles, Terminals: l.lendable(), Log: l.log, Settle: l.plug.Settle,
-	}, nil
+	boot := l.toWork()
+	boot.MAC, boot.Interface, boot.Address = mac, link.Name, lease.Address
+	return boot, nil
 }
 
 const resolvConf = "/etc/resolv.conf"

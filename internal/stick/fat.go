@@ -86,6 +86,11 @@ func makeBootable(ctx context.Context, s tools, image string, p plan, bios bool)
 		return err
 	}
 	defer f.Close()
+	if bios && p.boot.size >= fat32 {
+		if err := copyBootSector(f, p.boot.start); err != nil {
+			return err
+		}
+	}
 	if bios {
 		code, err := os.ReadFile(s.bootCode)
 		if err != nil {
@@ -102,4 +107,15 @@ func makeBootable(ctx context.Context, s tools, image string, p plan, bios bool)
 		return err
 	}
 	return f.Close()
+}
+
+// copyBootSector puts what syslinux made of the boot sector into its copy as well.
+func copyBootSector(f *os.File, at int64) error {
+	const copyAt = 6 * sector
+	b := make([]byte, sector)
+	if _, err := f.ReadAt(b, at); err != nil {
+		return err
+	}
+	_, err := f.WriteAt(b, at+copyAt)
+	return err
 }

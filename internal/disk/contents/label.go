@@ -1,11 +1,8 @@
-package main
+package contents
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"unicode/utf16"
 )
@@ -24,9 +21,6 @@ var labels = map[string][]struct {
 	"RAID member": {{at: 0x1020, len: 32}},
 	"FAT":         {{"FAT32   ", 82, 71, 11}, {"FAT1", 54, 43, 11}},
 }
-
-// maxLabel is how much of a label is shown.
-const maxLabel = 32
 
 // labelOf is the name of a file system, "" if it has none.
 func labelOf(format string, head []byte, device io.ReaderAt) string {
@@ -68,30 +62,4 @@ func exfatLabel(head []byte, device io.ReaderAt) string {
 		}
 	}
 	return ""
-}
-
-// partitionName is what the partition table calls it, "" if nothing.
-func partitionName(name string) string {
-	uevent, err := os.ReadFile(filepath.Join("/sys/class/block", filepath.Base(name), "uevent"))
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(uevent)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PARTNAME="); ok {
-			return quoted(value)
-		}
-	}
-	return ""
-}
-
-// quoted is a label behind what it is a label of.
-func quoted(label string) string {
-	label = strings.ToValidUTF8(label, "?")
-	if label == "" {
-		return ""
-	}
-	if r := []rune(label); len(r) > maxLabel {
-		label = string(r[:maxLabel])
-	}
-	return fmt.Sprintf(" %q", label)
 }
