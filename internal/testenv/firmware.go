@@ -55,15 +55,15 @@ const NoNIC = "none"
 
 // nic is the network card. UEFI gets it without QEMU's ROM, which is an iPXE of its own and
 // would take the place of OVMF's driver; a kernel that is started directly needs no ROM at all.
-func (f Firmware) nic(model, tap, mac string, isDirect bool) []string {
+func (f Firmware) nic(model, tap, mac string, notAsked bool) []string {
 	if model == NoNIC {
 		return nil
 	}
 	device := fmt.Sprintf("%s,netdev=net0,mac=%s", model, mac)
-	if !isDirect {
+	if !notAsked {
 		device += ",bootindex=0" // the place that QEMU gives to a kernel of its own
 	}
-	if isDirect || f != BIOS {
+	if notAsked || f != BIOS {
 		device += ",romfile="
 	}
 	return []string{"-netdev", "tap,id=net0,script=no,downscript=no,ifname=" + tap, "-device", device}

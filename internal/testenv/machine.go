@@ -20,6 +20,7 @@ type MachineConfig struct {
 	NIC       string // QEMU's name of the model; virtio-net-pci if empty
 	Disks     []Disk
 	NoReboot  bool        // a reboot switches the machine off
+	FromDisk  bool        // its firmware does not try the network
 	Direct    *DirectBoot // instead of what the firmware would find
 	Extra     []string    // more of QEMU's command line
 }
@@ -67,7 +68,7 @@ func (m *Machine) args() ([]string, error) {
 		"-qmp", "unix:" + m.qmpPath() + ",server=on,wait=off",
 	}
 	args = append(args, firmware...)
-	args = append(args, m.cfg.Firmware.nic(cmp.Or(m.cfg.NIC, "virtio-net-pci"), m.tap, m.cfg.MAC, m.cfg.Direct != nil)...)
+	args = append(args, m.cfg.Firmware.nic(cmp.Or(m.cfg.NIC, "virtio-net-pci"), m.tap, m.cfg.MAC, m.cfg.FromDisk || m.cfg.Direct != nil)...)
 	for i, d := range m.cfg.Disks {
 		args = append(args, d.args(i)...)
 	}
