@@ -2,6 +2,7 @@
 
 complete -c bty-lab -f
 complete -c bty-lab -n __fish_use_subcommand -a liveenv -d 'The live environment that machines boot'
+complete -c bty-lab -n __fish_use_subcommand -a usb -d 'USB sticks that machines boot from'
 complete -c bty-lab -n __fish_use_subcommand -a backup -d 'Make a backup of the running appliance'
 complete -c bty-lab -n __fish_use_subcommand -a backups -d 'List the backups'
 complete -c bty-lab -n __fish_use_subcommand -a restore -d 'Put a backup in the place of the present state'
@@ -22,6 +23,15 @@ complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l kernel -r -F -d 
 complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l kernel-package -r -F -d 'A .deb or .rpm'
 complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l modules -x -a '(__fish_complete_directories)' -d 'Its modules'
 complete -c bty-lab -n '__fish_seen_subcommand_from liveenv' -l out -x -a '(__fish_complete_directories)' -d 'Folder for the two files'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -a build -d 'Make the image of a stick'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l append -x -d 'More words for the kernel'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l arch -x -a 'x86_64 arm64'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l chain -x -d 'Make the small kind, for the appliance at this URL'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l images -x -d 'Size of the partition for images'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l ipxe -x -a '(__fish_complete_directories)' -d 'Look for iPXE here first'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l live -x -a '(__fish_complete_directories)' -d 'Folder of the live environment'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l out -r -F -d 'The image'
+complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l server -x -d 'An appliance that says what to do'
 complete -c bty-lab -n '__fish_seen_subcommand_from backup' -l if-due -d 'Only if it is due'
 complete -c bty-lab -n '__fish_seen_subcommand_from import' -l replace -d 'Reset the machines that are known'
 complete -c bty-lab -n '__fish_seen_subcommand_from restore' -l yes -d 'Also when machines would be flashed'
