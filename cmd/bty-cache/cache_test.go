@@ -364,9 +364,10 @@ func TestFollows(t *testing.T) {
 	}
 	var work sync.WaitGroup
 	first := make(chan struct{}, 10)
-	for range 10 {
+	asks := []string{c.url(src), c.url(src) + "?sha256=" + p.image.digest} // the latter as plans have it
+	for i := range 10 {
 		work.Go(func() {
-			resp, err := http.Get(c.url(src))
+			resp, err := http.Get(asks[i%2])
 			if err != nil {
 				t.Error(err)
 				return

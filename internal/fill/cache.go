@@ -135,6 +135,7 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	src = src.known()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.open(); err != nil {
@@ -216,6 +217,7 @@ func (c *Cache) Held(src Source) (Info, bool) {
 	if err != nil {
 		return Info{}, false
 	}
+	src = src.known()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open() != nil {

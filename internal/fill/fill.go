@@ -48,6 +48,15 @@ type Source struct {
 	Asked catalog.Digest
 }
 
+// known is the source without what a reader asks for and the catalog says anyway: bytes that are
+// declared may be given before all of them are here.
+func (s Source) known() Source {
+	if s.Asked == s.Digest {
+		s.Asked = catalog.Digest{}
+	}
+	return s
+}
+
 // Info is what is known of an image. Its Size is -1 while only its end will tell, its Digest zero
 // until somebody has declared it or all bytes are here.
 type Info struct {

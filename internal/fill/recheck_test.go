@@ -173,6 +173,23 @@ func TestAskedWaits(t *testing.T) {
 	}
 }
 
+// What the catalog has the digest of needs no proof before its first byte, also if the reader names
+// the digest, as each plan does.
+func TestAskedAsDeclared(t *testing.T) {
+	p := newPlace(t, noise(1, 1<<20))
+	p.hold = make(chan struct{})
+	c, _ := run(t, quick(t, t.TempDir()))
+	src := Source{Src: p.url, Digest: digest(p.data), Asked: digest(p.data)}
+	h := open(t, c, src)
+	wait, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if n, err := h.ReadAt(wait, make([]byte, 1), 0); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	p.release()
+	wants(t, c, src, p.data)
+}
+
 // The same bytes from two addresses are fetched once if their digest is known, and kept once anyway.
 func TestTwoAddresses(t *testing.T) {
 	data := noise(1, 300000)
