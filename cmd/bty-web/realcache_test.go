@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -19,7 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/client"
 	"bty/internal/testenv/registry"
+	"bty/internal/wire"
 )
 
 // cacheProgram is bty-cache, built once.
@@ -226,6 +229,7 @@ func TestTagThroughTheRealCache(t *testing.T) {
 	}
 	soon(t, "machines are sent to the cache", func() bool { return strings.Contains(a.plan()["image"].(string), "/b/") })
 	fetches("as it was added", "first")
+	a.dropsAFetch(one.src)
 	one.push("second")
 	soon(t, "the move is seen", func() bool { return one.next() == sha("second") })
 	old := fetches("pinned, and moved", "first")
@@ -240,5 +244,33 @@ func TestTagThroughTheRealCache(t *testing.T) {
 	defer answer.Body.Close()
 	if raw, _ := io.ReadAll(answer.Body); answer.StatusCode != 200 || string(raw) != "first" {
 		t.Errorf("a machine that works by an older plan: %s %s", answer.Status, raw)
+	}
+}
+
+// dropsAFetch has the cache try for bytes that nobody has and then give that up: what it holds of the
+// same source stays.
+func (a *appliance) dropsAFetch(src string) {
+	a.Helper()
+	bogus := strings.Repeat("0f", 32)
+	cache := client.NewCache(filepath.Join(a.run, "cache.sock"), "test")
+	defer cache.Close()
+	if err := cache.Warm(context.Background(), wire.CacheSource{Src: src, SHA256: bogus, SizeBytes: 9}); err != nil {
+		a.Fatal(err)
+	}
+	status := func() wire.CacheStatus {
+		a.Helper()
+		s, err := cache.Status(context.Background())
+		if err != nil {
+			a.Fatal(err)
+		}
+		return s
+	}
+	soon(a, "it fails", func() bool {
+		f := status().Fills
+		return len(f) == 1 && f[0].Status == wire.CacheFillFailed && f[0].SHA256 == bogus
+	})
+	a.do("POST", "/api/v1/cache/delete", map[string]any{"sha256": bogus}).is(a, 204)
+	if s := status(); len(s.Fills) != 0 || len(s.Blobs) != 1 {
+		a.Errorf("%+v", s)
 	}
 }

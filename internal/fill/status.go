@@ -56,6 +56,9 @@ func (f *fill) show(now time.Time) wire.CacheFill {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w := wire.CacheFill{Src: f.src.Src, Status: f.status, BytesDone: p.written, Readers: len(f.readers), Attempts: f.attempts, StartedAt: wire.IsoTime(f.began)}
+	if !f.id.digest.IsZero() {
+		w.SHA256 = f.id.digest.String()
+	}
 	if p.total >= 0 {
 		total := p.total
 		w.BytesTotal = &total

@@ -69,6 +69,11 @@ func (k *Keeper) Delete(ctx context.Context, what wire.CacheRef, from netip.Addr
 // sourceOf is where what is held was fetched from, "" if nobody knows.
 func (k *Keeper) sourceOf(ctx context.Context, digest string) string {
 	status, _ := k.Status(ctx) // without one there is nothing to delete, which the cache says itself
+	for _, f := range status.Fills {
+		if f.SHA256 == digest {
+			return f.Src
+		}
+	}
 	for _, b := range status.Blobs {
 		if b.SHA256 == digest && len(b.Sources) > 0 {
 			return b.Sources[0]

@@ -80,6 +80,7 @@ const (
 // CacheFill is a fetch from an origin.
 type CacheFill struct {
 	Src        string   `json:"src"`
+	SHA256     string   `json:"sha256,omitempty"` // that its bytes must have, "" while nobody knows
 	Status     string   `json:"status"`
 	BytesDone  int64    `json:"bytes_done"`
 	BytesTotal *int64   `json:"bytes_total"`      // null while nobody knows

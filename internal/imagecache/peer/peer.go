@@ -200,7 +200,7 @@ func (c *Cache) fetch(s wire.CacheSource) {
 	isOnItsWay := slices.ContainsFunc(c.fills, func(f wire.CacheFill) bool { return f.Src == s.Src })
 	if !isThere && !isOnItsWay {
 		total := s.SizeBytes
-		c.fills = append(c.fills, wire.CacheFill{Src: s.Src, Status: wire.CacheFillRunning, BytesDone: total / 4, BytesTotal: &total, Attempts: 1, StartedAt: wire.IsoTime(time.Now())})
+		c.fills = append(c.fills, wire.CacheFill{Src: s.Src, SHA256: s.SHA256, Status: wire.CacheFillRunning, BytesDone: total / 4, BytesTotal: &total, Attempts: 1, StartedAt: wire.IsoTime(time.Now())})
 	}
 }
 
@@ -246,7 +246,7 @@ func (c *Cache) delete(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	before := len(c.blobs) + len(c.fills)
 	c.blobs = slices.DeleteFunc(c.blobs, func(b wire.CacheBlob) bool { return b.SHA256 == ref.SHA256 || slices.Contains(b.Sources, ref.Src) })
-	c.fills = slices.DeleteFunc(c.fills, func(f wire.CacheFill) bool { return f.Src == ref.Src })
+	c.fills = slices.DeleteFunc(c.fills, func(f wire.CacheFill) bool { return f.Src == ref.Src || ref.SHA256 != "" && f.SHA256 == ref.SHA256 })
 	if len(c.blobs)+len(c.fills) == before {
 		refuse(w, http.StatusNotFound, "it is not held")
 		return
