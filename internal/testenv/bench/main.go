@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -25,7 +26,7 @@ func main() {
 	each := flag.Duration("each", 2*time.Second, "how long each load runs")
 	only := flag.String("only", "", "run these `parts` alone, with commas between them: rest, cold, contacts, fleet, page, streams, backup, storm, files, cache, tftp, sniff, flash")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *build, *each, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
