@@ -14,7 +14,8 @@ type Boot struct {
 	Server string      // bty.server=, without a slash at its end; "" when the command line names none
 	MAC    machine.MAC // bty.mac=, else the address of the NIC in use
 
-	// The NIC in use and what DHCP gave it: empty without a server, where the network may come later.
+	// The NIC in use and what DHCP or the command line gave it: empty without a server, where the
+	// network may come later.
 	Interface string
 	Address   netip.Prefix
 

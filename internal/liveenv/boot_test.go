@@ -34,6 +34,8 @@ func TestBoot(t *testing.T) {
 	run("all disks", allDisks)
 	run("panic", panics)
 	run("no bty.mac", withoutMAC)
+	run("VLAN", inVLAN)
+	run("static address", withStatic)
 }
 
 func deadline(t *testing.T) context.Context {

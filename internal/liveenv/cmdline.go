@@ -13,8 +13,9 @@ import (
 
 // settings are what the kernel's command line asks for.
 type settings struct {
-	server   string        // "" when not given
-	mac      *machine.MAC  // nil: the first NIC with a link
+	server   string       // "" when not given
+	mac      *machine.MAC // nil: that of the NIC in use
+	net      netWords
 	loglevel bool          // the operator chose what the kernel prints
 	hold     time.Duration // how long a failure stays on the screen
 	sendLog  bool          // to the server
@@ -56,7 +57,11 @@ func parseCmdline(text string) (settings, error) {
 				s.modules.Blacklist[kmod.Normalise(name)] = true
 			}
 		default:
-			s.moduleOption(word)
+			ours, err := s.net.set(key, value)
+			failed = keep(failed, err)
+			if !ours {
+				s.moduleOption(word)
+			}
 		}
 	}
 	if s.mac == nil && bootif != "" {

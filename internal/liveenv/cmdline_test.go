@@ -65,10 +65,14 @@ func TestParseCmdlineValues(t *testing.T) {
 func FuzzCmdline(f *testing.F) {
 	f.Add("boot=live bty.server=http://h bty.mac=52:54:00:12:34:56 modprobe.blacklist=a,b x.y=z")
 	f.Add("BOOTIF=01-52-54-00-ab-cd-ef \"quoted blank\" a.b=\"c d\"")
+	f.Add("ip=192.0.2.10::192.0.2.1:24:h:eth0:none:192.0.2.2 vlan=eth0.5:eth0 nameserver=192.0.2.3 bty.nic=eth1")
 	f.Fuzz(func(t *testing.T, line string) {
 		s, _ := parseCmdline(line)
 		if s.server != "" && !strings.HasPrefix(s.server, "http") {
 			t.Errorf("server %q", s.server)
+		}
+		if c := s.network(); c.VLAN < 0 || c.VLAN > 4094 || c.Static != nil && !c.Static.Address.IsValid() {
+			t.Errorf("network %+v", c)
 		}
 		if s.hold < time.Second || s.hold > time.Hour {
 			t.Errorf("hold %v", s.hold)

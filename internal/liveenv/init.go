@@ -183,13 +183,10 @@ func (l *live) network(ctx context.Context) (Boot, error) {
 	if err := netup.Loopback(); err != nil {
 		l.log.Warn("loopback", "err", err)
 	}
-	link, err := netup.WaitLink(ctx, l.settings.mac, func() { l.phases.end("modules"); l.log.Debug("NIC found") })
-	if err != nil {
-		return Boot{}, err
-	}
-	l.phases.end("link")
-	l.log.Debug("link is up", "interface", link.Name)
-	lease, err := netup.Acquire(ctx, link, l.log)
+	link, lease, err := l.settings.network().Up(ctx, netup.Steps{
+		Found:   func() { l.phases.end("modules"); l.log.Debug("NIC found") },
+		Carrier: func() { l.phases.end("link") },
+	}, l.log)
 	if err != nil {
 		return Boot{}, err
 	}

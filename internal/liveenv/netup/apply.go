@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -90,7 +91,8 @@ func resolver(lease Lease) string {
 	if len(search) > 0 {
 		fmt.Fprintf(&b, "search %s\n", strings.Join(search[:min(6, len(search))], " "))
 	}
-	for _, a := range lease.DNS[:min(3, len(lease.DNS))] {
+	servers := slices.Concat(lease.named, lease.DNS)
+	for _, a := range servers[:min(3, len(servers))] {
 		fmt.Fprintf(&b, "nameserver %s\n", a)
 	}
 	return b.String()

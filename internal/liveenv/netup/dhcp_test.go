@@ -128,14 +128,10 @@ func TestLeaseFromDnsmasq(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
 	defer cancel()
 	found := 0
-	link, err := WaitLink(ctx, &mac, func() { found++ })
-	if err != nil || link.Name != "eth7" || link.MAC != mac || found != 1 {
-		t.Fatalf("WaitLink: %+v, %v, found %d times", link, err, found)
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	lease, err := Acquire(ctx, link, quiet)
-	if err != nil {
-		t.Fatal(err)
+	steps := Steps{Found: func() { found++ }, Carrier: func() { found += 10 }}
+	link, lease, err := Config{NIC: Choice{MAC: &mac}}.Up(ctx, steps, slog.New(slog.DiscardHandler))
+	if err != nil || link.Name != "eth7" || link.MAC != mac || found != 11 {
+		t.Fatalf("Up: %+v, %v, steps %d", link, err, found)
 	}
 	if !netip.MustParsePrefix("192.0.2.0/24").Contains(lease.Address.Addr()) || lease.Address.Bits() != 24 || lease.MTU != 1400 || lease.Search[0] != "lan.example" {
 		t.Errorf("lease %+v", lease)
@@ -202,29 +198,103 @@ func renewAndRefuse(ctx context.Context, t *testing.T, link Link, lease Lease) {
 	}
 }
 
+// deaf is a cable to nowhere: both NICs have a carrier, and nobody answers.
+func deaf(t *testing.T) {
+	t.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "bmc0"
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "bmc1"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNoServer(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	_, stop := plugIn(t)
+	deaf(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	link, err := WaitLink(ctx, nil, func() {}) // the first with a carrier
+	carriers := 0
+	_, lease, err := Config{}.Up(ctx, Steps{Found: func() {}, Carrier: func() { carriers++ }}, slog.New(slog.DiscardHandler))
+	if err == nil || carriers != 1 {
+		t.Errorf("without a server: lease %+v, the first carrier was told %d times", lease, carriers)
+	}
+}
+
+// A NIC with a carrier and no DHCP server behind it, such as a management controller's, does not keep
+// the machine from the one that has both.
+func TestSeveralNICs(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	deaf(t) // is there first
+	plugIn(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	link, lease, err := Config{}.Up(ctx, Steps{Found: func() {}, Carrier: func() {}}, slog.New(slog.DiscardHandler))
+	if err != nil || link.Name != "eth7" || !netip.MustParsePrefix("192.0.2.0/24").Contains(lease.Address.Addr()) {
+		t.Errorf("%+v, %+v, %v", link, lease, err)
+	}
+}
+
+// A static address needs no server, goes to the NIC that is named, and is not renewed.
+func TestStatic(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	deaf(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	a := netip.MustParseAddr
+	c := Config{NIC: Choice{Name: "bmc1"}, DNS: []netip.Addr{a("192.0.2.3")},
+		Static: &Lease{Address: netip.MustParsePrefix("192.0.2.10/24"), Gateway: a("192.0.2.1"), MTU: 1400}}
+	// The other end has to be up for a carrier.
+	if other, err := netlink.LinkByName("bmc0"); err != nil || netlink.LinkSetUp(other) != nil {
+		t.Fatalf("bmc0: %v", err)
+	}
+	link, lease, err := c.Up(ctx, Steps{Found: func() {}, Carrier: func() {}}, slog.New(slog.DiscardHandler))
+	if err != nil || link.Name != "bmc1" {
+		t.Fatalf("%+v, %v", link, err)
+	}
+	conf := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := Apply(link, lease, conf); err != nil {
+		t.Fatal(err)
+	}
+	nic, err := netlink.LinkByIndex(link.Index)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop()
-	if _, err := Acquire(ctx, link, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("a lease without a server")
+	addrs, err := netlink.AddrList(nic, netlink.FAMILY_V4)
+	if err != nil || len(addrs) != 1 || addrs[0].IPNet.String() != "192.0.2.10/24" || nic.Attrs().MTU != 1400 {
+		t.Errorf("addresses %v, MTU %d, %v", addrs, nic.Attrs().MTU, err)
+	}
+	routes, err := netlink.RouteGet(net.IPv4(198, 51, 100, 1))
+	if err != nil || len(routes) != 1 || !routes[0].Gw.Equal(net.IPv4(192, 0, 2, 1)) {
+		t.Errorf("route to the world: %v, %v", routes, err)
+	}
+	if text, err := os.ReadFile(conf); err != nil || string(text) != "nameserver 192.0.2.3\n" {
+		t.Errorf("resolv.conf %q, %v", text, err)
+	}
+	if err := Keep(ctx, link, lease, conf, slog.New(slog.DiscardHandler)); err != nil || ctx.Err() != nil {
+		t.Errorf("a static address was kept alive: %v, %v", err, ctx.Err())
+	}
+}
+
+func TestVLANRequest(t *testing.T) {
+	got := vlanOn(Link{Index: 7, Name: "enp130s0f1np1", MAC: mac}, 4094)
+	if got.Name != "enp130s0f1.4094" || len(got.Name) > 15 || got.ParentIndex != 7 || got.VlanId != 4094 || got.VlanProtocol != netlink.VLAN_PROTOCOL_8021Q {
+		t.Errorf("%+v", got)
 	}
 }
 
 func TestMissing(t *testing.T) {
 	other := machine.MAC{2}
 	for want, s := range map[string]*search{
-		"firmware (bty-lab liveenv build --firmware)":                    {},
-		"address 02:00:00:00:00:00 of bty.mac; there are eth0 (x), eth1": {want: &other, seen: map[int]string{3: "eth1 (y)", 2: "eth0 (x)"}},
-		"no link after 30s on eth0 (x): check the cable":                 {hit: true, seen: map[int]string{2: "eth0 (x)"}},
+		"firmware (bty-lab liveenv build --firmware)":                                        {},
+		"has the name eth5 that the command line asks for":                                   {want: Choice{Name: "eth5"}, seen: map[int]string{2: "eth0 (x)"}},
+		"address 02:00:00:00:00:00 that the command line asks for; there are eth0 (x), eth1": {want: Choice{MAC: &other}, seen: map[int]string{3: "eth1 (y)", 2: "eth0 (x)"}},
+		"no link after 30s on eth0 (x): check the cable":                                     {hit: true, seen: map[int]string{2: "eth0 (x)"}},
 	} {
 		if err := s.missing(); !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q in it", err, want)

@@ -24,7 +24,7 @@ const (
 	longAnswer  = 8 * time.Second
 )
 
-// Lease is what the LAN's DHCP server gave.
+// Lease is what the LAN's DHCP server gave, or what somebody set by hand.
 type Lease struct {
 	Address netip.Prefix
 	Gateway netip.Addr // not valid when there is none
@@ -35,7 +35,8 @@ type Lease struct {
 
 	Renew, Rebind, Expire time.Time
 
-	ack *dhcpv4.DHCPv4
+	named []netip.Addr // name servers of the command line
+	ack   *dhcpv4.DHCPv4
 }
 
 // Route is one classless static route (RFC 3442).

@@ -29,58 +29,69 @@ const (
 	carrierBound = 30 * time.Second
 )
 
-// search is one wait for a NIC.
+// search is one wait for NICs.
 type search struct {
-	want  *machine.MAC // nil: the first that has a carrier
-	found func()       // called once, when the NIC's driver is in
+	want  Choice
+	found func() // called once, when the NIC's driver is in
 	seen  map[int]string
 	hit   bool
+	up    map[int]bool // told already
 }
 
-// WaitLink brings up the NIC with an address, or without one every NIC, and returns the first
-// that has a carrier. found is called as soon as the NIC is there.
-func WaitLink(ctx context.Context, want *machine.MAC, found func()) (Link, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// watch brings up the NICs of a choice and tells of each that has a carrier, once. found is called as
+// soon as one is there. It ends with ctx, or with an error while none has had a carrier.
+func watch(ctx context.Context, want Choice, found func(), links chan<- Link) error {
 	updates := make(chan netlink.LinkUpdate, 64)
 	err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{ListExisting: true})
 	if err != nil {
-		return Link{}, fmt.Errorf("watch for network cards: %w", err)
+		return fmt.Errorf("watch for network cards: %w", err)
 	}
-	s := &search{want: want, found: found, seen: map[int]string{}}
+	s := &search{want: want, found: found, seen: map[int]string{}, up: map[int]bool{}}
 	bound := time.NewTimer(appearBound)
 	defer bound.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return Link{}, ctx.Err()
+			return ctx.Err()
 		case <-bound.C:
-			return Link{}, s.missing()
+			return s.missing()
 		case u, ok := <-updates:
 			if !ok {
-				return Link{}, fmt.Errorf("watch for network cards: the kernel closed the connection")
+				return fmt.Errorf("watch for network cards: the kernel closed the connection")
 			}
 			before := s.hit
 			link, up, err := s.look(u)
-			if err != nil || up {
-				return link, err
+			if err != nil {
+				return err
 			}
 			if s.hit && !before {
 				bound.Reset(carrierBound)
+			}
+			if up && !s.up[link.Index] {
+				s.up[link.Index] = true
+				bound.Stop()
+				tell(ctx, links, link)
 			}
 		}
 	}
 }
 
-// look handles one change of one link.
+func tell(ctx context.Context, links chan<- Link, link Link) {
+	select {
+	case links <- link:
+	case <-ctx.Done():
+	}
+}
+
+// look handles one change of one link. A VLAN is what we have made ourselves.
 func (s *search) look(u netlink.LinkUpdate) (link Link, up bool, err error) {
 	attrs := u.Link.Attrs()
 	link, ok := ethernet(attrs)
-	if !ok || u.Header.Type == unix.RTM_DELLINK {
+	if !ok || u.Header.Type == unix.RTM_DELLINK || u.Link.Type() == "vlan" {
 		return link, false, nil
 	}
 	s.seen[link.Index] = fmt.Sprintf("%s (%s)", link.Name, link.MAC)
-	if s.want != nil && !s.isWanted(attrs) {
+	if !s.want.takes(attrs) {
 		return link, false, nil
 	}
 	if !s.hit {
@@ -94,12 +105,6 @@ func (s *search) look(u netlink.LinkUpdate) (link Link, up bool, err error) {
 		return link, false, nil // its carrier will be announced
 	}
 	return link, attrs.RawFlags&unix.IFF_LOWER_UP != 0, nil
-}
-
-// isWanted also takes the address that the card was made with: firmware may have used it while
-// a driver or a hypervisor set another.
-func (s *search) isWanted(attrs *netlink.LinkAttrs) bool {
-	return slices.Equal(attrs.HardwareAddr, s.want[:]) || slices.Equal(attrs.PermHWAddr, s.want[:])
 }
 
 func ethernet(attrs *netlink.LinkAttrs) (Link, bool) {
@@ -121,7 +126,7 @@ func (s *search) missing() error {
 	case len(have) == 0:
 		return fmt.Errorf("no network card: the kernel has no driver for it, or the driver needs firmware (bty-lab liveenv build --firmware)")
 	case !s.hit:
-		return fmt.Errorf("no network card has the address %s of bty.mac; there are %s", s.want, cards)
+		return fmt.Errorf("no network card has %s that the command line asks for; there are %s", s.want, cards)
 	}
 	return fmt.Errorf("no link after %v on %s: check the cable and the switch's port", carrierBound, cards)
 }

@@ -14,6 +14,9 @@ import (
 // Keep renews a lease until ctx ends: a large image over a slow link outlives a short lease.
 // A lease that ran out, or that the server takes back, is replaced by a new one.
 func Keep(ctx context.Context, link Link, lease Lease, resolvConf string, log *slog.Logger) error {
+	if lease.ack == nil {
+		return nil // a static address
+	}
 	for {
 		if err := sleepUntil(ctx, lease.Renew); err != nil {
 			return nil
@@ -26,6 +29,7 @@ func Keep(ctx context.Context, link Link, lease Lease, resolvConf string, log *s
 			log.Error("the lease was lost", "interface", link.Name, "err", err)
 			continue
 		}
+		next.named = lease.named
 		if err := Apply(link, next, resolvConf); err != nil {
 			log.Error("the lease cannot be applied", "interface", link.Name, "err", err)
 		}
