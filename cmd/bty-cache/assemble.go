@@ -56,6 +56,7 @@ func assemble(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*app,
 		return nil, err
 	}
 	guard.Known = func(host string) bool { return a.rules.Known(host) || registry.Mirrors.Has(host) }
+	guard.Mirror = registry.Mirrors.Has
 	guard.SignIn = proxy.SignIn(cfg.ORAS.CredentialsFile)
 	published := &proxy.Published{Path: filepath.Join(cfg.Cache.Dir, "sources.json"), Rules: a.rules}
 	if err := published.Load(); err != nil {

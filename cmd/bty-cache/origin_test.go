@@ -71,6 +71,11 @@ func TestRedirectsInside(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, "/v2/lab/known/") { // one that sends for a token to what the catalog has
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://10.9.9.9/token",service="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		if strings.HasPrefix(r.URL.Path, "/v2/") { // one whose storage is
 			http.Redirect(w, r, "http://10.9.9.8/blob", http.StatusTemporaryRedirect)
 			return
@@ -93,6 +98,7 @@ func TestRedirectsInside(t *testing.T) {
 		"http://203.0.113.7/to/[fd00::9]/x":             "403 a private address",
 		"oras://203.0.113.7/lab/storage:v1":             "403 10.9.9.8 leads to 10.9.9.8, a private address",
 		"oras://203.0.113.7/lab/token:v1":               "403 10.9.9.8 leads to 10.9.9.8, a private address",
+		"oras://203.0.113.7/lab/known:v1":               "403 10.9.9.9 leads to 10.9.9.9, a private address",
 		"http://10.9.9.9/x":                             "200", // what the operator named is where he named it
 		"http://10.9.9.9:8080/to/10.9.9.8/x":            "200", // within the network that it is in
 		"http://10.9.9.9:8080/to/127.0.0.1:81/x":        "403 the cache's own host",

@@ -53,7 +53,7 @@ func openHTTP(ctx context.Context, source string, opts Options) (*Reader, error)
 }
 
 func newStream(ctx context.Context, source string, opts Options) *stream {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(onBehalf(ctx, source))
 	s := &stream{ctx: ctx, cancel: cancel, shown: Redact(source), opts: opts, total: -1}
 	if opts.Size > 0 {
 		s.total = opts.Size

@@ -12,7 +12,7 @@ import (
 // Look asks what a source has now, without its bytes. The Mark is at the image's start.
 func Look(ctx context.Context, source string, opts Options) (Mark, error) {
 	opts = opts.withDefaults()
-	ctx, cancel := context.WithTimeout(ctx, opts.Answer)
+	ctx, cancel := context.WithTimeout(onBehalf(ctx, source), opts.Answer)
 	defer cancel()
 	switch scheme, _, _ := strings.Cut(source, "://"); strings.ToLower(scheme) {
 	case "http", "https":

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,7 +22,8 @@ import (
 // connection is made, so that the one that was looked at is the one that is used.
 type Guard struct {
 	Known    func(host string) bool // a source that is allowed or published has this host
-	SignIn   func(*http.Request)    // adds credentials to a request for such a host; may be nil
+	Mirror   func(host string) bool // the operator named it as a mirror; may be nil
+	SignIn   func(*http.Request)    // adds credentials to a request for a known host; may be nil
 	Resolver *net.Resolver          // nil is the system's
 
 	private atomic.Pointer[[]netip.Prefix]
@@ -61,7 +63,9 @@ func (g *Guard) Client() *http.Client {
 // RoundTrip implements http.RoundTripper.
 func (g *Guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	first := firstOf(req)
-	may := g.reach(req.Context(), first.URL.Hostname(), req.URL.Hostname(), req == first)
+	source := g.sourceOf(first)
+	isOwn := source == first.URL.Hostname()
+	may := g.reach(req.Context(), source, req.URL.Hostname(), isOwn && req == first)
 	through, err := g.base.Proxy(req)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func (g *Guard) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	own := req.URL.Scheme == first.URL.Scheme && req.URL.Host == first.URL.Host && g.Known(first.URL.Hostname())
+	own := isOwn && req.URL.Scheme == first.URL.Scheme && req.URL.Host == first.URL.Host && g.Known(source)
 	if own && g.SignIn != nil && req.Header.Get("Authorization") == "" {
 		req = req.Clone(req.Context())
 		g.SignIn(req)
@@ -96,9 +100,19 @@ func firstOf(req *http.Request) *http.Request {
 	return req
 }
 
+// sourceOf is the host on whose behalf a request is made: its own, unless a registry sent the client
+// there for a token. A mirror speaks for itself.
+func (g *Guard) sourceOf(first *http.Request) string {
+	host, source := first.URL.Hostname(), origin.HostOf(first.Context())
+	if source == "" || strings.EqualFold(source, host) || g.Mirror != nil && g.Mirror(host) {
+		return host
+	}
+	return source
+}
+
 // reach is what a request to host may lead to, that began at the host of first. A source in a private
 // network may redirect within such networks; one of the internet may not redirect there, however well
-// known the place is. Hosts that nobody named (a registry's token service) are of the internet.
+// known the place is.
 func (g *Guard) reach(ctx context.Context, first, host string, isFirst bool) reach {
 	if !g.Known(first) {
 		return public
