@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"bty/internal/catalog"
@@ -61,12 +62,21 @@ func (s *Store) Lease(d catalog.Digest) (*Lease, *os.File, error) {
 		return nil, nil, ErrNotHeld
 	}
 	f, err := s.openWhole(e)
+	if isOurs(err) {
+		return nil, nil, err
+	}
 	if err != nil {
 		s.cfg.Log.Warn("a blob is not as it was written; it is fetched again when somebody asks", message.BlobDamaged, "blob", d, "err", err)
 		s.forget(e)
 		return nil, nil, ErrNotHeld
 	}
 	return s.lease(e), f, nil
+}
+
+// isOurs reports whether an error says something of this process or this host, and nothing of the
+// file: who has no descriptor left must not take a good blob for a lost one.
+func isOurs(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 func (s *Store) openWhole(e *entry) (*os.File, error) {

@@ -41,6 +41,9 @@ func (s *Store) Prove(ctx context.Context, d catalog.Digest, rate int64) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if isOurs(err) {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A bit that the disk has lost is found before a machine finds it.
@@ -45,4 +47,32 @@ func TestProve(t *testing.T) {
 	if _, found := s.Unproven(later); found {
 		t.Error("it is being read")
 	}
+}
+
+// Who has no descriptor left does not take a good blob for a lost one.
+func TestNoDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, config(dir))
+	d := put(t, s, "good", []byte("data"))
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, leased := s.Lease(d)
+	proved := s.Prove(t.Context(), d, 1<<40)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{leased, proved} {
+		if !errors.Is(err, unix.EMFILE) {
+			t.Error(err)
+		}
+	}
+	if err := s.Flush(); err != nil || len(names(t, dir)) != 2 {
+		t.Errorf("%v; %v", err, names(t, dir))
+	}
+	has(t, s, "good", []byte("data"))
 }

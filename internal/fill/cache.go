@@ -2,6 +2,7 @@ package fill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -142,7 +143,11 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 		return nil, err
 	}
 	h := &Handle{c: c, src: src.Src, remote: remote, began: c.cfg.Now(), must: src.Asked}
-	if c.lease(h, key, src) {
+	leased, err := c.lease(h, key, src)
+	if err != nil {
+		return nil, err
+	}
+	if leased {
 		c.handles[h] = struct{}{}
 		return h, nil
 	}
@@ -161,21 +166,24 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 
 // lease gives a handle what is held. An image without a declared digest is looked at in the
 // background now and then; the reader does not wait for that.
-func (c *Cache) lease(h *Handle, key string, src Source) bool {
+func (c *Cache) lease(h *Handle, key string, src Source) (bool, error) {
 	d, ok := c.meant(key, src)
 	if !ok {
-		return false
+		return false, nil
 	}
 	l, file, err := c.store.Lease(d)
-	if err != nil {
-		return false
+	switch {
+	case errors.Is(err, blob.ErrNotHeld):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("%w now: %w", ErrFolder, err)
 	}
 	if src.Asked.IsZero() {
 		c.rebind(key, d, src)
 	}
 	h.lease, h.file, h.info = l, file, Info{Size: l.Size, Digest: d, ContentType: l.Type, Complete: true, Tag: c.tagOf(key, d)}
 	nudge(c.look)
-	return true
+	return true, nil
 }
 
 // tagOf is what named a blob while it was fetched from a source.

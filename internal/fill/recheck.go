@@ -90,6 +90,9 @@ func (c *Cache) checked(d due, why string) {
 	if c.store == nil {
 		return
 	}
+	if now, bound := c.store.Source(d.key); !bound || !now.BoundAt.Equal(d.source.BoundAt) {
+		return // it leads to other bytes than those that were compared
+	}
 	moved := why != ""
 	if moved && !d.source.Moved {
 		c.cfg.Log.Info("a source leads to other bytes than the cache holds", message.ImageMoved, "url", origin.Redact(d.source.Src), "reason", why)

@@ -54,6 +54,25 @@ func (p *place) lookedAt() int {
 	return p.looks
 }
 
+// An answer that comes when the new bytes are held already is not about these.
+func TestLateLook(t *testing.T) {
+	p := newPlace(t, noise(1, 100000))
+	c, _ := run(t, quick(t, t.TempDir()))
+	src := Source{Src: p.url, Rolling: true}
+	wants(t, c, src, p.data)
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	key, _ := Key(p.url)
+	old, _ := c.store.Source(key)
+	p.change(noise(2, 200000), `"two"`)
+	for range 2 {
+		c.checked(due{key: key, source: old}, "it is another one")
+		eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	}
+	if s := c.Status(); len(s.Blobs) != 1 || s.Blobs[0].SizeBytes != 200000 || s.Blobs[0].Moved || p.gets() != 2 {
+		t.Errorf("%d fetches, %+v", p.gets(), s.Blobs)
+	}
+}
+
 // A declared digest is not for the origin to change, so nobody asks it.
 func TestDeclaredIsNotRechecked(t *testing.T) {
 	data := noise(1, 1000)
