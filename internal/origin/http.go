@@ -27,7 +27,10 @@ func isFinal(err error) bool {
 // values of its query, which in signed URLs are the credential.
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
+	if err != nil {
+		return redactText(raw)
+	}
+	if u.Host == "" {
 		return raw
 	}
 	u.User = nil
@@ -36,6 +39,21 @@ func Redact(raw string) string {
 	}
 	u.Fragment = ""
 	return u.String()
+}
+
+// redactText is Redact for what is no URL, but may have been meant as one.
+func redactText(raw string) string {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		return raw
+	}
+	rest, _, _ = strings.Cut(rest, "#")
+	rest, _, query := strings.Cut(rest, "?")
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	if query {
+		rest += "?..."
+	}
+	return scheme + "://" + rest
 }
 
 func openHTTP(ctx context.Context, source string, opts Options) (*Reader, error) {
