@@ -36,6 +36,7 @@ func TestBoot(t *testing.T) {
 	run("no bty.mac", withoutMAC)
 	run("VLAN", inVLAN)
 	run("static address", withStatic)
+	run("rescue without a shell", noShell)
 }
 
 func deadline(t *testing.T) context.Context {

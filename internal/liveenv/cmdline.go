@@ -19,6 +19,7 @@ type settings struct {
 	loglevel bool          // the operator chose what the kernel prints
 	hold     time.Duration // how long a failure stays on the screen
 	sendLog  bool          // to the server
+	rescue   bool          // a shell instead of the work
 	consoles []console     // console=, in its order
 	modules  kmod.Params
 }
@@ -46,6 +47,8 @@ func parseCmdline(text string) (settings, error) {
 			failed = keep(failed, s.setHold(value))
 		case "bty.log":
 			failed = keep(failed, s.setLog(value))
+		case "bty.rescue":
+			s.rescue = value != "0"
 		case "BOOTIF":
 			bootif = value
 		case "console":

@@ -15,7 +15,12 @@ func start(ctx context.Context, version string, work Run) {
 		os.Exit(0)
 	}
 	l := open(version)
-	next, err := l.run(ctx, l.logged(work))
+	next, err := Reboot, error(nil)
+	if l.settings.rescue {
+		err = l.rescue(ctx)
+	} else {
+		next, err = l.run(ctx, l.logged(work))
+	}
 	if err != nil {
 		l.fail(err)
 		next = Reboot

@@ -52,15 +52,19 @@ func realKernel(tb testing.TB) (kernel, modules string) {
 }
 
 // initOf builds a live environment whose init is a program of testdata.
-func initOf(tb testing.TB, program string) builder.Report {
+func initOf(tb testing.TB, program string, more ...func(*builder.Options)) builder.Report {
 	tb.Helper()
 	dir := tb.TempDir()
 	kernel, modules := realKernel(tb)
 	bin := filepath.Join(dir, program)
 	command(tb, ".", []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./testdata/"+program)
-	report, err := builder.Build(context.Background(), builder.Options{
+	o := builder.Options{
 		Kernel: kernel, Modules: modules, Out: dir, BTY: bin, Arch: builder.X86_64, ModTime: time.Unix(0, 0),
-	})
+	}
+	for _, set := range more {
+		set(&o)
+	}
+	report, err := builder.Build(context.Background(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,6 +75,7 @@ func initOf(tb testing.TB, program string) builder.Report {
 type vm struct {
 	kernel, initrd, append string
 	args                   []string
+	keys                   io.Reader // typed on the serial console; nil: nobody is there
 }
 
 const vmMAC = "52:54:00:12:34:56"
@@ -87,7 +92,7 @@ func (v vm) run(ctx context.Context, tb testing.TB, onLine func(string)) string 
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stderr, cmd.Stdin, cmd.WaitDelay = &stderr, v.keys, time.Second // for keys that nobody types
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)

@@ -20,6 +20,7 @@ type Options struct {
 	Arch     Arch
 	Firmware string    // lib/firmware; "" = none
 	CACerts  string    // a bundle in PEM; "" = none
+	Rescue   string    // a static busybox, for bty.rescue; "" = none
 	ModTime  time.Time // of every file inside: the same input gives the same bytes
 }
 
@@ -32,7 +33,7 @@ type Report struct {
 	ModuleBytes             int64 // unpacked
 	Aliases                 int
 	Firmware, NoFirmware    int // files packed; files that modules name and the folder lacks
-	CACerts                 bool
+	CACerts, Rescue         bool
 	BTYSize                 int64
 	Missing                 []string // dependencies that are neither modules nor built in
 	VersionOfKernelUnproven bool     // the kernel's file does not say its version

@@ -76,6 +76,8 @@ func TestBuild(t *testing.T) {
 	put(t, filepath.Join(root, "fw/rtl_nic/a.fw"), []byte("firmware a"))
 	put(t, filepath.Join(root, "ca.crt"), []byte("-----BEGIN CERTIFICATE-----\n"))
 	o := options(root, out)
+	put(t, filepath.Join(root, "busybox"), fakeProgram(t, elf.EM_X86_64, false))
+	o.Rescue = filepath.Join(root, "busybox")
 	o.Firmware, o.CACerts = filepath.Join(root, "fw"), filepath.Join(root, "ca.crt")
 	report, err := Build(context.Background(), o)
 	if err != nil {
@@ -93,7 +95,7 @@ func TestBuild(t *testing.T) {
 		t.Error("init is not the bty that was given")
 	}
 	for name, content := range map[string]string{
-		"sbin/modprobe": "-> /init", "lib/firmware/rtl_nic/a.fw": "firmware a",
+		"sbin/modprobe": "-> /init", "bin/bty": "-> /init", "bin/busybox": string(fakeProgram(t, elf.EM_X86_64, false)), "lib/firmware/rtl_nic/a.fw": "firmware a",
 		"etc/ssl/certs/ca-certificates.crt": "-----BEGIN CERTIFICATE-----\n",
 	} {
 		if string(files[name]) != content {
@@ -177,6 +179,11 @@ func TestBuildRefuses(t *testing.T) {
 			"CGO_ENABLED=0"},
 		"a bty for another machine": {func(t *testing.T, root string, o *Options) { put(t, o.BTY, fakeProgram(t, elf.EM_AARCH64, false)) },
 			"is for EM_AARCH64"},
+		"a dynamic busybox": {func(t *testing.T, root string, o *Options) {
+			o.Rescue = filepath.Join(root, "busybox")
+			put(t, o.Rescue, fakeProgram(t, elf.EM_X86_64, true))
+		}, "busybox-static"},
+		"no busybox":      {func(t *testing.T, root string, o *Options) { o.Rescue = "/nonexistent" }, "the busybox for rescue: open"},
 		"a script as bty": {func(t *testing.T, root string, o *Options) { put(t, o.BTY, []byte("#!/bin/sh\n")) }, "not a program"},
 		"no modules":      {func(t *testing.T, root string, o *Options) { o.Modules = t.TempDir() }, "no folder of kernel modules"},
 		"modules of two kernels": {func(t *testing.T, root string, o *Options) {

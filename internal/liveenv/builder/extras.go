@@ -42,10 +42,28 @@ func addExtras(r *root, s *set, o Options, report *Report) error {
 		r.file("etc/ssl/certs/ca-certificates.crt", 0o644, bundle)
 		report.CACerts = true
 	}
+	if err := addRescue(r, o, report); err != nil {
+		return err
+	}
 	if o.Firmware == "" {
 		return nil
 	}
 	return addFirmware(r, s, o.Firmware, report)
+}
+
+// addRescue packs a shell only for whoever gave one, and bty under its own name for the shell.
+func addRescue(r *root, o Options, report *Report) error {
+	if o.Rescue == "" {
+		return nil
+	}
+	shell, err := readRescue(o.Rescue, o.Arch)
+	if err != nil {
+		return err
+	}
+	r.file("bin/busybox", 0o755, shell)
+	r.link("bin/bty", "/init")
+	report.Rescue = true
+	return nil
 }
 
 // addFirmware packs the files that the selected modules name, and no others: all firmware there

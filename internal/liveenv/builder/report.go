@@ -20,6 +20,9 @@ func (r Report) String() string {
 }
 
 func (r Report) notes(b *strings.Builder) {
+	if r.Rescue {
+		fmt.Fprintln(b, "note: with a shell, for whoever can put bty.rescue on the kernel's command line")
+	}
 	if r.NoFirmware > 0 {
 		fmt.Fprintf(b, "note: %d firmware files that modules can use are not in the firmware folder\n", r.NoFirmware)
 	}
