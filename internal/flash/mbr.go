@@ -49,11 +49,13 @@ func parseMBR(head []byte) []mbrPart {
 		}
 		le := binary.LittleEndian
 		p := mbrPart{entry: e, first: le.Uint32(e[mbrFirst:]), count: le.Uint32(e[mbrCount:])}
-		if e[mbrKind] == 0 || p.count == 0 {
+		switch {
+		case p.count == 0:
 			continue
-		}
-		if p.first == 0 && e[mbrKind] != kindProtective { // an isohybrid describes itself so
-			return nil
+		case p.first == 0 && e[mbrKind] != kindProtective:
+			return nil // an isohybrid describes itself so, often with a kind that says unused
+		case e[mbrKind] == 0:
+			continue
 		}
 		parts = append(parts, p)
 	}

@@ -1,6 +1,7 @@
 package flash
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"regexp"
@@ -43,6 +44,11 @@ func TestGrow(t *testing.T) {
 	const full = none + "1 : start=2048, size=18399\n"
 	const primary = "label: dos\n1 : start=2048, size=2048, type=c, bootable\n2 : start=8192, size=2048, type=83\n3 : start=4096, size=2048, type=83\n"
 	const extended = "label: dos\n1 : start=2048, size=2048, type=83\n2 : start=4096, size=8192, type=5\n5 : start=6144, size=2048, type=83\n"
+	// As Debian's installers are: all of the image, of no kind, and in it what UEFI starts.
+	hybrid := partitioned(t, 10*mib, 512, "label: dos\n1 : start=64, size=20416, type=83, bootable\n")
+	binary.LittleEndian.PutUint32(hybrid[mbrTable+mbrFirst:], 0)
+	hybrid[mbrTable+mbrKind] = 0
+	copy(hybrid[mbrTable+mbrEntry:], []byte{0, 0xfe, 0xff, 0xff, 0xef, 0xfe, 0xff, 0xff, 0, 16, 0, 0, 0, 16, 0, 0})
 	for name, tc := range map[string]struct {
 		image  []byte
 		disk   int64
@@ -59,6 +65,7 @@ func TestGrow(t *testing.T) {
 		"MBR, its limit":          {partitioned(t, 10*mib, 512, primary), 3 << 40, 512, fmt.Sprintf("8192-%d", int64(8192+1<<32-2)), (1<<32 - 1 - 2048) * 512, "grown by 2T"},
 		"MBR, extended":           {partitioned(t, 10*mib, 512, extended), 64 * mib, 512, "6144-8191", 0, "extended partition"},
 		"GPT without partitions":  {partitioned(t, 10*mib, 512, none), 64 * mib, 512, "", 0, "has none"},
+		"isohybrid":               {hybrid, 64 * mib, 512, "", 0, "has none"},
 		"nothing":                 {picture(10*mib, 3)[1:], 64 * mib, 512, "", 0, "has none"},
 		"GPT that is full":        {partitioned(t, 10*mib, 512, full), 10 * mib, 512, "2048-20446", 0, "ends with the disk already"},
 	} {
