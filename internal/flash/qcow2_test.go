@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,13 +62,13 @@ func TestRunQCOW2OutOfOrder(t *testing.T) {
 	for i := range 60 {
 		want = append(want, bytes.Repeat([]byte{byte(i + 1)}, mib)...)
 	}
-	parts := 0
+	var parts atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"v1"`)
 		if part := r.Header.Get("Range"); part != "" {
 			if strings.HasPrefix(r.URL.Path, "/whole/") {
 				r.Header.Del("Range")
-			} else if parts++; parts%5 == 0 {
+			} else if parts.Add(1)%5 == 0 {
 				panic(http.ErrAbortHandler)
 			}
 		}
@@ -77,8 +78,8 @@ func TestRunQCOW2OutOfOrder(t *testing.T) {
 
 	path, file := used(t, 70*mib, looptest.Options{})
 	res, err := Run(t.Context(), Request{Source: srv.URL + "/disk.qcow2", Target: path, Digest: digest(b), Origin: patient()}, nil)
-	if err != nil || !res.Verified || parts == 0 {
-		t.Fatalf("%+v, %v after %d parts", res, err, parts)
+	if err != nil || !res.Verified || parts.Load() == 0 {
+		t.Fatalf("%+v, %v after %d parts", res, err, parts.Load())
 	}
 	holds(t, file, want)
 
