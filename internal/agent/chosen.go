@@ -21,9 +21,9 @@ func (a *Agent) Chosen(ctx context.Context, req flash.Request, pick wire.Pick, r
 	r := &run{Agent: a, limits: a.Limits.filled()}
 	req.Log = a.Console.Logger()
 	a.Console.Line("a person picked %s for %s", pick.Image, pick.Disk)
-	defer func() { a.outcome(req.Source, err) }()
 	if a.Client == nil {
 		done, err = a.Flash(ctx, req, report)
+		a.outcome(req.Source, err)
 		return done, nil, err
 	}
 	// Best effort, as progress is: a server that does not know picks refuses it.
@@ -36,6 +36,7 @@ func (a *Agent) Chosen(ctx context.Context, req flash.Request, pick wire.Pick, r
 		reports.report(wire.Progress(p))
 	})
 	reports.stop()
+	a.outcome(req.Source, err)
 	r.limits.Status = r.limits.Person
 	report(flash.Progress{Stage: StageReport})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,19 @@ func TestChosen(t *testing.T) {
 		if first := web.Requests("progress")[0].Body; !bytes.Contains(first, []byte(`"picked"`)) || !bytes.Contains(first, []byte(`"/dev/sdb"`)) {
 			t.Errorf("%s: the first report is %s", name, first)
 		}
+	}
+}
+
+// A flash that ends by a defect is never called complete.
+func TestChosenPanics(t *testing.T) {
+	b := newBench(t, &peer.Web{Known: true})
+	b.agent.Flash = func(context.Context, flash.Request, func(flash.Progress)) (flash.Result, error) { panic("a defect") }
+	func() {
+		defer func() { _ = recover() }()
+		b.agent.Chosen(t.Context(), flash.Request{Target: "/dev/sdb"}, pick, func(flash.Progress) {})
+	}()
+	if said := b.out.String(); strings.Contains(said, "complete") || len(b.web.Statuses()) > 0 {
+		t.Errorf("%s%+v", said, b.web.Statuses())
 	}
 }
 
