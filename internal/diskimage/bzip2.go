@@ -17,6 +17,7 @@ const (
 
 	// No block is longer, compressed: it has 900,000 symbols of at most 20 bits at the very worst.
 	bzLongest = 3 << 20
+	bzJoins   = 4 // of one block: more is damage, and each takes a decoder
 	bzAhead   = 96 << 20
 	bzWeight  = 12 << 20 // of a decoder and what waits of it
 )
@@ -47,6 +48,7 @@ type bzUnit struct {
 	level    byte
 	raw      []byte
 	from, to int
+	joins    int // how often it was
 }
 
 func newBzip2(src *bufio.Reader, workers int) (decoder, int64, error) {
@@ -206,7 +208,7 @@ func (z *bzSplitter) part(u *bzUnit) part {
 		},
 		join: func(behind part) (part, bool) {
 			other, ok := behind.unit.(*bzUnit)
-			if !ok || len(u.raw)+len(other.raw) > bzLongest {
+			if !ok || u.joins == bzJoins || len(u.raw)+len(other.raw) > bzLongest {
 				return part{}, false
 			}
 			return z.part(u.with(other)), true
@@ -238,7 +240,7 @@ func (u *bzUnit) with(other *bzUnit) *bzUnit {
 	w := bitWriter{out: make([]byte, 0, len(u.raw)+len(other.raw))}
 	w.bits(shifted(u.raw, u.from, u.to), u.to-u.from)
 	w.bits(shifted(other.raw, other.from, other.to), other.to-other.from)
-	return &bzUnit{level: u.level, raw: w.out, to: w.n}
+	return &bzUnit{level: u.level, raw: w.out, to: w.n, joins: u.joins + 1}
 }
 
 // shifted returns the bits of b from one on, at the beginning of a byte, and zeros behind them.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What looks like the beginning of a block, but is data of one, must not matter: such a part does
@@ -30,9 +31,9 @@ func TestBzip2FalseBlock(t *testing.T) {
 		a := whole.from + 80 + rng.IntN(whole.to-whole.from-80)
 		b := a + rng.IntN(whole.to-a)
 		parts := []part{
-			z.part(&bzUnit{whole.level, whole.raw, whole.from, a}),
-			z.part(&bzUnit{whole.level, whole.raw, a, b}),
-			z.part(&bzUnit{whole.level, whole.raw, b, whole.to}),
+			z.part(&bzUnit{whole.level, whole.raw, whole.from, a, 0}),
+			z.part(&bzUnit{whole.level, whole.raw, a, b, 0}),
+			z.part(&bzUnit{whole.level, whole.raw, b, whole.to, 0}),
 		}
 		next := func() (part, error) {
 			if len(parts) > 0 {
@@ -54,6 +55,18 @@ func TestBzip2FalseBlock(t *testing.T) {
 	}
 	if joined < 58 { // a block may end by chance where it was cut, and then its checksum is wrong
 		t.Errorf("%d of 60 were joined", joined)
+	}
+}
+
+// A damaged file may seem to begin a block wherever one looks: it is refused soon.
+func TestBzip2FalseBlocks(t *testing.T) {
+	img := append([]byte("BZh1"), bytes.Repeat([]byte{0x31, 0x41, 0x59, 0x26, 0x53, 0x59}, 30_000)...)
+	begun := time.Now()
+	if _, err := decode(img, Options{Hint: "img.bz2"}); !errors.Is(err, ErrCorrupt) {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
