@@ -2,6 +2,7 @@ package diskimage
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 )
@@ -102,6 +103,7 @@ func (o *ordered) start(p part) {
 
 func (o *ordered) work(j *orderedJob) {
 	defer close(j.out)
+	defer recovered(&j.err)
 	r, err := j.open()
 	for err == nil {
 		var n int
@@ -122,6 +124,14 @@ func (o *ordered) work(j *orderedJob) {
 		}
 	}
 	j.err = err
+}
+
+// recovered makes a defect of a decoder an error: what nobody's call stands behind would end the program,
+// which may have the terminal, or be init.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the decoder fails, which is a defect in it: %v", p)
+	}
 }
 
 func (o *ordered) read(j *orderedJob, p []byte) (n int, err error) {

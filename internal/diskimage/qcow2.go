@@ -161,6 +161,7 @@ func (q *qcow2Reader) start(n int64) {
 	at := q.at
 	go func() {
 		defer close(j.done)
+		defer recovered(&j.err)
 		if q.closed.Load() {
 			j.err = errors.New("closed")
 			return

@@ -123,6 +123,7 @@ func (z *zstdReader) startWhole(in []byte) {
 	z.jobs = append(z.jobs, j)
 	go func() {
 		defer close(j.done)
+		defer recovered(&j.err)
 		j.out, j.err = z.whole.DecodeAll(j.in, out)
 	}()
 }
