@@ -68,6 +68,8 @@ func TestRedact(t *testing.T) {
 	for in, want := range map[string]string{
 		"http://h/i.img":                 "http://h/i.img",
 		"https://u:p@h/i.img?token=t#f":  "https://...@h/i.img?...",
+		"http://u:p%ss@h/i.img?token=t":  "http://...@h/i.img?...",
+		"/var/lib/a%zz?b.img":            "/var/lib/a%zz?b.img",
 		"/var/lib/images/a?b.img":        "/var/lib/images/a?b.img",
 		"oras://ghcr.io/o/r@sha256:0011": "oras://ghcr.io/o/r@sha256:0011",
 		"-":                              "-",

@@ -119,7 +119,10 @@ func FormatNames() string {
 // Redact is an image's URL without what may be a secret: user, password, query.
 func Redact(image string) string {
 	u, err := url.Parse(image)
-	if err != nil || u.Scheme == "" {
+	if err != nil {
+		return redactText(image)
+	}
+	if u.Scheme == "" {
 		return image
 	}
 	if u.User != nil {
@@ -130,6 +133,24 @@ func Redact(image string) string {
 	}
 	u.Fragment = ""
 	return u.String()
+}
+
+// redactText is Redact for what is no URL, but may have been meant as one: a password that holds what
+// has to be written with a percent sign makes it so.
+func redactText(image string) string {
+	scheme, rest, ok := strings.Cut(image, "://")
+	if !ok {
+		return image
+	}
+	rest, _, _ = strings.Cut(rest, "#")
+	rest, _, query := strings.Cut(rest, "?")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "..." + rest[at:]
+	}
+	if query {
+		rest += "?..."
+	}
+	return scheme + "://" + rest
 }
 
 // Reason is an error for the server and the console: nothing secret in it.

@@ -83,6 +83,10 @@ func parse(src string) (registry.Reference, error) {
 		return registry.Reference{}, fmt.Errorf("%q is no OCI reference; want %shost/owner/repo:tag", src, Scheme)
 	}
 	host, path, _ := strings.Cut(rest, "/")
+	if strings.Contains(host, "@") {
+		// It is not repeated: it may hold a password.
+		return registry.Reference{}, fmt.Errorf("an %s source has no user and password in it; write them into the file of credentials", Scheme)
+	}
 	if at := strings.IndexByte(path, '@'); at >= 0 && strings.Contains(path[:at], ":") {
 		return registry.Reference{}, fmt.Errorf("%q has a tag and a digest; leave one of them out", src)
 	}

@@ -82,10 +82,11 @@ func TestNotResolved(t *testing.T) {
 		{"oras://" + r.Host + "/../a:b", "malformed"},
 		{"oras://" + r.Host, "malformed"},
 		{"https://" + r.Host + "/lab/a:amd64", "no OCI reference"},
+		{"oras://user:secret@" + r.Host + "/lab/a:amd64", "the file of credentials"},
 	}
 	for _, test := range tests {
 		_, err := c.Resolve(t.Context(), test.src)
-		if err == nil || !strings.Contains(err.Error(), test.says) || len(err.Error()) > 2000 {
+		if err == nil || !strings.Contains(err.Error(), test.says) || len(err.Error()) > 2000 || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", test.src, err, test.says)
 		}
 	}

@@ -27,11 +27,8 @@ func isFinal(err error) bool {
 // values of its query, which in signed URLs are the credential.
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return redactText(raw)
-	}
-	if u.Host == "" {
-		return raw
 	}
 	u.User = nil
 	if u.RawQuery != "" {

@@ -9,6 +9,7 @@ func TestRedact(t *testing.T) {
 		"https://user:secret@h/a.img?sig=secret#x": "https://h/a.img?...",
 		"http://user:secret@h/%zz?sig=secret":      "http://h/%zz?...",
 		"http://user:sec/ret@h:80/a#secret":        "http://h:80/a",
+		"https://user:secret@/a?sig=secret":        "https:///a?...",
 		"http://h:port/a?secret":                   "http://h:port/a?...",
 		"oras://h/lab/a:v1":                        "oras://h/lab/a:v1",
 		"/var/a%zz.img":                            "/var/a%zz.img",
