@@ -122,7 +122,7 @@ func (s *settings) setHold(value string) error {
 
 func (s *settings) setLog(value string) error {
 	switch value {
-	case "server", "1":
+	case "server", "1", "":
 		s.sendLog = true
 	case "0":
 		s.sendLog = false

@@ -41,6 +41,7 @@ func TestParseCmdlineValues(t *testing.T) {
 		{"BOOTIF=nonsense bty.mac=52:54:00:00:00:01", "", "52:54:00:00:00:01", ""},
 		{"BOOTIF=nonsense", "", "", "BOOTIF"},
 		{"bty.hold=0", "", "", "1 to 3600"},
+		{"bty.log", "", "", ""},
 		{"bty.log=file", "", "", "bty.log=file"},
 	} {
 		s, err := parseCmdline(c.line)

@@ -135,6 +135,21 @@ func (c *Client) Events(ctx context.Context, mac string) ([]Event, error) {
 	return list.Events, err
 }
 
+// Log is what the machine's live environment has logged.
+func (c *Client) Log(ctx context.Context, mac string) (string, error) {
+	path := "/api/v1/machines/" + mac + "/log"
+	answer, err := c.send(ctx, http.MethodGet, path, "application/json", http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 8<<20))
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %s", path, answer.Status, text)
+	}
+	return string(text), err
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
 	return c.call(ctx, http.MethodGet, path, nil, into)
 }

@@ -163,9 +163,10 @@ func TestWrongDisk(t *testing.T) {
 				disks = append(disks, disk)
 				before = append(before, s.digest(disk))
 			}
-			m := s.startLive(ctx, disks...)
+			m := s.startLiveOn(ctx, "e1000e", " bty.log=server", disks...)
 			expect(ctx, t, m.Console, waitFlash, `^bty: flash failed: .*`+serial)
 			s.off(ctx, m)
+			s.checkLog(ctx, `] bty: entered v`, `] bty: flash failed: `, `] bty: exiting v`)
 			for i, disk := range disks {
 				if s.digest(disk) != before[i] {
 					t.Errorf("disk %d has been written to", i)
@@ -180,6 +181,20 @@ func TestWrongDisk(t *testing.T) {
 				t.Errorf("the image was asked for with the ranges %q; want not at all", s.host.Ranges())
 			}
 		})
+	}
+}
+
+// checkLog looks for lines in what the machine's live environment sent of its log, each once.
+func (s *site) checkLog(ctx context.Context, wanted ...string) {
+	s.t.Helper()
+	text, err := s.op.Log(ctx, mac)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, want := range wanted {
+		if strings.Count(text, want) != 1 {
+			s.t.Errorf("the log that the appliance has contains %q %d times; want once\n%s", want, strings.Count(text, want), text)
+		}
 	}
 }
 
