@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,10 +44,28 @@ func (s stuck) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// paper is a console that can be read while it is written: its writer may outlive the bound of close.
+type paper struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *paper) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 func TestConsolesSurviveAStuckOne(t *testing.T) {
 	hang := stuck{make(chan struct{})}
 	defer close(hang.release)
-	var good bytes.Buffer
+	var good paper
 	c := newConsoles([]io.Writer{hang, &good})
 	for range consoleBacklog / 2 {
 		if _, err := c.Write([]byte("x")); err != nil {
