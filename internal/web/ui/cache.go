@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"net/http"
@@ -100,10 +101,18 @@ func (s surface) cachePanel(r *http.Request) (cachePanel, error) {
 	default:
 		p.Reason = fault.Public(err)
 	}
+	p.Seen, err = p.seen()
+	return p, err
+}
+
+// seen is a name of what the page shows. It is of the values: those behind pointers lie elsewhere each
+// time.
+func (p *cachePanel) seen() (string, error) {
 	hash := fnv.New64a()
-	fmt.Fprintf(hash, "%+v", p)
-	p.Seen = fmt.Sprintf("%x", hash.Sum64())
-	return p, nil
+	if err := json.NewEncoder(hash).Encode(p); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", hash.Sum64()), nil
 }
 
 func (p *cachePanel) fill(s wire.CacheStatus, entries []catalog.Entry, at func(netip.Addr) string) {
