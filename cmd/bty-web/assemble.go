@@ -85,7 +85,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	machines, err := fleet.New(fleet.Config{
 		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Verify: func() bool { return chosen.Loaded().Flash.Verify }, Sighted: seen.MACAt,
 		Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
-		Forgotten:    forgetLogs(logs, log), Live: withWords(folder.live.Live, registryWords(cfg)), HasCache: cache.Configured, Cached: cache.Ask,
+		Forgotten:    forgetLogs(logs, log), Live: withWords(folder.live.Live, liveWords(cfg)), HasCache: cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err

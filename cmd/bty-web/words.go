@@ -29,6 +29,15 @@ func registryWords(cfg *config.Config) string {
 	return ""
 }
 
+// liveWords are all that this site's configuration has to say to a live environment.
+func liveWords(cfg *config.Config) string {
+	words := registryWords(cfg)
+	if cfg.Netboot.SendLog {
+		words = strings.TrimSpace(words + " bty.log=server")
+	}
+	return words
+}
+
 // withWords adds them to each live environment.
 func withWords(live func(string) (boot.LiveFiles, string), words string) func(string) (boot.LiveFiles, string) {
 	return func(arch string) (boot.LiveFiles, string) {

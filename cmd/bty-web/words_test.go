@@ -11,13 +11,13 @@ import (
 // A live environment of our own is told how registries are asked; one of Debian's has no use for it.
 func TestRegistryWords(t *testing.T) {
 	const mac = "52:54:00:12:34:56"
-	a := start(t, map[string]string{"BTY_ORAS_PLAIN_HTTP": "reg.lan:5000, other.lan", "BTY_ORAS_MIRRORS": "ghcr.io=reg.lan:5000/ghcr"})
+	a := start(t, map[string]string{"BTY_ORAS_PLAIN_HTTP": "reg.lan:5000, other.lan", "BTY_ORAS_MIRRORS": "ghcr.io=reg.lan:5000/ghcr", "BTY_NETBOOT_SEND_LOG": "true"})
 	a.do("PUT", "/machines/"+mac, map[string]any{"boot_mode": "bty-tui"}).is(t, 200)
-	const words = " bty.oras.mirrors=ghcr.io=reg.lan:5000/ghcr bty.oras.plain_http=reg.lan:5000,other.lan"
+	const words = " bty.oras.mirrors=ghcr.io=reg.lan:5000/ghcr bty.oras.plain_http=reg.lan:5000,other.lan bty.log=server"
 	for _, file := range []string{"bty-netboot-pc-x86_64-v0.65.4.vmlinuz", "bty-netboot-pc-x86_64-v0.65.4.initrd", "bty-netboot-pc-x86_64-v0.65.4.squashfs"} {
 		a.do("PUT", "/boot/"+file, "content").is(t, 200)
 	}
-	if script := a.anonymous("GET", "/pxe/"+mac+"?arch=x86_64", nil).is(t, 200).body; strings.Contains(script, "bty.oras") || !strings.Contains(script, "squashfs") {
+	if script := a.anonymous("GET", "/pxe/"+mac+"?arch=x86_64", nil).is(t, 200).body; strings.Contains(script, "bty.oras") || strings.Contains(script, "bty.log") || !strings.Contains(script, "squashfs") {
 		t.Errorf("Debian's:\n%s", script)
 	}
 	for _, file := range []string{"bty-live-x86_64.vmlinuz", "bty-live-x86_64.initrd"} {
@@ -33,7 +33,7 @@ func TestWordsHaveALimit(t *testing.T) {
 	live := func(string) (boot.LiveFiles, string) { return boot.LiveFiles{Kernel: "k"}, "" }
 	for list, want := range map[string]string{"": "", "a:1": "bty.oras.plain_http=a:1", strings.Repeat("registry.lan,", 100): ""} {
 		cfg.ORAS.PlainHTTP = list
-		if files, _ := withWords(live, registryWords(cfg))("x86_64"); files.Words != want || files.Kernel != "k" {
+		if files, _ := withWords(live, liveWords(cfg))("x86_64"); files.Words != want || files.Kernel != "k" {
 			t.Errorf("%.40s: %+v", list, files)
 		}
 	}

@@ -56,6 +56,7 @@ type Config struct {
 		Address         string // IPv4, of this appliance; "" if nobody set it
 		ArtifactVersion string
 		ReleaseURL      string // with {repo} and {tag}
+		SendLog         bool
 	}
 	Boot struct {
 		MaxAttempts int

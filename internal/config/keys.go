@@ -85,6 +85,8 @@ func bootKeys() []Key {
 		must(text("netboot", "release_url", "https://github.com/{repo}/releases/download/{tag}",
 			"folder of a release of boot artifacts: http, https or file; {repo} and {tag} are filled in",
 			func(c *Config) *string { return &c.Netboot.ReleaseURL }), releaseFolder),
+		truth("netboot", "send_log", false, "have the live environment send its log to this appliance, where the machine's page shows it",
+			func(c *Config) *bool { return &c.Netboot.SendLog }),
 		number("boot", "max_attempts", 5, 1, 1000, "starts of the live environment without a completion before a machine counts as stuck",
 			func(c *Config) *int { return &c.Boot.MaxAttempts }),
 		truth("flash", "verify", false, "read each disk back after it was written, before it is called done; it takes as long again as the disk takes to read",
