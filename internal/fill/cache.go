@@ -192,7 +192,7 @@ func (c *Cache) tagOf(key string, d catalog.Digest) string {
 		return ""
 	}
 	known, _ := c.store.Source(key)
-	return tagOf(known.ETag, known.Modified)
+	return tagOf(key, known.ETag, known.Modified)
 }
 
 // meant is the blob that a reader of a source wants.

@@ -70,12 +70,12 @@ type Info struct {
 	Tag string
 }
 
-func tagOf(etag, modified string) string {
+func tagOf(key, etag, modified string) string {
 	validator := origin.Mark{ETag: etag, Modified: modified}.Validator()
 	if validator == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(validator))
+	sum := sha256.Sum256([]byte(key + "\n" + validator))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -203,7 +203,7 @@ func (t *transfer) learn(ctx context.Context, total int64) error {
 	}
 	tag := ""
 	if t.want.IsZero() {
-		tag = tagOf(t.mark.ETag, t.mark.Modified)
+		tag = tagOf(t.f.id.key, t.mark.ETag, t.mark.Modified)
 	}
 	t.f.progress.change(func() {
 		t.f.progress.known, t.f.progress.total, t.f.progress.samples = true, total, nil

@@ -191,6 +191,7 @@ func (j *job) isMeant() error {
 func (j *job) openSource(ctx context.Context) error {
 	opts := j.req.Origin
 	opts.Size, opts.Digest, opts.Proven = j.req.Size, j.req.Digest, !j.req.Digest.IsZero()
+	opts.Careful = !opts.Proven
 	if opts.Log == nil {
 		opts.Log = j.log
 	}

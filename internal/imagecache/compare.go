@@ -9,6 +9,7 @@ import (
 	"bty/internal/event"
 	"bty/internal/ledger"
 	"bty/internal/message"
+	"bty/internal/origin"
 	"bty/internal/wire"
 )
 
@@ -88,7 +89,7 @@ func (k *Keeper) failed(f wire.CacheFill) event.Event {
 }
 
 func (k *Keeper) event(kind event.Kind, src, summary string, carried any) event.Event {
-	e := event.Event{At: k.Now(), Kind: kind, SubjectKind: event.Catalog, SubjectID: src, Actor: event.System, Summary: summary}
+	e := event.Event{At: k.Now(), Kind: kind, SubjectKind: event.Catalog, SubjectID: k.subject(src), Actor: event.System, Summary: summary}
 	if src == "" {
 		e.SubjectKind = event.NoSubject
 	}
@@ -98,11 +99,20 @@ func (k *Keeper) event(kind event.Kind, src, summary string, carried any) event.
 	return e
 }
 
-// name is what the catalog calls a source, or the source itself.
+// subject is what a source's events are found by.
+func (k *Keeper) subject(src string) string {
+	if slices.ContainsFunc(k.watch.want.Sources, func(s wire.CacheSource) bool { return s.Src == src }) {
+		return src
+	}
+	return origin.Redact(src)
+}
+
+// name is what the catalog calls a source, or the source itself: whoever asked for one that the
+// catalog does not have may have put a secret into its query.
 func (k *Keeper) name(src string) string {
 	list := k.watch.want.Sources
 	if i := slices.IndexFunc(list, func(s wire.CacheSource) bool { return s.Src == src }); i >= 0 && list[i].Name != "" {
 		return list[i].Name
 	}
-	return src
+	return origin.Redact(src)
 }
