@@ -95,5 +95,5 @@ func (l *live) mountAt(device string, is contents.Is) error {
 		}
 		failed = errors.Join(failed, fmt.Errorf("mount %s (%s): %w", device, is.Format, err))
 	}
-	return failed
+	return fmt.Errorf("the images of the stick: %w", failed)
 }

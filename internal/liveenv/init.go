@@ -127,8 +127,15 @@ func (l *live) alone(ctx context.Context) Boot {
 		}
 		return nil
 	})
-	if err := l.mountImages(ctx); err != nil {
-		l.log.Error("images of the stick", "err", err)
+	looked := make(chan struct{})
+	l.task(func() error {
+		defer close(looked)
+		return l.mountImages(ctx)
+	})
+	select { // a disk that does not answer must not keep the person from the others
+	case <-looked:
+	case <-time.After(imagesBound + 2*time.Second):
+	case <-ctx.Done():
 	}
 	return l.toWork()
 }
