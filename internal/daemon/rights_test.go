@@ -55,7 +55,7 @@ func TestTryingCostsAndChangesNothing(t *testing.T) {
 	proof(os.Getpid()) // warm
 	begun := time.Now()
 	proof(os.Getpid(), daemon.Network)
-	if d := time.Since(begun); d > 20*time.Millisecond {
+	if d := time.Since(begun); d > 200*time.Millisecond {
 		t.Errorf("took %v", d)
 	}
 	t.Logf("%v", time.Since(begun))

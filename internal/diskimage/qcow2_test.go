@@ -202,7 +202,8 @@ func TestQCOW2Refused(t *testing.T) {
 		qemuImg(t, append(append([]string{"create", "-q", "-f", "qcow2"}, argv...), file, "3M")...)
 		return read(t, file)
 	}
-	secret := []string{"--object", "secret,id=s,data=x", "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"}
+	// With LUKS qemu-img first finds out how fast the processor is, which fails now and then.
+	secret := []string{"--object", "secret,id=s,data=x", "-o", "encrypt.format=aes,encrypt.key-secret=s"}
 	make("base")
 	for name, tc := range map[string]struct {
 		img  []byte
@@ -210,7 +211,8 @@ func TestQCOW2Refused(t *testing.T) {
 		says string
 	}{
 		"backing file":  {make("top", "-F", "qcow2", "-b", filepath.Join(dir, "base")), ErrFormat, filepath.Join(dir, "base")},
-		"luks":          {make("luks", secret...), ErrFormat, "encrypted"},
+		"aes":           {make("aes", secret...), ErrFormat, "encrypted"},
+		"luks":          {patched(img, 32, 2, 4), ErrFormat, "encrypted"},
 		"data file":     {make("ext", "-o", "data_file="+filepath.Join(dir, "data")), ErrFormat, "another file"},
 		"extended L2":   {make("l2", "-o", "extended_l2=on"), ErrFormat, "extended_l2=off"},
 		"version 1":     {patched(img, 4, 1, 4), ErrFormat, "version 1"},

@@ -4,6 +4,7 @@ package boots
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -89,7 +90,8 @@ func reportOnFailure(t *testing.T, log *testenv.Log) {
 		}
 		if dir := os.Getenv("BTY_LOGS"); dir != "" {
 			name := strings.NewReplacer("/", "-", " ", "-", "'", "").Replace(t.Name() + "-" + log.Name + ".log")
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(log.Tail(math.MaxInt)), 0o644); err != nil {
+			err := os.MkdirAll(dir, 0o755)
+			if err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(log.Tail(math.MaxInt)), 0o644)); err != nil {
 				t.Error(err)
 			}
 		}
