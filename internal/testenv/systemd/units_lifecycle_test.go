@@ -149,6 +149,7 @@ func (h *host) fetchFrom(port int, name string) (content []byte, ports map[int]b
 func TestDropIns(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		h.run("sh", "-c", "cp -r /usr/share/doc/bty/dropins/*.d /etc/systemd/system/ && rm /etc/systemd/system/bty-web.service.d/encrypted-password.conf && systemctl daemon-reload")
+		h.run("install", "-d", "-m", "750", "-o", "bty-cache", "-g", "bty", "/srv/images") // as bty-cache.service.d/folder.conf says
 		h.write("/etc/bty/bty.toml", "[server]\nport = 80\n[admin]\npassword = '"+secret+"'\n", 0o640)
 		h.run("chgrp", "bty", "/etc/bty/bty.toml") // who is in the group reads it, nobody else
 		h.start()
