@@ -14,6 +14,7 @@ import (
 	"bty/internal/catalog"
 	"bty/internal/disk"
 	"bty/internal/flash"
+	"bty/internal/origin"
 	"bty/internal/wire"
 )
 
@@ -75,14 +76,14 @@ func flashDisk(ctx context.Context, e env, args []string) error {
 		result.settle(err)
 		err = errors.Join(err, writeJSON(e.stdout, result))
 	} else if err == nil {
-		console.Line("%s is on %s: %s written in %.1f s, SHA-256 of the image %s", agent.Redact(o.req.Source),
+		console.Line("%s is on %s: %s written in %.1f s, SHA-256 of the image %s", origin.Redact(o.req.Source),
 			result.Disk.Path, agent.Bytes(result.BytesWritten), result.Seconds, cmp.Or(result.SHA256, "not computed"))
 	}
 	return err
 }
 
 func (e env) flashOrder(ctx context.Context, o order, console *agent.Console) (flashResult, error) {
-	result := flashResult{Event: "result", Image: agent.Redact(o.req.Source)}
+	result := flashResult{Event: "result", Image: origin.Redact(o.req.Source)}
 	target, err := e.find(ctx, o.disk)
 	if err != nil {
 		return result, err
@@ -129,7 +130,7 @@ func (e env) confirm(ctx context.Context, o order, t disk.Device) error {
 	if !e.terminal {
 		return failf(codeUnconfirmed, "%s was not written: nobody can be asked here; add --yes", t)
 	}
-	fmt.Fprintf(e.stderr, "image  %s\ndisk   %s\nholds  %s\n", agent.Printable(agent.Redact(o.req.Source)),
+	fmt.Fprintf(e.stderr, "image  %s\ndisk   %s\nholds  %s\n", agent.Printable(origin.Redact(o.req.Source)),
 		agent.Printable(t.String()), agent.Printable(contents(t)))
 	fmt.Fprintf(e.stderr, "Everything on %s will be lost. Type yes to write it: ", t.Path)
 	answer, err := readLine(ctx, e.stdin)

@@ -13,6 +13,7 @@ import (
 	"bty/internal/client"
 	"bty/internal/flash"
 	"bty/internal/machine"
+	"bty/internal/origin"
 	"bty/internal/tui"
 	"bty/internal/wire"
 )
@@ -104,7 +105,7 @@ func (w wizard) write(ctx context.Context, i tui.Image, d tui.Disk, report func(
 	if catalog.Scheme(i.At) != "" {
 		req.Size = i.Size
 	}
-	pick := wire.Pick{Image: cmp.Or(i.Name, agent.Redact(i.At)), Serial: d.Serial, Disk: d.Path}
+	pick := wire.Pick{Image: cmp.Or(i.Name, origin.Redact(i.At)), Serial: d.Serial, Disk: d.Path}
 	if !i.Ref.IsZero() {
 		pick.Ref = i.Ref.String()
 	}
@@ -123,7 +124,7 @@ func (e env) leave(ctx context.Context, left tui.Left, err error) error {
 	case left.Last != nil && left.Last.Err != nil:
 		return left.Last.Err
 	case left.Last != nil:
-		fmt.Fprintf(e.stderr, "bty: %s is on %s: %s written, SHA-256 of the image %s\n", agent.Printable(agent.Redact(left.Image.At)),
+		fmt.Fprintf(e.stderr, "bty: %s is on %s: %s written, SHA-256 of the image %s\n", agent.Printable(origin.Redact(left.Image.At)),
 			left.Disk.Path, agent.Bytes(left.Last.Result.Written), left.Last.Result.Digest)
 	}
 	if !left.Reboot {

@@ -22,7 +22,7 @@ func TestChosen(t *testing.T) {
 		want wire.Status
 	}{
 		"done":   {nil, wire.Status{Status: "done"}},
-		"failed": {&flash.Error{Kind: flash.ErrOrigin, Err: errors.New("http://u:p@h/i.img?key=secret: gone")}, wire.Status{Status: "failed", Reason: "the image could not be fetched: http://...@h/i.img?...: gone; nothing was written"}},
+		"failed": {&flash.Error{Kind: flash.ErrOrigin, Err: errors.New("http://u:p@h/i.img?key=secret: gone")}, wire.Status{Status: "failed", Reason: "the image could not be fetched: http://h/i.img?...: gone; nothing was written"}},
 	} {
 		web := &peer.Web{Known: true}
 		b := newBench(t, web)

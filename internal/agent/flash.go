@@ -11,6 +11,7 @@ import (
 	"bty/internal/client"
 	"bty/internal/disk"
 	"bty/internal/flash"
+	"bty/internal/origin"
 	"bty/internal/wire"
 )
 
@@ -46,7 +47,7 @@ func (r *run) write(ctx context.Context, plan wire.Plan) (flash.Result, error) {
 	// By its serial number, not by its path: the flasher proves that on the open disk, and the
 	// path may have gone to another one by then.
 	req.Serial, req.Log = strings.TrimSpace(plan.TargetDiskSerial), r.Console.Logger()
-	r.Console.Line("image %s (%s)", either(plan.Name, "without a name"), Redact(plan.Image))
+	r.Console.Line("image %s (%s)", either(plan.Name, "without a name"), origin.Redact(plan.Image))
 	r.Console.Line("disk %s", target)
 
 	reports := startReporter(ctx, r.Client, r.limits.Beat)

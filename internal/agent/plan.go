@@ -3,12 +3,12 @@ package agent
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"bty/internal/catalog"
 	"bty/internal/client"
 	"bty/internal/flash"
+	"bty/internal/origin"
 	"bty/internal/wire"
 )
 
@@ -116,43 +116,6 @@ func FormatNames() string {
 	return strings.Join(names, ", ")
 }
 
-// Redact is an image's URL without what may be a secret: user, password, query.
-func Redact(image string) string {
-	u, err := url.Parse(image)
-	if err != nil {
-		return redactText(image)
-	}
-	if u.Scheme == "" {
-		return image
-	}
-	if u.User != nil {
-		u.User = url.User("...")
-	}
-	if u.RawQuery != "" {
-		u.RawQuery = "..."
-	}
-	u.Fragment = ""
-	return u.String()
-}
-
-// redactText is Redact for what is no URL, but may have been meant as one: a password that holds what
-// has to be written with a percent sign makes it so.
-func redactText(image string) string {
-	scheme, rest, ok := strings.Cut(image, "://")
-	if !ok {
-		return image
-	}
-	rest, _, _ = strings.Cut(rest, "#")
-	rest, _, query := strings.Cut(rest, "?")
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = "..." + rest[at:]
-	}
-	if query {
-		rest += "?..."
-	}
-	return scheme + "://" + rest
-}
-
 // Reason is an error for the server and the console: nothing secret in it.
 func Reason(err error, image string) string {
 	text := err.Error()
@@ -160,7 +123,7 @@ func Reason(err error, image string) string {
 		text = "cancelled before anything was written"
 	}
 	if image != "" {
-		text = strings.ReplaceAll(text, image, Redact(image))
+		text = strings.ReplaceAll(text, image, origin.Redact(image))
 	}
 	return text
 }

@@ -12,6 +12,10 @@ func TestRedact(t *testing.T) {
 		"https://user:secret@/a?sig=secret":        "https:///a?...",
 		"http://h:port/a?secret":                   "http://h:port/a?...",
 		"oras://h/lab/a:v1":                        "oras://h/lab/a:v1",
+		"http://u:p%ss@h/i.img?token=t":            "http://h/i.img?...",
+		"/var/lib/images/a?b.img":                  "/var/lib/images/a?b.img",
+		"oras://h/o/r@sha256:0011":                 "oras://h/o/r@sha256:0011",
+		"-":                                        "-",
 		"/var/a%zz.img":                            "/var/a%zz.img",
 	} {
 		if got := Redact(raw); got != want {

@@ -3,6 +3,7 @@ package tui
 import (
 	"bty/internal/agent"
 	"bty/internal/disk"
+	"bty/internal/origin"
 )
 
 // text is what an image is searched by.
@@ -32,7 +33,7 @@ func (m Model) listed(e Images) Model {
 	case e.Err != nil:
 		m.fail("%s. r tries again, Esc goes back to choose another catalog.", sentence(agent.Reason(e.Err, m.source.At)))
 	case len(m.images) == 0:
-		m.fail("%s lists no image. r looks again, Esc goes back.", agent.Redact(m.source.At))
+		m.fail("%s lists no image. r looks again, Esc goes back.", origin.Redact(m.source.At))
 	default:
 		m.hush()
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"bty/internal/agent"
 	"bty/internal/catalog"
 	"bty/internal/origin"
 )
@@ -36,11 +35,11 @@ func List(ctx context.Context, s Source, o origin.Options) ([]Image, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("the catalog %s cannot be had: %w", agent.Redact(s.At), err)
+		return nil, fmt.Errorf("the catalog %s cannot be had: %w", origin.Redact(s.At), err)
 	}
 	listed, err := catalog.DecodeTOML(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no catalog of images: %w", agent.Redact(s.At), err)
+		return nil, fmt.Errorf("%s is no catalog of images: %w", origin.Redact(s.At), err)
 	}
 	images := make([]Image, len(listed))
 	for i, l := range listed {

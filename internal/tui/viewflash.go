@@ -5,6 +5,7 @@ import (
 
 	"bty/internal/agent"
 	"bty/internal/disk"
+	"bty/internal/origin"
 )
 
 // viewConfirm shows what goes where, and waits for the word. What tells the disk from others comes
@@ -25,7 +26,7 @@ func (m Model) viewConfirm(c *canvas) {
 	}
 	if m.height() >= 20 {
 		c.add(Normal, "          %s, %s, %s", either(string(i.Format), "format by content"), m.imageLength(), proof(i))
-		c.add(Normal, "          %s", agent.Redact(i.At))
+		c.add(Normal, "          %s", origin.Redact(i.At))
 		c.add(Normal, "")
 	}
 	c.input("Type yes to write it: ", m.word)

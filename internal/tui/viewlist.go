@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"bty/internal/agent"
 	"bty/internal/disk"
+	"bty/internal/origin"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -60,9 +60,9 @@ func (m Model) viewSources(c *canvas, _ int) {
 		}
 		s := m.setup.Sources[i]
 		if s.Title == "" {
-			return agent.Redact(s.At)
+			return origin.Redact(s.At)
 		}
-		return cell(s.Title, min(28, c.width/2), c.ascii) + " " + agent.Redact(s.At)
+		return cell(s.Title, min(28, c.width/2), c.ascii) + " " + origin.Redact(s.At)
 	})
 }
 
@@ -72,7 +72,7 @@ func (m Model) viewTyped(c *canvas) {
 }
 
 func (m Model) viewImages(c *canvas, room int) {
-	from := agent.Redact(m.source.At)
+	from := origin.Redact(m.source.At)
 	if m.waiting {
 		c.add(Normal, "Asking %s", from)
 		c.add(Normal, "%s", clock(m.seconds))
@@ -104,7 +104,7 @@ func (m Model) imageDetail(c *canvas, i Image, end int) {
 	if i.Description != "" {
 		c.wrapped(Dim, 1, i.Description)
 	}
-	c.wrapped(Dim, max(1, end-len(c.lines)), agent.Redact(i.At))
+	c.wrapped(Dim, max(1, end-len(c.lines)), origin.Redact(i.At))
 }
 
 func (m Model) viewDisks(c *canvas, room int) {
