@@ -64,20 +64,15 @@ func (l *LAN) dnsmasq(ctx context.Context, name, conf string) (*Process, error) 
 
 // proxy runs dnsmasq in a network namespace of its own: two servers cannot share a port.
 func (l *LAN) proxy(ctx context.Context, conf string) (*Process, error) {
-	beside := l.Name + "-proxy"
-	if err := ip(ctx, "", "netns", "add", beside); err != nil {
+	beside, err := l.Beside(ctx, bridge, []string{"10.77.0.2/24"})
+	if err != nil {
 		return nil, err
 	}
-	err := errors.Join(
-		ip(ctx, "link add port1 type veth peer name "+bridge+" netns "+beside+"\nlink set port1 master "+bridge+" up\n", "-n", l.Name, "-batch", "-"),
-		ip(ctx, "addr add 10.77.0.2/24 dev "+bridge+"\nlink set "+bridge+" up\nlink set lo up\n", "-n", beside, "-batch", "-"))
-	args, confErr := l.dnsmasqArgs("proxy", conf)
-	if err = errors.Join(err, confErr); err != nil {
-		return nil, errors.Join(err, ip(ctx, "", "netns", "del", beside))
+	args, err := l.dnsmasqArgs("proxy", conf)
+	if err != nil {
+		return nil, err
 	}
-	p, err := l.up(ctx, "DHCP, proxy on subnet", Program{Path: "ip", Name: "proxy", Args: append([]string{"netns", "exec", beside, "dnsmasq"}, args...)})
-	// A name that is gone keeps the namespace as long as a process is in it.
-	return p, errors.Join(err, ip(ctx, "", "netns", "del", beside))
+	return l.up(ctx, "DHCP, proxy on subnet", Program{Path: "ip", Name: "proxy", Args: append([]string{"netns", "exec", beside, "dnsmasq"}, args...)})
 }
 
 func (l *LAN) kea(ctx context.Context, piece string) (*Process, error) {
