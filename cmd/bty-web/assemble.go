@@ -117,7 +117,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: a.sight, MachineAt: machines.At, Asked: a.doctor.Asked},
-		Control:  control.Config{Serve: adapter, Reload: a.reloadNow},
+		Control:  control.Config{Serve: adapter, Reload: a.reloadNow, Rows: a.rows},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),
 	}

@@ -577,7 +577,7 @@ func TestHostileLocalSockets(t *testing.T) {
 	h := newHostile(t)
 	for _, route := range []struct{ socket, method, path string }{
 		{"report.sock", "POST", "/transfers"}, {"report.sock", "POST", "/sightings"}, {"report.sock", "GET", "/clients/"}, {"report.sock", "GET", "/nothing"},
-		{"control.sock", "POST", "/reload"}, {"control.sock", "PUT", "/machines/"}, {"control.sock", "POST", "/api/v1/boot"}, {"control.sock", "GET", "/api/v1/"},
+		{"control.sock", "POST", "/reload"}, {"control.sock", "GET", "/rows"}, {"control.sock", "PUT", "/machines/"}, {"control.sock", "POST", "/api/v1/boot"}, {"control.sock", "GET", "/api/v1/"},
 		{"control.sock", "POST", "/catalog/entries"}, {"control.sock", "GET", "/ui/machines"},
 	} {
 		client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
