@@ -13,6 +13,7 @@ HOST    := internal/testenv/host
 BOOTS   := ./internal/testenv/boots/...
 PAGES   := ./internal/testenv/pages/...
 SYSTEMD := ./internal/testenv/systemd/...
+CONTAINERS := ./internal/testenv/containers/...
 ROUNDS  := 3
 TIMED   := $(HOST)/timed.sh
 
@@ -64,7 +65,7 @@ kernel: setup ## Debian's current kernel and modules, into build/kernel
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) kernel
 
 .PHONY: roots
-roots: setup-test ## Debian 12 and 13 with systemd, for test-systemd, into build/roots
+roots: setup-test ## Debian 12 and 13 with systemd, and 13 with Podman, for tests, into build/roots
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) roots
 
 live: build kernel ## the live environment, into build/live
@@ -108,8 +109,8 @@ run: build ## the appliance alone in the foreground, for a workstation (TFTP on 
 
 ## --- testing
 
-.PHONY: contract test test-unit test-boots test-pages test-systemd test-long
-test: setup-test ## every test: unit, boots of real firmware, pages in a real browser, real systemd
+.PHONY: contract test test-unit test-boots test-pages test-systemd test-containers test-long
+test: setup-test ## every test: unit, boots of real firmware, pages in a real browser, real systemd, real Podman
 	@mkdir -p $(BUILD) && rm -f $(BUILD)/times
 	@export TIMES=$(BUILD)/times; failed=; \
 	$(TIMED) artifacts $(MAKE) --no-print-directory build ipxe live roots || failed=yes; \
@@ -117,12 +118,13 @@ test: setup-test ## every test: unit, boots of real firmware, pages in a real br
 	$(TIMED) boots $(MAKE) --no-print-directory test-boots || failed=yes; \
 	$(TIMED) pages $(MAKE) --no-print-directory test-pages || failed=yes; \
 	$(TIMED) systemd $(MAKE) --no-print-directory test-systemd || failed=yes; \
+	$(TIMED) containers $(MAKE) --no-print-directory test-containers || failed=yes; \
 	echo; cat $(BUILD)/times; [ -z "$$failed" ]
 
-test-unit: setup-test ## all tests but the boots, the pages and systemd
+test-unit: setup-test ## all tests but the boots, the pages, systemd and the containers
 	@packages=$$($(GO) list ./...) || exit 1; \
 	$(GO) vet ./... && \
-	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v -e /internal/testenv/boots -e /internal/testenv/pages -e /internal/testenv/systemd)
+	$(GO) test $(GOFLAGS_) -count=1 -timeout 8m $$(echo "$$packages" | grep -v -e /internal/testenv/boots -e /internal/testenv/pages -e /internal/testenv/systemd -e /internal/testenv/containers)
 
 test-boots: setup-test ## QEMU firmware, BIOS and UEFI, against the appliance (BTY_LOGS=folder keeps every log)
 	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 20m -v $(BOOTS) 2>&1 | \
@@ -133,6 +135,10 @@ test-pages: setup-test ## the pages in Chromium (UPDATE=1 renews docs/screenshot
 
 test-systemd: setup-test build roots ## the units and daemons under systemd 252 and 257 in containers
 	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 15m -v $(SYSTEMD) 2>&1 | \
+		{ grep --line-buffered -v '^=== ' || true; }
+
+test-containers: setup-test build roots ## the appliance as containers, under Podman 5 and systemd
+	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 10m -v $(CONTAINERS) 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }
 
 contract: ## the wire contract over HTTP alone (URL=http://host:8080 PASSWORD=...; without URL against a server of its own)

@@ -8,12 +8,12 @@ import (
 )
 
 func fetchRoots(ctx context.Context, work string) error {
-	for _, suite := range []string{roots.Bookworm, roots.Trixie} {
-		dir, err := roots.Path(ctx, work, suite)
+	for _, name := range []string{roots.Bookworm, roots.Trixie, roots.Podman} {
+		dir, err := roots.Path(ctx, work, name)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("roots: Debian %s is in %s\n", suite, dir)
+		fmt.Printf("roots: %s is in %s\n", name, dir)
 	}
 	return nil
 }

@@ -11,16 +11,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bty/internal/testenv/aptget"
 	"bty/internal/testenv/flock"
 )
 
-// The suites: systemd 252, the oldest that bty supports, and 257.
+// The roots: systemd 252, the oldest that bty supports, and 257; and the latter as a host for
+// containers, with Podman 5.
 const (
 	Bookworm = "bookworm"
 	Trixie   = "trixie"
+	Podman   = "podman"
 )
 
 // base is what debootstrap installs itself.
@@ -36,23 +39,47 @@ var more = []string{
 	"socat",
 }
 
-// Path is the root of a suite below build, made if it is not there.
-func Path(ctx context.Context, build, suite string) (string, error) {
+// podman is what a host for containers has besides: what Podman only recommends is named here.
+var podman = []string{
+	"podman",
+	"crun", "conmon", // they start a container and stay beside it
+	"netavark", "aardvark-dns", "nftables", // a network of its own for each, and its names
+	"fuse-overlayfs",                                      // images on a file system whose kernel does not lay one over the other
+	"uidmap", "passt", "slirp4netns", "dbus-user-session", // containers of an ordinary user
+	"podman-compose",
+}
+
+// recipe is what a root is made of.
+type recipe struct {
+	name, suite string
+	more        []string
+}
+
+func recipeOf(name string) recipe {
+	if name == Podman {
+		return recipe{name, Trixie, slices.Concat(more, podman)}
+	}
+	return recipe{name, name, more}
+}
+
+// Path is one of the roots below build, made if it is not there.
+func Path(ctx context.Context, build, name string) (string, error) {
+	r := recipeOf(name)
 	dir, err := filepath.Abs(filepath.Join(build, "roots"))
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(dir, suite+"-"+key(base, more))
+	root := filepath.Join(dir, name+"-"+key(base, r.more))
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
 	if os.Geteuid() != 0 {
-		return "", fmt.Errorf("making a root of Debian %s needs root; run this as root (sudo make ...)", suite)
+		return "", fmt.Errorf("making the root %s of Debian needs root; run this as root (sudo make ...)", name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	lock, err := flock.Lock(ctx, filepath.Join(dir, suite+".lock"))
+	lock, err := flock.Lock(ctx, filepath.Join(dir, name+".lock"))
 	if err != nil {
 		return "", err
 	}
@@ -60,8 +87,8 @@ func Path(ctx context.Context, build, suite string) (string, error) {
 	if _, err := os.Stat(root); err == nil {
 		return root, nil // another run has made it meanwhile
 	}
-	if err := fresh(ctx, suite, root); err != nil {
-		return "", fmt.Errorf("making a root of Debian %s: %w", suite, err)
+	if err := r.fresh(ctx, root); err != nil {
+		return "", fmt.Errorf("making the root %s of Debian: %w", name, err)
 	}
 	return root, nil
 }
@@ -73,8 +100,8 @@ func key(lists ...[]string) string {
 }
 
 // fresh makes the root under another name first, and removes older ones and unfinished ones.
-func fresh(ctx context.Context, suite, root string) error {
-	old, err := filepath.Glob(filepath.Join(filepath.Dir(root), suite+"-*"))
+func (r recipe) fresh(ctx context.Context, root string) error {
+	old, err := filepath.Glob(filepath.Join(filepath.Dir(root), r.name+"-*"))
 	if err != nil {
 		return err
 	}
@@ -84,10 +111,10 @@ func fresh(ctx context.Context, suite, root string) error {
 		}
 	}
 	unfinished := root + ".unfinished"
-	if err := debootstrap(ctx, suite, unfinished); err != nil {
+	if err := debootstrap(ctx, r.suite, unfinished); err != nil {
 		return err
 	}
-	if err := install(ctx, unfinished); err != nil {
+	if err := install(ctx, unfinished, r.more); err != nil {
 		return err
 	}
 	return os.Rename(unfinished, root)
@@ -115,7 +142,7 @@ func debootstrap(ctx context.Context, suite, dir string) error {
 }
 
 // install adds the other packages from inside, and starts nothing.
-func install(ctx context.Context, dir string) error {
+func install(ctx context.Context, dir string, packages []string) error {
 	policy := filepath.Join(dir, "usr/sbin/policy-rc.d")
 	if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
 		return err
@@ -124,7 +151,7 @@ func install(ctx context.Context, dir string) error {
 mount -t proc proc "$root/proc"
 DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get -q install -y --no-install-recommends "$@"
 chroot "$root" apt-get clean
-rm -rf "$root"/var/lib/apt/lists/*`, dir}, more...)...)
+rm -rf "$root"/var/lib/apt/lists/*`, dir}, packages...)...)
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,12 @@ const (
 
 // Config says what to boot.
 type Config struct {
-	Suite string // roots.Bookworm or roots.Trixie
+	Suite string // roots.Bookworm, roots.Trixie or roots.Podman
 	Build string // the build folder, with bin and roots
 	Repo  string // where packaging is
 	Files string // what is laid over the root: our package's content, or "" for a host without us
+
+	Containers bool // the host may run containers itself, see testenv/containers
 }
 
 // Host is a running Debian. Close ends it and leaves nothing.
@@ -39,6 +41,8 @@ type Host struct {
 	Suite   string
 	LAN     *testenv.LAN // the other end of the host's only cable
 	Console *testenv.Log
+
+	containers bool
 
 	dir    string
 	nspawn *testenv.Process
@@ -52,8 +56,8 @@ func Boot(ctx context.Context, lan *testenv.LAN, cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Suite: cfg.Suite, LAN: lan, Console: testenv.NewLog("console"), dir: filepath.Join(lan.Dir, "host")}
-	for _, sub := range []string{"none", "rw/upper", "rw/work", "root"} {
+	h := &Host{Suite: cfg.Suite, LAN: lan, Console: testenv.NewLog("console"), containers: cfg.Containers, dir: filepath.Join(lan.Dir, "host")}
+	for _, sub := range []string{"none", "rw/upper", "rw/work", "rw/containers", "root"} {
 		if err := os.MkdirAll(filepath.Join(h.dir, sub), 0o755); err != nil {
 			return nil, err
 		}
@@ -76,7 +80,7 @@ func Boot(ctx context.Context, lan *testenv.LAN, cfg Config) (*Host, error) {
 const script = `overlay() { mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$DIR/rw/upper,workdir=$DIR/rw/work" "$DIR/root"; }
 overlay 2>/dev/null || {
 	mount -t tmpfs -o mode=755 tmpfs "$DIR/rw"
-	mkdir "$DIR/rw/upper" "$DIR/rw/work"
+	mkdir "$DIR/rw/upper" "$DIR/rw/work" "$DIR/rw/containers"
 	overlay
 }
 while
@@ -101,8 +105,8 @@ func (h *Host) start(ctx context.Context, layers string) error {
 	h.nspawn, err = h.LAN.Start(testenv.Program{
 		Name: "systemd-nspawn", Path: "unshare", Output: h.Console,
 		Args: append([]string{"--mount", "--propagation=private", "--", "sh", "-euc", script, "sh"}, h.nspawnArgs(netns)...),
-		Env: []string{"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "CGROUPS=" + strings.Join(groups, " "),
-			"DIR=" + h.dir, "LOWER=" + layers},
+		Env: append(h.rightsByEnv(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "CGROUPS="+strings.Join(groups, " "),
+			"DIR="+h.dir, "LOWER="+layers),
 	})
 	if err != nil {
 		return err
@@ -133,13 +137,34 @@ func (h *Host) Reboot(ctx context.Context) error {
 // nspawnArgs are systemd-nspawn's: nothing of this machine's systemd is needed, and the container may
 // do what a host may do with its own network and control groups.
 func (h *Host) nspawnArgs(netns string) []string {
-	return []string{
+	return append(h.rights(),
 		"--quiet", "--boot", "--settings=no", "--register=no", "--keep-unit", "--console=pipe",
-		"--directory=" + filepath.Join(h.dir, "root"), "--machine=" + h.LAN.Name,
-		"--network-namespace-path=" + filepath.Join("/run/netns", netns),
-		"--capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf",
+		"--directory="+filepath.Join(h.dir, "root"), "--machine="+h.LAN.Name,
+		"--network-namespace-path="+filepath.Join("/run/netns", netns),
 		"--link-journal=no", "--resolv-conf=off", "--timezone=off",
+	)
+}
+
+// rights are what the host may do beyond a container of nspawn. Podman lays file systems over each
+// other, which the kernel does not let it do on one that is laid over another already: it has a folder
+// of this machine.
+func (h *Host) rights() []string {
+	if !h.containers {
+		return []string{"--capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf"}
 	}
+	return []string{
+		"--capability=all", "--drop-capability=CAP_SYS_MODULE", "--system-call-filter=@keyring bpf perf_event_open", "--bind=/dev/fuse", "--bind=/dev/net/tun",
+		"--bind=" + filepath.Join(h.dir, "rw/containers") + ":/var/lib/containers",
+	}
+}
+
+// rightsByEnv are the same as far as nspawn has no option for them: Podman sets what the kernel does
+// with the network of each container.
+func (h *Host) rightsByEnv() []string {
+	if !h.containers {
+		return nil
+	}
+	return []string{"SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"}
 }
 
 // awaitBoot waits for systemd's own word. What has failed by then is the business of a test.
