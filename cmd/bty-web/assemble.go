@@ -83,9 +83,12 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 	seen := lan.New(time.Now)
 	tftp := newTFTP(getenv, folder.tftp, book, log)
 	machines, err := fleet.New(fleet.Config{
-		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Verify: func() bool { return chosen.Loaded().Flash.Verify }, Sighted: seen.MACAt,
+		Store: fleetStore{state}, Ledger: books, Now: time.Now, MaxAttempts: cfg.Boot.MaxAttempts, Sighted: seen.MACAt,
+		Verify: func() bool { return chosen.Loaded().Flash.Verify }, Grow: func() bool { return chosen.Loaded().Flash.Grow },
 		Registration: func() fleet.Registration { return registration(chosen.Loaded()) },
-		Forgotten:    forgetLogs(logs, log), Live: withWords(folder.live.Live, liveWords(cfg)), HasCache: cache.Configured, Cached: cache.Ask,
+		Forgotten:    forgetLogs(logs, log),
+		Live:         withAppend(withWords(folder.live.Live, liveWords(cfg)), func() string { return chosen.Loaded().Netboot.Append }),
+		HasCache:     cache.Configured, Cached: cache.Ask,
 	})
 	if err != nil {
 		return nil, err

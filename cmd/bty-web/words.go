@@ -38,6 +38,17 @@ func liveWords(cfg *config.Config) string {
 	return words
 }
 
+// withAppend adds what the operator wants on the command line now.
+func withAppend(live func(string) (boot.LiveFiles, string), words func() string) func(string) (boot.LiveFiles, string) {
+	return func(arch string) (boot.LiveFiles, string) {
+		files, missing := live(arch)
+		if missing == "" {
+			files.Append = words()
+		}
+		return files, missing
+	}
+}
+
 // withWords adds them to each live environment.
 func withWords(live func(string) (boot.LiveFiles, string), words string) func(string) (boot.LiveFiles, string) {
 	return func(arch string) (boot.LiveFiles, string) {

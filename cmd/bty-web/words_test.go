@@ -38,3 +38,40 @@ func TestWordsHaveALimit(t *testing.T) {
 		}
 	}
 }
+
+// What the operator adds stands at the end of every live environment's command line, ours and
+// Debian's, from the moment it is set, and is refused where a script would not carry it as it is.
+func TestAppendedWords(t *testing.T) {
+	const mac = "52:54:00:12:34:56"
+	a := start(t, map[string]string{"BTY_NETBOOT_SEND_LOG": "true"})
+	a.do("PUT", "/machines/"+mac, map[string]any{"boot_mode": "bty-tui"}).is(t, 200)
+	for _, file := range []string{"bty-netboot-pc-x86_64-v0.65.4.vmlinuz", "bty-netboot-pc-x86_64-v0.65.4.initrd", "bty-netboot-pc-x86_64-v0.65.4.squashfs"} {
+		a.do("PUT", "/boot/"+file, "content").is(t, 200)
+	}
+	script := func() string { return a.anonymous("GET", "/pxe/"+mac+"?arch=x86_64", nil).is(t, 200).body }
+	before := script()
+	set := func(value string) string { return a.edit("netboot", "append", value) }
+	for _, bad := range []string{"a=${net0/ip}", "a || shell", "a\nshell", "a;shell", "quoted=\"x y\"", "# shell", "bty.server=http://elsewhere", "bty.mac=52:54:00:00:00:01", "initrd=x", "gr\u00fc\u00df=1", strings.Repeat("x", 601)} {
+		if at := set(bad); !strings.Contains(at, "error") {
+			t.Errorf("%q: %s", bad, at)
+		}
+	}
+	if script() != before {
+		t.Errorf("a refused word is served:\n%s", script())
+	}
+	set("bty.vlan=5 console=ttyS1,115200")
+	const words = "bty.vlan=5 console=ttyS1,115200 || goto failed"
+	if got := script(); !strings.Contains(got, "systemd.gpt_auto=0 bty.server=${bty-base} bty.mac="+mac+" "+words) {
+		t.Errorf("Debian's:\n%s", got)
+	}
+	for _, file := range []string{"bty-live-x86_64.vmlinuz", "bty-live-x86_64.initrd"} {
+		a.do("PUT", "/boot/"+file, "content").is(t, 200)
+	}
+	if got := script(); !strings.Contains(got, "bty.log=server "+words) {
+		t.Errorf("our own:\n%s", got)
+	}
+	set("")
+	if strings.Contains(script(), "vlan") {
+		t.Error("it stays when it is taken away")
+	}
+}

@@ -100,8 +100,10 @@ func (w wizard) doing() tui.Doing {
 
 // write is what was confirmed. The disk is named by its path and by all that was shown of it: one
 // without a serial can be chosen, and one that took its place is refused.
-func (w wizard) write(ctx context.Context, i tui.Image, d tui.Disk, report func(flash.Progress)) tui.Ended {
-	req := flash.Request{Source: i.At, Format: i.Format, Digest: i.Digest, Target: d.Path, Shown: d.Device}
+func (w wizard) write(ctx context.Context, f tui.Flash, report func(flash.Progress)) tui.Ended {
+	i, d := f.Image, f.Disk
+	req := flash.Request{Source: i.At, Format: i.Format, Digest: i.Digest, Target: d.Path, Shown: d.Device,
+		Verify: f.Options.Verify, Grow: f.Options.Grow}
 	if catalog.Scheme(i.At) != "" {
 		req.Size = i.Size
 	}

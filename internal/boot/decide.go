@@ -181,11 +181,12 @@ func forLive(m machine.Machine, know Knowledge, by Rule) Decision {
 	next := m
 	switch by {
 	case RuleWizard, RuleOrphanRef, RuleNoTargetDisk:
-		offer.Action = Wizard
+		offer.Action, offer.Verify, offer.Grow = Wizard, know.Verify, know.Grow
 	case RuleInventory, RuleInventoryRetry:
 		offer.Action = Report
 	case RuleFlash, RuleFlashRetry:
-		offer.Action, offer.Image, offer.Cache, offer.Verify = Flash, know.Image, know.Cache, know.Verify
+		offer.Action, offer.Image, offer.Cache = Flash, know.Image, know.Cache
+		offer.Verify, offer.Grow = know.Verify, know.Grow
 		next.Facts = planned(m.Facts)
 	case RuleStuck:
 		offer.Action, next.Facts.Stuck = Leave, true

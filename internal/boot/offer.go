@@ -88,6 +88,7 @@ type LiveFiles struct {
 	Initrd   string `json:"initrd"`
 	Squashfs string `json:"squashfs,omitempty"` // root file system of the Debian live environment
 	Words    string `json:"-"`                  // kernel arguments of this site, for the one that is our own
+	Append   string `json:"-"`                  // kernel arguments that the operator adds to any
 }
 
 // Knowledge is what the appliance knows beside the machine when it decides.
@@ -98,6 +99,7 @@ type Knowledge struct {
 	Live        LiveFiles      // zero if no complete live environment is installed
 	Missing     string         // the file for want of which there is none
 	Verify      bool           // what is written is to be read back
+	Grow        bool           // the last partition is to end with the disk
 	MaxAttempts int            // starts without a completion before giving up; 0 means 5
 }
 
@@ -111,7 +113,8 @@ type Offer struct {
 	Assigned rule.Assigned   // what the rules make of it, and who decided
 	Image    *catalog.Entry  // resolved, for StartLive in a flash mode and for Flash
 	Cache    catalog.Cached  // for Flash: what the cache of images says of Image
-	Verify   bool            // for Flash: the disk is to be read back before it is called done
+	Verify   bool            // for Flash and Wizard: the disk is to be read back before it is called done
+	Grow     bool            // for Flash and Wizard: the last partition is to end with the disk
 	Live     LiveFiles       // for StartLive
 	Missing  string          // for RuleNoLiveFiles
 }

@@ -57,12 +57,14 @@ type Config struct {
 		ArtifactVersion string
 		ReleaseURL      string // with {repo} and {tag}
 		SendLog         bool
+		Append          string // kernel arguments for every live environment
 	}
 	Boot struct {
 		MaxAttempts int
 	}
 	Flash struct {
 		Verify bool
+		Grow   bool
 	}
 	TFTP struct {
 		Mode         string // TFTPMultiPort or TFTPSinglePort

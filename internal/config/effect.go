@@ -31,7 +31,7 @@ func Sections() []Section {
 // live lists the keys that bty-web takes up without a restart.
 var live = []string{
 	"admin.password", "server.trusted_proxy", "server.session_secret",
-	"withcache.url", "nbdmux.url", "netboot.tftp_probe_host", "netboot.address", "events.keep_days", "log.level", "oras.tag_seconds", "flash.verify",
+	"withcache.url", "nbdmux.url", "netboot.tftp_probe_host", "netboot.address", "netboot.append", "events.keep_days", "log.level", "oras.tag_seconds", "flash.verify", "flash.grow",
 	"sniff.register", "sniff.allow", "sniff.deny", "sniff.new_per_minute",
 }
 

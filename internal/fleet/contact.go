@@ -128,7 +128,7 @@ func (f *Fleet) knowledge(tx Tx, m machine.Machine, c Contact) (boot.Knowledge, 
 
 // know is knowledge of a machine that the rules have been asked about.
 func (f *Fleet) know(tx Tx, assigned rule.Assigned, c Contact) (boot.Knowledge, error) {
-	know := boot.Knowledge{MaxAttempts: f.MaxAttempts, Assigned: &assigned, Verify: f.Verify != nil && f.Verify()}
+	know := boot.Knowledge{MaxAttempts: f.MaxAttempts, Assigned: &assigned, Verify: isSet(f.Verify), Grow: isSet(f.Grow)}
 	if ref, ok := boot.Bound(assigned); ok {
 		image, found, err := tx.Image(ref)
 		if err != nil {
@@ -205,3 +205,6 @@ func orNull(s string) *string {
 	}
 	return &s
 }
+
+// isSet asks a switch that may not be there.
+func isSet(ask func() bool) bool { return ask != nil && ask() }

@@ -59,6 +59,8 @@ type Config struct {
 	MaxAttempts int
 	// Verify reports whether disks are to be read back; nil is never.
 	Verify func() bool
+	// Grow reports whether the last partition of images is to end with the disk; nil is never.
+	Grow func() bool
 	// Live finds the files of the live environment for an architecture as iPXE names it, or
 	// names the file that is missing.
 	Live func(arch string) (files boot.LiveFiles, missing string)

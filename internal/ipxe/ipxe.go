@@ -83,6 +83,20 @@ const consoles = "console=tty0 console=ttyS1,115200 console=ttyS0,115200 earlypr
 	"plymouth.enable=0 modprobe.blacklist=nouveau,rndis_host nouveau.modeset=0 systemd.gpt_auto=0"
 
 func arguments(offer boot.Offer) string {
+	return wired(offer) + added(offer.Live.Append)
+}
+
+// added are the operator's words, behind ours: of two words that say the same the kernel takes the
+// last, and a console that is named last is /dev/console.
+func added(words string) string {
+	if words == "" {
+		return ""
+	}
+	return " " + text(words)
+}
+
+// wired are the arguments that the appliance writes by itself.
+func wired(offer boot.Offer) string {
 	tail := fmt.Sprintf("%s bty.server=${bty-base} bty.mac=%s", consoles, offer.Machine.MAC)
 	if offer.Live.Squashfs == "" {
 		// A kernel that does not reach init must not hang for ever. An iPXE of before 2020 leaves

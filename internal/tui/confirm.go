@@ -14,6 +14,10 @@ func (m Model) confirmKey(k Key) (Model, Effect) {
 	case "esc":
 		m.step = stepDisk
 		m.hush()
+	case "ctrl+v":
+		m.options.Verify = !m.options.Verify
+	case "ctrl+g":
+		m.options.Grow = !m.options.Grow
 	case "enter":
 		typed := m.word.text
 		m.word = line{}
@@ -36,5 +40,5 @@ func (m Model) flash() (Model, Effect) {
 	m.step, m.asking, m.ending = stepFlash, false, false
 	m.progress, m.stageFor, m.seconds = flash.Progress{Stage: flash.StageOpen}, 0, 0
 	m.hush()
-	return m, Flash{m.image, m.disk}
+	return m, Flash{m.image, m.disk, m.options}
 }

@@ -92,6 +92,7 @@ var advice = []struct {
 	{flash.ErrTooLarge, "Choose a larger disk or a smaller image."},
 	{flash.ErrDigest, "Try again. If it stays so, the image or the digest in its catalog is wrong: have them published again."},
 	{flash.ErrCancelled, "Try again, or choose another image or disk."},
+	{flash.ErrVerify, "The disk does not give back what was written to it, or cannot be read: choose another one, and take this one out."},
 	{flash.ErrWrite, "Try again. A disk that fails twice is likely broken: choose another one."},
 }
 

@@ -42,6 +42,8 @@ func stageText(p flash.Progress) string {
 			return "All of the image has arrived; the disk is still writing"
 		}
 		return "Writing"
+	case flash.StageVerify:
+		return "Reading the disk back, to see that it kept what was written"
 	case flash.StageSync:
 		return "Waiting until the disk has everything"
 	case flash.StageTable:
@@ -64,12 +66,15 @@ func percent(p flash.Progress) (int, bool) {
 // transferred says how much has come, at what rate, and how long the rest takes.
 func transferred(p flash.Progress) string {
 	text := agent.Bytes(p.Bytes)
+	if p.Stage == flash.StageVerify {
+		text += " read back"
+	}
 	if p.Total > 0 {
 		text += " of " + agent.Bytes(p.Total)
 	} else if p.Bytes > 0 {
 		text += ", the length is not known"
 	}
-	if p.Stage != flash.StageWrite || p.Rate < 1 {
+	if p.Stage != flash.StageWrite && p.Stage != flash.StageVerify || p.Rate < 1 {
 		return text
 	}
 	text += fmt.Sprintf(", %s/s", agent.Bytes(int64(p.Rate)))

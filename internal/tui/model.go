@@ -55,10 +55,18 @@ type Setup struct {
 	Start   *Source  // the first step is done: this one
 	Arch    string   // of this machine, as images say it; "" = not known
 	Next    string   // what comes after a flash, "" if that is clear
+	Verify  bool     // a disk is read back, until the person says otherwise
+	Grow    bool     // the last partition is grown, until the person says otherwise
 	Booted  bool     // the machine runs for this alone: after a flash it is likely rebooted
 	Width   int
 	Height  int
 	ASCII   bool
+}
+
+// Options are what is done beside writing.
+type Options struct {
+	Verify bool // read the disk back and compare
+	Grow   bool // let the last partition end with the disk
 }
 
 // Model is the state of the wizard.
@@ -85,6 +93,7 @@ type Model struct {
 	seconds int // since the work was begun
 
 	word     line
+	options  Options
 	progress flash.Progress
 	stageFor int // seconds in this stage
 	asking   bool
@@ -96,7 +105,7 @@ type Model struct {
 
 // NewModel is the wizard at its first screen, and what is to be done first.
 func NewModel(s Setup) (Model, Effect) {
-	m := Model{setup: s}
+	m := Model{setup: s, options: Options{Verify: s.Verify, Grow: s.Grow}}
 	if s.Start != nil {
 		return m.open(*s.Start)
 	}
@@ -117,8 +126,9 @@ type (
 	LoadDisks struct{ Work int }
 	// Flash writes, and tells the server how it went.
 	Flash struct {
-		Image Image
-		Disk  Disk
+		Image   Image
+		Disk    Disk
+		Options Options
 	}
 	// Cancel ends a flash that runs.
 	Cancel struct{}

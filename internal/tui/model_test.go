@@ -106,16 +106,20 @@ func states(s Setup) []struct {
 		{"confirm, another architecture", walk(s, "<enter>", "<enter>", "<enter>")},
 		{"confirm, typed", walk(s, "<enter>", "<down>", "<enter>", "<enter>", "yes")},
 		{"confirm, wrong word", walk(s, "<enter>", "<down>", "<enter>", "<enter>", "YES", "<enter>")},
+		{"confirm, verified and grown", walk(s, "<enter>", "<down>", "<enter>", "<enter>", "ye", "<ctrl+v>", "<ctrl+g>", "s")},
 		{"flash", with()},
 		{"flash, half", with(half, Second{}, Second{})},
 		{"flash, all has come", with(Progress{Stage: flash.StageWrite, Bytes: 123456789, Total: 123456789}, Second{}, Second{}, Second{})},
 		{"flash, length not known", with(Progress{Stage: flash.StageWrite, Bytes: 50_000_000, Rate: 10 << 20})},
 		{"flash, sync", with(Progress{Stage: flash.StageSync, Bytes: 123456789, Total: 123456789}, Second{}, Second{}, Second{}, Second{})},
+		{"flash, verify", with(Progress{Stage: flash.StageVerify, Bytes: 1 << 30, Total: 4 << 30, Rate: 400 << 20})},
 		{"flash, asking", with(half, "<esc>")},
 		{"flash, ending", with(half, "<ctrl+c>", "y")},
 		{"done", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Verified: true, Duration: 75 * time.Second, Notes: []string{"a note"}}, Told: errors.New("http://appliance:8080/pxe/52:54:00:12:34:56/status: connection refused")})},
 		{"done, told", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Duration: 75 * time.Second}})},
+		{"done, read back", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, ReadBack: true, Duration: 75 * time.Second}})},
 		{"failed", with(Ended{Err: failure})},
+		{"failed, not what was written", with(Ended{Err: &flash.Error{Kind: flash.ErrVerify, Disk: "/dev/nvme0n1", Touched: true, Err: errors.New("the disk does not hold what was written")}})},
 	}
 }
 
@@ -156,7 +160,7 @@ func drawn(t *testing.T, m Model, size Size) string {
 
 // Every key in every state: the screen after it, what is done, what is said.
 func TestKeys(t *testing.T) {
-	keys := []string{"up", "down", "pgup", "pgdown", "home", "end", "enter", "esc", "tab", "backspace", "ctrl+c", "ctrl+l", "ctrl+u", "/", "r", "q", "y", "x", "space"}
+	keys := []string{"up", "down", "pgup", "pgdown", "home", "end", "enter", "esc", "tab", "backspace", "ctrl+c", "ctrl+l", "ctrl+u", "ctrl+v", "ctrl+g", "/", "r", "q", "y", "x", "space"}
 	var out strings.Builder
 	for _, state := range states(setup) {
 		for _, k := range keys {
@@ -169,7 +173,7 @@ func TestKeys(t *testing.T) {
 				fmt.Fprintf(&out, " %q", after.note)
 			}
 			out.WriteByte('\n')
-			if _, flashes := effect.(Flash); flashes && state.name != "confirm, typed" {
+			if _, flashes := effect.(Flash); flashes && state.name != "confirm, typed" && state.name != "confirm, verified and grown" {
 				t.Errorf("%s: %s flashes", state.name, k)
 			}
 		}
@@ -193,6 +197,29 @@ func TestOnlyYesFlashes(t *testing.T) {
 	_, effect := walk(setup, "<enter>", "<down>", "<enter>", "<enter>", "yes").Update(key("enter"))
 	if got, ok := effect.(Flash); !ok || got.Image.Name != "small.img.zst" || got.Disk.Path != "/dev/nvme0n1" {
 		t.Errorf("%+v", effect)
+	}
+}
+
+// What is done beside writing is what the server says until a person changes it, and stays so for the
+// next disk.
+func TestOptions(t *testing.T) {
+	s := setup
+	s.Verify = true
+	way := []any{"<enter>", "<down>", "<enter>", "<enter>"}
+	for _, c := range []struct {
+		keys []any
+		want Options
+	}{
+		{nil, Options{Verify: true}},
+		{[]any{"<ctrl+v>"}, Options{}},
+		{[]any{"<ctrl+g>"}, Options{Verify: true, Grow: true}},
+		{[]any{"<ctrl+g>", "<ctrl+g>"}, Options{Verify: true}},
+		{[]any{"<ctrl+v>", "<ctrl+g>", "<esc>", "<enter>"}, Options{Grow: true}},
+	} {
+		_, effect := walk(s, append(append(append([]any{}, way...), c.keys...), "yes")...).Update(key("enter"))
+		if got, ok := effect.(Flash); !ok || got.Options != c.want {
+			t.Errorf("%v: %+v; want %+v", c.keys, effect, c.want)
+		}
 	}
 }
 

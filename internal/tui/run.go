@@ -19,7 +19,7 @@ type Doing struct {
 	Images func(ctx context.Context, s Source) ([]Image, error)
 	Disks  func(ctx context.Context) ([]Disk, error)
 	// Flash writes and tells the server how it went, before it returns: no report waits for a person.
-	Flash func(ctx context.Context, i Image, d Disk, report func(flash.Progress)) Ended
+	Flash func(ctx context.Context, f Flash, report func(flash.Progress)) Ended
 }
 
 // Left is how a person left the wizard.
@@ -168,7 +168,7 @@ func (w *wizard) do(e Effect) {
 		w.cancel = cancel
 		w.start(func(context.Context) Event {
 			defer cancel()
-			ended := w.doing.Flash(ctx, e.Image, e.Disk, func(p flash.Progress) { w.program.Send(Progress(p)) })
+			ended := w.doing.Flash(ctx, e, func(p flash.Progress) { w.program.Send(Progress(p)) })
 			w.left = Left{Last: &ended, Image: e.Image, Disk: e.Disk}
 			return ended
 		})

@@ -65,7 +65,7 @@ func TestRunOnAStuckTerminal(t *testing.T) {
 	doing := Doing{
 		Images: func(context.Context, Source) ([]Image, error) { return images[1:2], nil },
 		Disks:  func(context.Context) ([]Disk, error) { return disks[:1], nil },
-		Flash: func(_ context.Context, _ Image, _ Disk, report func(flash.Progress)) Ended {
+		Flash: func(_ context.Context, _ Flash, report func(flash.Progress)) Ended {
 			for i := range 2000 { // more than a terminal's buffer
 				report(flash.Progress{Stage: fmt.Sprint("stage ", i), Bytes: int64(i), Total: 100})
 			}

@@ -27,9 +27,28 @@ func (m Model) viewConfirm(c *canvas) {
 	if m.height() >= 20 {
 		c.add(Normal, "          %s, %s, %s", either(string(i.Format), "format by content"), m.imageLength(), proof(i))
 		c.add(Normal, "          %s", origin.Redact(i.At))
-		c.add(Normal, "")
 	}
+	m.viewOptions(c)
 	c.input("Type yes to write it: ", m.word)
+}
+
+// viewOptions shows what is done beside writing, and the keys that change it.
+func (m Model) viewOptions(c *canvas) {
+	verify, grow := yesNo(m.options.Verify), yesNo(m.options.Grow)
+	if m.height() < 20 {
+		c.add(Normal, "  Ctrl-V  verify: %s  Ctrl-G  grow: %s", verify, grow)
+		return
+	}
+	c.add(Normal, "  verify  %-3s  Ctrl-V: read the disk back afterwards and compare", verify)
+	c.add(Normal, "  grow    %-3s  Ctrl-G: let the last partition end with the disk", grow)
+	c.add(Normal, "")
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 func (m Model) imageLength() string {
@@ -93,6 +112,9 @@ func (m Model) viewDone(c *canvas, most int) {
 	}
 	c.wrapped(Normal, 2, fmt.Sprintf("%s transferred, %s on the disk, in %s; %s.", agent.Bytes(r.Transferred), agent.Bytes(r.Written),
 		clock(int(r.Duration.Seconds())), checked))
+	if r.ReadBack {
+		c.wrapped(Normal, 2, "The disk was read back and holds what was written.")
+	}
 	for _, n := range r.Notes {
 		c.wrapped(Normal, 2, n)
 	}

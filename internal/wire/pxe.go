@@ -25,8 +25,8 @@ type Plan struct {
 	DiskImageSHA     string `json:"disk_image_sha,omitempty"` // bare hex SHA-256 of the bytes as transferred
 	Format           string `json:"format,omitempty"`
 	SizeBytes        int64  `json:"size_bytes,omitempty"` // length of the bytes as transferred
-	Verify           bool   `json:"verify,omitempty"`     // read the disk back before it is called done
-	Grow             bool   `json:"grow,omitempty"`       // make the last partition as large as the disk allows
+	Verify           bool   `json:"verify,omitempty"`     // read the disk back before it is called done; interactive: what the wizard begins with
+	Grow             bool   `json:"grow,omitempty"`       // make the last partition as large as the disk allows; interactive: the same
 	Catalog          string `json:"catalog,omitempty"`
 	Reason           string `json:"reason,omitempty"` // for people: why this is an exit
 }

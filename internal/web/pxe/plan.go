@@ -24,12 +24,12 @@ func (c Config) plan(w http.ResponseWriter, r *http.Request) error {
 
 // Plan is an offer to a live environment as JSON.
 func Plan(offer boot.Offer, host string) wire.Plan {
-	plan := wire.Plan{Mode: fleet.PlanMode(offer)}
+	plan := wire.Plan{Mode: fleet.PlanMode(offer), Verify: offer.Verify, Grow: offer.Grow}
 	switch offer.Action {
 	case boot.Flash:
 		image := offer.Image
 		plan.Image, plan.Name, plan.Format = offer.ImageURL(), image.Name, string(image.Format)
-		plan.TargetDiskSerial, plan.Verify = offer.Machine.Intent.TargetSerial, offer.Verify
+		plan.TargetDiskSerial = offer.Machine.Intent.TargetSerial
 		if !image.Digest.IsZero() { // without one, the image may have been rebuilt since its size was asked
 			plan.DiskImageSHA, plan.SizeBytes = image.Digest.String(), image.Size
 		}
