@@ -11,6 +11,9 @@ import (
 // Listed is one image of a catalog.toml.
 type Listed struct {
 	Entry
+	// Known is what the server that wrote the file knows the image by: Ref, unless the file leads to
+	// a cache, whose URLs make references of their own. Reports to that server name it.
+	Known ImageRef
 	// Err is why the image cannot be taken over although the file is sound.
 	Err error
 }
@@ -96,7 +99,7 @@ func decodeAll(tables []map[string]any) ([]Listed, error) {
 func decodeOne(table map[string]any) (Listed, error) {
 	f := fields{table: table}
 	e := Entry{Name: f.text("name", true), Src: f.text("src", true), Description: f.text("description", false), Arch: f.text("arch", false), Size: f.size("size_bytes")}
-	sha, ref, format := f.text("sha256", false), f.text("ref", false), f.text("format", false)
+	sha, ref, known, format := f.text("sha256", false), f.text("ref", false), f.text(knownKey, false), f.text("format", false)
 	if f.err != nil {
 		return Listed{}, f.err
 	}
@@ -115,6 +118,13 @@ func decodeOne(table map[string]any) (Listed, error) {
 		return Listed{}, fmt.Errorf("%.100q has ref %.64s, but its src gives %s", e.Name, ref, derived)
 	}
 	e.Ref = derived
+	server := derived
+	if known != "" {
+		var err error
+		if server, err = ParseRef(known); err != nil {
+			return Listed{}, fmt.Errorf("%.100q: %s: %w", e.Name, knownKey, err)
+		}
+	}
 	if Scheme(e.Src) != "oras" {
 		e.ResolvedSrc = e.Src
 	}
@@ -125,7 +135,7 @@ func decodeOne(table map[string]any) (Listed, error) {
 	if e.Arch == "" {
 		e.Arch = ArchOf(e.Name)
 	}
-	return Listed{e, errors.Join(sourceErr, userInfoError(e.Src), formatErr)}, nil
+	return Listed{e, server, errors.Join(sourceErr, userInfoError(e.Src), formatErr)}, nil
 }
 
 func userInfoError(src string) error {

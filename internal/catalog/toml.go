@@ -12,6 +12,10 @@ type Listing struct {
 	Pins  bool   // it gives the bytes of a digest or none
 }
 
+// knownKey is the key of what the server knows an image by, where src leads to a cache. Clients of old
+// skip what they do not know.
+const knownKey = "bty_image_ref"
+
 // EncodeTOML writes schema version 1 of catalog.toml. Entries without a digest are left out, as
 // the clients expect, unless all are asked for; names that occur twice are made unique, because a
 // client refuses a file with the same name twice. So it does one with a file:// source.
@@ -26,6 +30,9 @@ func EncodeTOML(entries []Entry, listing Listing) []byte {
 		b.WriteString("\n[[images]]\n")
 		field(&b, "name", unique(used, e))
 		field(&b, "src", listing.source(e))
+		if listing.Cache != "" { // ref is taken: it must be what src gives
+			field(&b, knownKey, e.Ref.String())
+		}
 		if !e.Digest.IsZero() {
 			field(&b, "sha256", e.Digest.String())
 		}

@@ -109,3 +109,24 @@ func TestListFromARegistry(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// A pick names an image as its server does, also where the catalog leads to a cache.
+func TestListKeepsTheServersReference(t *testing.T) {
+	for _, src := range []string{"http://h/a%20b.img.zst", "oras://registry.example/os/debian:13"} {
+		ref, err := catalog.RefOf(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := catalog.Entry{Ref: ref, Name: "a", Src: src, Digest: catalog.Digest{1}}
+		for name, listing := range map[string]catalog.Listing{"origin": {}, "withcache": {Cache: "http://cache:3000"}, "bty-cache": {Cache: "http://cache:3000", Pins: true}} {
+			path := filepath.Join(t.TempDir(), "catalog.toml")
+			if err := os.WriteFile(path, catalog.EncodeTOML([]catalog.Entry{entry}, listing), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			list, err := List(t.Context(), Source{At: path}, origin.Options{})
+			if err != nil || len(list) != 1 || list[0].Problem != "" || list[0].Ref != ref {
+				t.Errorf("%s of %s: %v, %+v; want %s", name, src, err, list, ref)
+			}
+		}
+	}
+}
