@@ -43,7 +43,8 @@ func TestParseServer(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", in, got, err, want)
 		}
 	}
-	for _, bad := range []string{"", " / ", "ftp://x", "http://", "http://u:p@h", "http://h?x=1", "http://h:port", "http://h\x7f"} {
+	for _, bad := range []string{"", " / ", "ftp://x", "http://", "http://u:p@h", "http://h?x=1", "http://h:port", "http://h\x7f",
+		"http://u:p@h:port", "ftp://u:p@h", "http://u:p@h\x7f", "u:p@h:port", "http://u:p@:80", "http://h?x=u:p"} {
 		if got, err := client.ParseServer(bad); err == nil {
 			t.Errorf("%q: accepted as %q", bad, got)
 		} else if strings.Contains(err.Error(), "u:p") {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"bty/internal/origin"
 )
 
 // Server is the base URL of a bty-web: scheme, host, perhaps a path, no trailing slash.
@@ -20,19 +22,20 @@ func ParseServer(s string) (Server, error) {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
 	}
+	shown := origin.Redact(text) // somebody may have put a password there
 	u, err := url.Parse(text)
 	if err != nil {
-		return "", fmt.Errorf("invalid server %q: write http://HOST:PORT", s)
+		return "", fmt.Errorf("invalid server %q: write http://HOST:PORT", shown)
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", fmt.Errorf("invalid server %q: the scheme is %q, not http or https", s, u.Scheme)
+		return "", fmt.Errorf("invalid server %q: the scheme is %q, not http or https", shown, u.Scheme)
 	case u.Hostname() == "":
-		return "", fmt.Errorf("invalid server %q: it names no host", s)
+		return "", fmt.Errorf("invalid server %q: it names no host", shown)
 	case u.User != nil:
 		return "", fmt.Errorf("invalid server: bty-web's routes for machines take no user name or password")
 	case u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("invalid server %q: give the base URL only, without ? or #", s)
+		return "", fmt.Errorf("invalid server %q: give the base URL only, without ? or #", shown)
 	}
 	return Server(strings.TrimRight(u.String(), "/")), nil
 }

@@ -1,6 +1,7 @@
 package liveenv
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"bty/internal/liveenv/kmod"
 	"bty/internal/machine"
+	"bty/internal/origin"
 )
 
 // settings are what the kernel's command line asks for.
@@ -90,7 +92,10 @@ func (s *settings) setServer(value string) error {
 	}
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return fmt.Errorf("bty.server=%s on the kernel's command line is not an http or https URL", value)
+		return fmt.Errorf("bty.server=%s on the kernel's command line is not an http or https URL", origin.Redact(value))
+	}
+	if u.User != nil {
+		return errors.New("bty.server= on the kernel's command line carries a user name or password: bty-web's routes for machines take none")
 	}
 	s.server = u.Scheme + strings.TrimRight(value[len(u.Scheme):], "/")
 	return nil
