@@ -22,7 +22,7 @@ func (a *Agent) Chosen(ctx context.Context, req flash.Request, pick wire.Pick, r
 	req.Log = a.Console.Logger()
 	a.Console.Line("a person picked %s for %s", pick.Image, pick.Disk)
 	if a.Client == nil {
-		done, err = a.Flash(ctx, req, report)
+		done, err = a.flashed(ctx, req, report)
 		a.outcome(req.Source, err)
 		return done, nil, err
 	}
@@ -31,7 +31,7 @@ func (a *Agent) Chosen(ctx context.Context, req flash.Request, pick wire.Pick, r
 		a.Console.Line("the server does not know what was picked: %v", failed)
 	}
 	reports := startReporter(ctx, a.Client, r.limits.Beat)
-	done, err = a.Flash(ctx, req, func(p flash.Progress) {
+	done, err = a.flashed(ctx, req, func(p flash.Progress) {
 		report(p)
 		reports.report(wire.Progress(p))
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bty/internal/client/peer"
+	"bty/internal/disk"
 	"bty/internal/flash"
 	"bty/internal/wire"
 )
@@ -45,16 +46,40 @@ func TestChosen(t *testing.T) {
 	}
 }
 
-// A flash that ends by a defect is never called complete.
-func TestChosenPanics(t *testing.T) {
-	b := newBench(t, &peer.Web{Known: true})
-	b.agent.Flash = func(context.Context, flash.Request, func(flash.Progress)) (flash.Result, error) { panic("a defect") }
-	func() {
-		defer func() { _ = recover() }()
-		b.agent.Chosen(t.Context(), flash.Request{Target: "/dev/sdb"}, pick, func(flash.Progress) {})
-	}()
-	if said := b.out.String(); strings.Contains(said, "complete") || len(b.web.Statuses()) > 0 {
-		t.Errorf("%s%+v", said, b.web.Statuses())
+// A flash that ends by a defect has failed, for the server as well: one that a person chose, and one of
+// a plan. Nothing reports its progress any more, and the next can begin.
+func TestDefectIsAFailure(t *testing.T) {
+	web := &peer.Web{Known: true, Plan: flashPlan}
+	b := newBench(t, web, disk.Device{Path: "/dev/sdb", Serial: "S1"})
+	b.agent.Flash = func(_ context.Context, _ flash.Request, report func(flash.Progress)) (flash.Result, error) {
+		report(flash.Progress{Stage: flash.StageWrite, Bytes: 1})
+		panic("nobody thought of this")
+	}
+	reasons := 0
+	for name, flashes := range map[string]func() error{
+		"chosen": func() error {
+			_, _, err := b.agent.Chosen(t.Context(), flash.Request{Target: "/dev/sdb"}, pick, func(flash.Progress) {})
+			return err
+		},
+		"planned": func() error { _, err := b.agent.Run(t.Context()); return err },
+	} {
+		err := flashes()
+		if defect, ok := errors.AsType[*Defect](err); !ok || defect.Panic != "nobody thought of this" {
+			t.Fatalf("%s: %v", name, err)
+		}
+		reasons++
+		if got := web.Statuses(); len(got) != reasons || got[reasons-1].Status != "failed" || !strings.Contains(got[reasons-1].Reason, "a defect in bty: nobody thought of this") {
+			t.Errorf("%s: the server heard %+v", name, got)
+		}
+		said := len(web.Requests("progress"))
+		time.Sleep(20 * time.Millisecond) // of a beat of a millisecond
+		if now := len(web.Requests("progress")); now != said {
+			t.Errorf("%s: %d reports of a flash that has ended", name, now-said)
+		}
+	}
+	b.wantConsole(t, "flash failed: a defect in bty: nobody thought of this", "chosen_test.go")
+	if strings.Contains(b.out.String(), "complete") {
+		t.Errorf("it is called complete:\n%s", b.out.String())
 	}
 }
 

@@ -52,7 +52,7 @@ func (r *run) write(ctx context.Context, plan wire.Plan) (flash.Result, error) {
 
 	reports := startReporter(ctx, r.Client, r.limits.Beat)
 	defer reports.stop()
-	done, err := r.Flash(ctx, req, func(p flash.Progress) {
+	done, err := r.flashed(ctx, req, func(p flash.Progress) {
 		r.Console.Progress(p)
 		reports.report(wire.Progress(p))
 	})

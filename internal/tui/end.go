@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 
+	"bty/internal/agent"
 	"bty/internal/flash"
 )
 
@@ -97,6 +98,9 @@ var advice = []struct {
 }
 
 func adviceFor(err error) string {
+	if _, ok := errors.AsType[*agent.Defect](err); ok {
+		return "Reboot before the next try: the disk may still be open. What stands above helps whoever mends bty."
+	}
 	for _, a := range advice {
 		if errors.Is(err, a.kind) {
 			return a.text
