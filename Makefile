@@ -93,6 +93,23 @@ deb rpm: build ## packages of the programs, into build/packages (ARCH=arm64, COM
 	@mkdir -p $(PACKAGES)
 	@SOURCE_DATE_EPOCH=$(PACKAGE_DATE) COMPRESSION=$(COMPRESSION) packaging/package.sh $@ $(GO) $(BIN) $(ARCH) '$(PACKAGE_VERSION)' $(PACKAGES)
 
+# Images of the daemons, without a container engine. Their tag is VERSION, as the programs say it.
+IMAGES       := $(BUILD)/images
+IMAGE_PREFIX := localhost
+IMAGE_SOURCE :=
+WRITE_IMAGES  = mkdir -p $(IMAGES) && packaging/licences.sh $(GO) >$(IMAGES)/licences-of-others.txt && \
+	SOURCE_DATE_EPOCH=$(PACKAGE_DATE) $(GO) run $(GOFLAGS_) ./packaging/image -prefix '$(IMAGE_PREFIX)' -version '$(VERSION)' \
+	-revision '$(shell git rev-parse HEAD)' -source '$(IMAGE_SOURCE)' -ipxe $(BUILD)/ipxe -licences $(IMAGES)/licences-of-others.txt -out $(IMAGES)
+
+.PHONY: image images
+image: build ipxe ## container images of the daemons, into build/images (ARCH=arm64, IMAGE_PREFIX=registry.example/lab)
+	@$(WRITE_IMAGES) $(ARCH)=$(BIN)
+
+images: ipxe ## those of x86_64 and arm64, and an index of both to push
+	@$(MAKE) --no-print-directory build ARCH=x86_64
+	@$(MAKE) --no-print-directory build ARCH=arm64
+	@$(WRITE_IMAGES) x86_64=$(BUILD)/bin arm64=$(BUILD)/arm64/bin
+
 ## --- running
 
 .PHONY: demo run

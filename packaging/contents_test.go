@@ -113,6 +113,31 @@ func TestLicences(t *testing.T) {
 	}
 }
 
+// The bill of materials lies in each package and beside it, and names each module that is linked.
+func TestBillOfMaterials(t *testing.T) {
+	b := built(t)
+	inside := map[string]string{
+		"deb": output(t, "sh", "-c", `dpkg-deb --fsys-tarfile "$1" | tar -xOf - ./usr/share/sbom/bty.cdx.json`, "sh", b.glob(t, "bty_*.deb")),
+		"rpm": output(t, "sh", "-c", `rpm2cpio "$1" | cpio -i --quiet --to-stdout ./usr/share/sbom/bty.cdx.json`, "sh", b.glob(t, "bty-1*.rpm")),
+	}
+	for kind, bill := range inside {
+		beside, err := os.ReadFile(b.glob(t, "bty-*."+kind+".cdx.json"))
+		if err != nil || string(beside) != bill {
+			t.Errorf("%s: the bill beside the package is not the one in it (%v)", kind, err)
+		}
+		for _, program := range programs(t) {
+			if !strings.Contains(bill, `"program:`+program+`"`) {
+				t.Errorf("%s: the bill does not name %s", kind, program)
+			}
+			for line := range strings.Lines(output(t, "go", "version", "-m", b.bin(program))) {
+				if f := strings.Fields(line); len(f) > 2 && f[0] == "dep" && !strings.Contains(bill, `"pkg:golang/`+f[1]+"@"+f[2]+`"`) {
+					t.Errorf("%s: the bill does not name %s %s, which is in %s", kind, f[1], f[2], program)
+				}
+			}
+		}
+	}
+}
+
 // programs are the names of our commands.
 func programs(t *testing.T) (names []string) {
 	t.Helper()

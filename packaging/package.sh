@@ -16,5 +16,6 @@ esac
 out=$(cd "$out" && pwd)
 stage=$(mktemp -d "$out/stage.XXXXXX")
 trap 'rm -rf "$stage"' EXIT
-"$here/stage.sh" "$go" "$binaries" "$stage/tree"
+"$here/stage.sh" "$go" "$binaries" "$stage/tree" "$version"
+cp "$stage/tree/usr/share/sbom/bty.cdx.json" "$out/bty-$version.$name.$kind.cdx.json"
 "$here/$kind/build.sh" "$stage/tree" "$version" "$name" "$out"
