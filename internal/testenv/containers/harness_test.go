@@ -92,16 +92,6 @@ func (h *host) write(path, content string, mode fs.FileMode) {
 	}
 }
 
-// copy installs a file of the repository.
-func (h *host) copy(from, to string) {
-	h.t.Helper()
-	content, err := os.ReadFile(filepath.Join(repo, from))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.write(to, string(content), 0o644)
-}
-
 func (h *host) property(unit, name string) string {
 	h.t.Helper()
 	got, err := h.Property(h.ctx, unit, name)
