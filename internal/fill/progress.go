@@ -9,9 +9,10 @@ const (
 	// tail is what readers do not get before the whole is proven: who counts bytes sees then that
 	// a transfer which failed is short.
 	tail = 64 << 10
-	// step and pace bound how often readers are woken: with each step, or after a moment.
-	step = 512 << 10
-	pace = 2 * time.Millisecond
+	// step and pace bound how often readers are woken: at the first bytes, then with each step, or after
+	// a moment. With many readers each waking costs more than what there is to send.
+	step = 2 << 20
+	pace = 20 * time.Millisecond
 )
 
 // progress is what readers of a growing blob see of it.
@@ -69,7 +70,7 @@ func (p *progress) advance(n int) {
 		}
 	}
 	switch {
-	case p.written-p.shown >= step || now.Sub(p.shownAt) >= pace:
+	case p.shown == 0 || p.written-p.shown >= step || now.Sub(p.shownAt) >= pace:
 		p.show(now)
 	case p.timer == nil:
 		p.timer = time.AfterFunc(pace, p.showLater)
