@@ -278,6 +278,9 @@ func heldNow(t *testing.T, dir string, src Source, want []byte) bool {
 	c := New(quick(t, dir))
 	defer c.close()
 	i, ok := c.Held(src)
+	if trouble := c.Status().Problem; trouble != "" {
+		t.Fatal(trouble)
+	}
 	if !ok {
 		return false
 	}
