@@ -1,6 +1,7 @@
 package flash
 
 import (
+	"context"
 	"errors"
 
 	"bty/internal/disk"
@@ -53,6 +54,19 @@ func kind(k, err error) error {
 		return e
 	}
 	return &Error{Kind: k, Err: err}
+}
+
+// verdict says what a flash failed of. A cancelled one ends with any error; but what the disk did is told all the
+// same, for whoever cancels a flash that just failed must hear of it.
+func verdict(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	cause := context.Cause(ctx)
+	if e, ok := errors.AsType[*Error](err); ok && (e.Kind == ErrWrite || e.Kind == ErrVerify) && !errors.Is(e.Err, cause) {
+		return err
+	}
+	return &Error{Kind: ErrCancelled, Err: cause}
 }
 
 func diskError(err error) error {

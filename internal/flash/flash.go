@@ -80,7 +80,9 @@ type job struct {
 	touched bool // the old content of the disk is gone
 }
 
-// Run flashes. It returns after the last of its goroutines has ended. The error is an *Error.
+// Run flashes. It returns after the last of its goroutines has ended, but for one that is still within a call of
+// report: who does not come back from there holds up nothing for longer than a second. Calls of report
+// do not overlap. The error is an *Error.
 func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
 	began := time.Now()
 	j := &job{req: req, log: req.Log, meter: newMeter(report), clock: newClock()}
@@ -93,10 +95,7 @@ func Run(ctx context.Context, req Request, report func(Progress)) (Result, error
 	inner, cancel := context.WithCancelCause(ctx)
 	j.cancel = cancel
 	stopMeter := j.meter.start()
-	err := j.run(inner)
-	if err != nil && ctx.Err() != nil {
-		err = kind(ErrCancelled, context.Cause(ctx))
-	}
+	err := verdict(ctx, j.run(inner))
 	cancel(errEnded)
 	j.close()
 	if err != nil {

@@ -28,14 +28,24 @@ const (
 	window = 5 // ticks that the rate is taken over
 )
 
-// meter counts and reports.
+// patience is how long a flash waits, once, for whoever is told of its progress. Who does not listen any
+// more, such as a script that stopped reading our output, misses it.
+const patience = time.Second
+
+// meter counts, and has a goroutine of its own that reports: a report may take for ever.
 type meter struct {
 	bytes  atomic.Int64
 	report func(Progress)
 
-	mu      sync.Mutex // also around report: calls do not overlap
+	mu      sync.Mutex
 	now     Progress
 	samples []sample
+	pending []notice // in order; changes of stage are few
+
+	changed chan struct{} // there is something pending
+	quit    chan struct{}
+	done    chan struct{}
+	deaf    atomic.Bool // nobody listens, and nobody waits any more
 }
 
 type sample struct {
@@ -43,11 +53,20 @@ type sample struct {
 	bytes int64
 }
 
+// notice is a report that somebody waits for.
+type notice struct {
+	Progress
+	told chan struct{}
+}
+
 func newMeter(report func(Progress)) *meter {
 	if report == nil {
 		report = func(Progress) {}
 	}
-	return &meter{report: report, samples: []sample{{at: time.Now()}}}
+	return &meter{
+		report: report, samples: []sample{{at: time.Now()}},
+		changed: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+	}
 }
 
 func (m *meter) add(n int)     { m.bytes.Add(int64(n)) }
@@ -55,55 +74,102 @@ func (m *meter) total(n int64) { m.mu.Lock(); m.now.Total = n; m.mu.Unlock() }
 
 func (m *meter) stage(name string) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.now.Stage = name
-	m.send()
+	told := m.announce()
+	m.mu.Unlock()
+	m.wait(told)
 }
 
 // restart begins a stage that counts anew.
 func (m *meter) restart(name string, total int64) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.bytes.Store(0)
 	m.samples = []sample{{at: time.Now()}}
 	m.now.Stage, m.now.Total, m.now.Rate = name, total, 0
-	m.send()
+	told := m.announce()
+	m.mu.Unlock()
+	m.wait(told)
 }
 
-func (m *meter) send() {
+// announce is called with the lock held.
+func (m *meter) announce() (told <-chan struct{}) {
+	n := notice{m.snapshot(), make(chan struct{})}
+	m.pending = append(m.pending, n)
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+	return n.told
+}
+
+func (m *meter) wait(told <-chan struct{}) {
+	if m.deaf.Load() {
+		return
+	}
+	select {
+	case <-told:
+	case <-time.After(patience):
+		m.deaf.Store(true)
+	}
+}
+
+// snapshot is called with the lock held.
+func (m *meter) snapshot() Progress {
 	m.now.Bytes = m.bytes.Load()
 	last := sample{time.Now(), m.now.Bytes}
 	if d := last.at.Sub(m.samples[0].at); d > 0 {
 		m.now.Rate = float64(last.bytes-m.samples[0].bytes) / d.Seconds()
 	}
-	m.report(m.now)
+	return m.now
 }
 
-func (m *meter) tick() {
+// tock is a snapshot that later rates are taken from, after what is pending.
+func (m *meter) tock() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.send()
-	m.samples = append(m.samples, sample{time.Now(), m.now.Bytes})
+	p := m.snapshot()
+	m.samples = append(m.samples, sample{time.Now(), p.Bytes})
 	if len(m.samples) > window {
 		m.samples = m.samples[1:]
 	}
+	m.pending = append(m.pending, notice{p, make(chan struct{})})
+	m.mu.Unlock()
+	m.tell()
 }
 
-// start reports every second until the returned function is called, and returned.
+// start reports until the returned function is called, which returns when all is told or nobody listens.
 func (m *meter) start() (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		t := time.NewTicker(tick)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				m.tick()
-			case <-quit:
-				return
-			}
+	go m.run()
+	return func() {
+		close(m.quit)
+		m.wait(m.done)
+	}
+}
+
+func (m *meter) run() {
+	defer close(m.done)
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			m.tock()
+		case <-m.changed:
+			m.tell()
+		case <-m.quit:
+			m.tell()
+			return
 		}
-	}()
-	return func() { close(quit); <-done }
+	}
+}
+
+// tell reports what is pending.
+func (m *meter) tell() {
+	m.mu.Lock()
+	notices := m.pending
+	m.pending = nil
+	m.mu.Unlock()
+	for _, n := range notices {
+		m.report(n.Progress)
+		close(n.told)
+	}
 }
