@@ -95,6 +95,7 @@ func newEngine(cfg *config.Config, log *slog.Logger, a *app, registry *oras.Clie
 		Dir: cfg.Cache.Dir, Limit: limit, Floor: floor, Fills: cfg.Cache.MaxFills,
 		Recheck: recheck(cfg.Cache.RevalidateMinutes),
 		Origin:  origin.Options{Client: a.guard.Client(), Registry: registry},
+		Listed:  a.rules.Listed, Share: cfg.Cache.AllowShare,
 		Wanted: func(s fill.Source) bool {
 			_, err := a.rules.Admit(s.Src)
 			return err == nil
@@ -163,7 +164,7 @@ func (a *app) check(ctx context.Context) error {
 
 // usable says why the cache cannot do its work, nil if it can.
 func (a *app) usable(context.Context) error {
-	if problem := a.face.Status().Problem; problem != "" {
+	if problem := a.cache.Figures().Problem; problem != "" {
 		return errors.New(problem)
 	}
 	return nil
@@ -175,16 +176,11 @@ func (a *app) status() string {
 	if err := a.reloadFailed.Load(); err != nil && *err != nil {
 		trouble = fmt.Sprintf("reload failed: %v; ", *err)
 	}
-	s := a.face.Status()
+	s := a.cache.Figures()
 	if s.Problem != "" {
 		trouble += s.Problem + "; "
 	}
-	fetching := 0
-	for _, one := range s.Fills {
-		if one.Status != wire.CacheFillFailed {
-			fetching++
-		}
-	}
+	fetching := s.Fills[wire.CacheFillWaiting] + s.Fills[wire.CacheFillRunning] + s.Fills[wire.CacheFillVerifying]
 	return trouble + fmt.Sprintf("%d images held, %.1f GiB; %d being fetched, %d being read; the catalog has %d sources",
-		len(s.Blobs), float64(s.HeldBytes)/(1<<30), fetching, len(s.Streams), a.rules.Len())
+		s.Images, float64(s.HeldBytes)/(1<<30), fetching, s.Readers, a.rules.Len())
 }

@@ -487,6 +487,18 @@ func TestRefuses(t *testing.T) {
 	if says(t, headers, "409 Conflict"); !strings.Contains(body, p.image.digest) || !strings.Contains(body, other) {
 		t.Errorf("%.300s", body)
 	}
+	// One that is allowed and that the origin does not have is one miss for each who asked.
+	p.cut.Store(true)
+	for range 2 {
+		if _, _, code := curl(t, "-f", c.url(p.URL+"/open/nothing.img")); code == 0 {
+			t.Error("an image came of nothing")
+		}
+	}
+	for _, m := range c.status().Misses {
+		if strings.Contains(m.Src, "nothing.img") && (m.Count != 2 || !strings.Contains(m.Reason, "404")) {
+			t.Errorf("%+v", m)
+		}
+	}
 	for _, m := range c.status().Misses {
 		if strings.Contains(m.Src, "passwd") && m.Count == 1 && strings.Contains(m.Reason, "not fetched") {
 			return

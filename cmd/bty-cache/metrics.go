@@ -57,29 +57,17 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, v int64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	s, total := f.face.Status(), f.face.Totals()
+	s, total := f.face.Cache.Figures(), f.face.Totals()
 	gauge(held, float64(s.HeldBytes))
 	gauge(limit, float64(s.LimitBytes))
 	gauge(free, float64(s.FreeBytes))
 	gauge(floor, float64(s.FloorBytes))
-	gauge(images, float64(len(s.Blobs)))
-	gauge(readers, float64(len(s.Streams)))
+	gauge(images, float64(s.Images))
+	gauge(pinned, float64(s.Pinned))
+	gauge(readers, float64(s.Readers))
 	gauge(usable, map[bool]float64{true: 1}[s.Problem == ""])
-	kept := 0
-	for _, b := range s.Blobs {
-		if b.Pinned {
-			kept++
-		}
-	}
-	gauge(pinned, float64(kept))
 	for _, status := range []string{wire.CacheFillWaiting, wire.CacheFillRunning, wire.CacheFillVerifying, wire.CacheFillFailed} {
-		n := 0
-		for _, one := range s.Fills {
-			if one.Status == status {
-				n++
-			}
-		}
-		gauge(fills, float64(n), status)
+		gauge(fills, float64(s.Fills[status]), status)
 	}
 	count(answered, total.Given, "given")
 	count(answered, total.Broken, "broken off")

@@ -33,8 +33,12 @@ type Config struct {
 	Dir   string
 	Limit int64 // bytes of all blobs, complete and growing; 0 = none
 	Floor int64 // bytes that stay free on the file system
-	Log   *slog.Logger
-	Now   func() time.Time
+	// Listed reports whether a source is of the catalog; nil: all are. It is called under the
+	// store's lock.
+	Listed func(src string) bool
+	Share  int // percent of the room that blobs may take which no listed source leads to
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Store is an open folder. It is safe for concurrent use. Who asks what is held never waits for the

@@ -53,7 +53,7 @@ func (p *Partial) Reserve(total int64) error {
 	s.mu.Lock()
 	before := p.reserved
 	p.reserved = max(total, before)
-	err := s.makeRoom()
+	err := s.makeRoomFor(p)
 	if err != nil {
 		p.reserved = before
 	}
@@ -70,6 +70,22 @@ func (p *Partial) Rest() {
 
 // maxBlobs bounds how many there are, however small.
 const maxBlobs = 10_000
+
+// makeRoomFor is makeRoom, with the bound of guests for one that is a guest.
+func (s *Store) makeRoomFor(p *Partial) error {
+	if !s.growsForGuest(p) {
+		return s.makeRoom()
+	}
+	if _, err := s.guestsOver(); err != nil {
+		return err
+	}
+	if err := s.makeRoom(); err != nil {
+		return err
+	}
+	over, err := s.guestsOver()
+	s.evictGuests(over)
+	return err
+}
 
 // makeRoom forgets blobs until all that was reserved fits.
 func (s *Store) makeRoom() error {
@@ -135,15 +151,23 @@ func (s *Store) lacking() (over int64, why string, err error) {
 	return over, why, nil
 }
 
-// evictable are the blobs that may go, the next one first.
+// evictable are the blobs that may go, the next one first: guests, and then what was not used for the
+// longest time.
 func (s *Store) evictable() (all []*entry) {
+	var listed []*entry
 	for _, e := range s.held {
-		if e.leases == 0 && !s.pinned(e) {
+		switch {
+		case e.leases > 0 || s.pinned(e):
+		case s.isGuest(e):
 			all = append(all, e)
+		default:
+			listed = append(listed, e)
 		}
 	}
-	slices.SortFunc(all, func(a, b *entry) int { return a.UsedAt.Compare(b.UsedAt) })
-	return all
+	byUse := func(a, b *entry) int { return a.UsedAt.Compare(b.UsedAt) }
+	slices.SortFunc(all, byUse)
+	slices.SortFunc(listed, byUse)
+	return append(all, listed...)
 }
 
 // freeOf is how many bytes this user may still write.

@@ -31,20 +31,31 @@ func (s *Store) bind(key string, e *entry, src Source) {
 	e.dirty = true
 	s.bound[key] = e.digest
 	if len(e.Sources) > maxSources {
-		s.unbind(oldestOf(e.Sources), e)
+		if gone := s.expendable(e, key); gone != "" {
+			s.unbind(gone, e)
+		}
 	}
 }
 
 // maxSources bounds how many addresses are known of the same bytes: a query makes another of each.
 const maxSources = 256
 
-func oldestOf(sources map[string]Source) (oldest string) {
-	for key, src := range sources {
-		if oldest == "" || src.BoundAt.Before(sources[oldest].BoundAt) {
-			oldest = key
+// expendable is the address that goes when one is too much: the oldest that is not of the catalog, else
+// the oldest. Never one that is pinned, nor the one that has just come.
+func (s *Store) expendable(e *entry, fresh string) (gone string) {
+	isListed := func(src Source) bool { return s.cfg.Listed != nil && s.cfg.Listed(src.Src) }
+	worse := func(a, b Source) bool {
+		if isListed(a) != isListed(b) {
+			return isListed(b)
+		}
+		return a.BoundAt.Before(b.BoundAt)
+	}
+	for key, src := range e.Sources {
+		if key != fresh && !s.pins[key] && (gone == "" || worse(src, e.Sources[gone])) {
+			gone = key
 		}
 	}
-	return oldest
+	return gone
 }
 
 // unbind takes a source from a blob, and forgets the blob with the last one.

@@ -37,6 +37,7 @@ type Config struct {
 		MinFree           string // "" means a part of the file system
 		StrictMiss        bool
 		Allow             string // list of URL prefixes
+		AllowShare        int    // percent
 		AllowPrivate      string // list of networks, see Networks
 		RevalidateMinutes int    // 0 means never
 		MaxFills          int

@@ -52,6 +52,8 @@ func imageKeys() []Key {
 			func(c *Config) *bool { return &c.Cache.StrictMiss }),
 		must(text("cache", "allow", "", "how sources begin that are fetched beside those of the catalog, like https://images.example/linux/, with commas between; empty: none",
 			func(c *Config) *string { return &c.Cache.Allow }), urlPrefixes),
+		number("cache", "allow_share", 50, 1, 100, "percent of the room that images may take which are allowed and not in the catalog; they also go first when room is needed",
+			func(c *Config) *int { return &c.Cache.AllowShare }),
 		must(text("cache", "allow_private", "", "networks, like 10.0.0.0/8, with commas between, that an origin may redirect to although they are not public; empty: none",
 			func(c *Config) *string { return &c.Cache.AllowPrivate }), networks),
 		number("cache", "revalidate_minutes", 60, 0, 525600, "minutes until an origin is asked again whether an image without a digest is still the same; 0: never",

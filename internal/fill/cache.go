@@ -25,6 +25,10 @@ type Config struct {
 	Reprove time.Duration // how often the bytes of an image are read again, to find what a disk has lost; default 30 days
 	Stale   time.Duration // what was begun and has not grown for so long is not begun again; default 7 days
 	Origin  origin.Options
+	// Listed reports whether a source is of the catalog; nil: all are. What is not may take Share percent
+	// of the room, and goes first.
+	Listed func(src string) bool
+	Share  int
 	// Wanted tells at the start whether what an earlier process began to fetch is to go on.
 	// Default: all is.
 	Wanted func(Source) bool
@@ -47,6 +51,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Wanted == nil {
 		c.Wanted = func(Source) bool { return true }
+	}
+	if c.Listed == nil {
+		c.Listed = func(string) bool { return true }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -80,6 +87,8 @@ type Cache struct {
 	misses  misses
 	trash   []*blob.Partial // to be deleted, which may take a while
 	stopped bool
+
+	counted counted
 }
 
 // id tells fetches apart: the same address may be wanted with other bytes than before.
@@ -116,7 +125,7 @@ func (c *Cache) open() error {
 		return fmt.Errorf("%w: %s was removed, and what was being fetched into it has not ended yet", ErrFolder, c.cfg.Dir)
 	}
 	c.triedAt = now
-	store, err := blob.Open(blob.Config{Dir: c.cfg.Dir, Limit: c.cfg.Limit, Floor: c.cfg.Floor, Log: c.cfg.Log, Now: c.cfg.Now})
+	store, err := blob.Open(blob.Config{Dir: c.cfg.Dir, Limit: c.cfg.Limit, Floor: c.cfg.Floor, Listed: c.cfg.Listed, Share: c.cfg.Share, Log: c.cfg.Log, Now: c.cfg.Now})
 	if err != nil {
 		c.trouble = fmt.Errorf("%w: %w; see that %s exists, that its file system is mounted writable, and that the user of bty-cache may write there", ErrFolder, err, c.cfg.Dir)
 		return c.trouble
@@ -154,11 +163,11 @@ func (c *Cache) Open(ctx context.Context, src Source, remote string) (*Handle, e
 	if d, bound := c.store.Find(key); bound && src.Digest.IsZero() && !src.Asked.IsZero() {
 		return nil, fmt.Errorf("%w: its SHA-256 is %s, asked for was %s", ErrProof, d, src.Asked)
 	}
-	c.misses.add(origin.Redact(src.Src), "it was not held yet", c.cfg.Now())
 	f, err := c.want(key, src)
 	if err != nil {
-		return nil, err
+		return nil, err // who asked tells why it was not given
 	}
+	c.misses.add(origin.Redact(src.Src), "it was not held yet", c.cfg.Now())
 	f.join(h)
 	c.handles[h] = struct{}{}
 	return h, nil

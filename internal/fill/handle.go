@@ -30,6 +30,9 @@ type Handle struct {
 	sent   atomic.Int64
 }
 
+// IsMiss reports whether the image was not there when the handle was opened, which is counted already.
+func (h *Handle) IsMiss() bool { return h.f != nil }
+
 // Info waits until the length is known, or that only the end will tell it.
 func (h *Handle) Info(ctx context.Context) (Info, error) {
 	if h.f == nil {

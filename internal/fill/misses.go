@@ -36,6 +36,13 @@ func (m *misses) add(src, reason string, now time.Time) {
 	known.count++
 }
 
+// explain says more of a source that was counted a moment ago.
+func (m *misses) explain(src, reason string) {
+	if known := m.at[src[:min(len(src), maxSource)]]; known != nil {
+		known.reason = reason
+	}
+}
+
 // maxSource bounds what is kept of an address that anybody may send.
 const maxSource = 2048
 
@@ -56,6 +63,13 @@ func (m *misses) list() []wire.CacheMiss {
 	}
 	slices.SortFunc(all, func(a, b wire.CacheMiss) int { return time.Time(b.LastAt).Compare(time.Time(a.LastAt)) })
 	return all
+}
+
+// Explained says why the source that was not there, and is counted, was not given.
+func (c *Cache) Explained(src, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.misses.explain(src, reason)
 }
 
 // Refused records a source that the caller did not give, and why.

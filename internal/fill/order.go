@@ -15,11 +15,12 @@ func (c *Cache) Pin(src string, pinned bool) error {
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.open(); err != nil {
+	err, store := c.open(), c.store
+	c.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	return c.store.Pin(key, pinned)
+	return store.Pin(key, pinned) // it writes, and nobody waits for that
 }
 
 // Delete removes what is held of a source, a fetch on its way included. A blob that another source

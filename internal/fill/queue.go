@@ -36,8 +36,8 @@ func (c *Cache) want(key string, src Source) (*fill, error) {
 	if c.stopped {
 		return nil, ErrStopping
 	}
-	if len(c.queue) >= maxWaiting {
-		return nil, fmt.Errorf("%w: %d", ErrBusy, len(c.queue))
+	if err := c.crowded(key, src); err != nil {
+		return nil, err
 	}
 	f := c.newFill(key, src)
 	if old != nil {
@@ -83,13 +83,16 @@ func (c *Cache) enqueue(f *fill) {
 	nudge(c.wake)
 }
 
-// next takes the fetch out of the queue that somebody waits for, else the oldest. The caller
+// next takes the fetch out of the queue that somebody waits for, one of the catalog first, else the oldest. The caller
 // holds mu.
 func (c *Cache) next() *fill {
 	if c.running-min(c.resting, maxResting*c.cfg.Fills) >= c.cfg.Fills || len(c.queue) == 0 {
 		return nil
 	}
-	i := max(slices.IndexFunc(c.queue, func(f *fill) bool { return len(f.readers) > 0 }), 0)
+	i := slices.IndexFunc(c.queue, func(f *fill) bool { return len(f.readers) > 0 && c.cfg.Listed(f.src.Src) })
+	if i < 0 {
+		i = max(slices.IndexFunc(c.queue, func(f *fill) bool { return len(f.readers) > 0 }), 0)
+	}
 	f := c.queue[i]
 	c.queue = slices.Delete(c.queue, i, i+1)
 	c.running++

@@ -2,6 +2,7 @@ package fill
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"bty/internal/blob"
@@ -13,17 +14,20 @@ import (
 // served without it.
 const afterUse = time.Minute
 
-// recheck asks origins whether they still have what is held, one after the other, until ctx ends.
-// Sources with a declared digest are left alone: what they are to be is not for the origin to say.
+// looksAtOnce is how many origins are asked at one time: one that is away must not keep the others
+// waiting.
+const looksAtOnce = 8
+
+// recheck asks origins whether they still have what is held, until ctx ends. Sources with a declared
+// digest are left alone: what they are to be is not for the origin to say.
 func (c *Cache) recheck(ctx context.Context) {
 	tick := time.NewTicker(min(c.cfg.Recheck, tendEvery))
 	defer tick.Stop()
+	l := looks{places: make(chan struct{}, looksAtOnce), asked: map[string]bool{}}
+	defer l.all.Wait()
 	for {
 		for _, d := range c.due() {
-			if ctx.Err() != nil {
-				return
-			}
-			c.compare(ctx, d)
+			l.begin(ctx, d.key, func() { c.compare(ctx, d) })
 		}
 		select {
 		case <-ctx.Done():
@@ -32,6 +36,46 @@ func (c *Cache) recheck(ctx context.Context) {
 		case <-c.look:
 		}
 	}
+}
+
+// looks are those under way.
+type looks struct {
+	places chan struct{}
+	all    sync.WaitGroup
+	mu     sync.Mutex
+	asked  map[string]bool // by the key of the source
+}
+
+// begin looks at a source once there is a place, unless somebody does already.
+func (l *looks) begin(ctx context.Context, key string, look func()) {
+	if !l.take(key) {
+		return
+	}
+	select {
+	case l.places <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	l.all.Go(func() {
+		defer l.end(key)
+		look()
+	})
+}
+
+// take is false for a source that is taken.
+func (l *looks) take(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	taken := l.asked[key]
+	l.asked[key] = true
+	return !taken
+}
+
+func (l *looks) end(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.asked, key)
+	<-l.places
 }
 
 // due is a source that may have moved.

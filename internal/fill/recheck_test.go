@@ -1,11 +1,15 @@
 package fill
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -266,3 +270,55 @@ func TestKey(t *testing.T) {
 }
 
 func zeros(s string) string { return strings.Repeat(s, 64) }
+
+// An origin that does not answer does not keep others from being looked at.
+func TestRecheckTogether(t *testing.T) {
+	cfg := quick(t, t.TempDir())
+	cfg.Recheck = 10 * time.Millisecond
+	c, _ := run(t, cfg)
+	stuck := make(chan struct{})
+	var asked atomic.Int32
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) > 1 { // the first one is the fetch
+			select {
+			case <-stuck:
+			case <-r.Context().Done():
+			}
+		}
+		w.Header().Set("ETag", `"slow"`)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(noise(4, 1000)))
+	}))
+	t.Cleanup(slow.Close)
+	t.Cleanup(func() { close(stuck) })
+	wants(t, c, Source{Src: slow.URL + "/slow.img"}, noise(4, 1000))
+	eventually(t, func() bool { return asked.Load() > 1 })
+	p := newPlace(t, noise(5, 1000))
+	wants(t, c, Source{Src: p.url}, p.data)
+	q := newPlace(t, noise(6, 1000))
+	wants(t, c, Source{Src: q.url}, q.data)
+	eventually(t, func() bool { return p.lookedAt() > 0 && q.lookedAt() > 0 })
+}
+
+// Figures are counted once a second, whoever asks how often, and are those of the whole status.
+func TestFigures(t *testing.T) {
+	c, _ := run(t, quick(t, t.TempDir()))
+	p := newPlace(t, noise(7, 1000))
+	wants(t, c, Source{Src: p.url}, p.data)
+	if err := c.Pin(p.url, true); err != nil {
+		t.Fatal(err)
+	}
+	h := open(t, c, Source{Src: p.url})
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	f, s := c.Figures(), c.Status()
+	if f.Images != 1 || f.Pinned != 1 || f.Readers != 1 || len(f.Fills) != 0 || f.Problem != "" || f.HeldBytes != s.HeldBytes || f.HeldBytes != 1000 {
+		t.Errorf("%+v", f)
+	}
+	h.Close()
+	c.mu.Lock() // the engine is busy, and nobody who asks waits for it
+	again := c.Figures()
+	c.mu.Unlock()
+	if again.Readers != 1 {
+		t.Errorf("%+v", again)
+	}
+	eventually(t, func() bool { return c.Figures().Readers == 0 })
+}

@@ -114,11 +114,20 @@ func (f *Face) open(r *http.Request, src fill.Source, proven bool) (*fill.Handle
 		err = fault.New(fault.NotFound, "the origin does not say how long the image is; it is being fetched, ask again")
 	}
 	if err != nil {
+		missed := h.IsMiss()
 		h.Close()
+		if missed {
+			err = countedError{err}
+		}
 		return nil, fill.Info{}, err
 	}
 	return h, info, nil
 }
+
+// countedError is why an image was not given that is counted as a miss already.
+type countedError struct{ error }
+
+func (e countedError) Unwrap() error { return e.error }
 
 // send answers with an image, all of it or a part, whether it is here yet or not.
 func (f *Face) send(w http.ResponseWriter, r *http.Request, src fill.Source, h *fill.Handle, info fill.Info) {

@@ -117,7 +117,11 @@ func (f *Face) Totals() Totals {
 func (f *Face) refuse(w http.ResponseWriter, r *http.Request, src string, status int, err error) {
 	reason := publicOf(err)
 	f.refused.Add(1)
-	if src != "" {
+	_, isCounted := errors.AsType[countedError](err)
+	switch {
+	case isCounted:
+		f.Cache.Explained(origin.Redact(src), reason)
+	case src != "":
 		f.Cache.Refused(origin.Redact(src), reason)
 	}
 	if status == http.StatusServiceUnavailable {

@@ -85,6 +85,16 @@ func (r *Rules) Len() int {
 	return len(r.published)
 }
 
+// Listed reports whether a source is of the catalog. Where nobody has published one, what is allowed is
+// all there is, and as good.
+func (r *Rules) Listed(src string) bool {
+	key, err := catalog.Canonical(src)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, found := r.published[key]
+	return len(r.published) == 0 || err == nil && found
+}
+
 // Admit returns the source as the cache is to fetch it, or why it does not.
 func (r *Rules) Admit(src string) (fill.Source, error) {
 	u, err := location(src)
