@@ -19,8 +19,11 @@ import (
 	"bty/internal/wire"
 )
 
-// live are the keys that follow a reload.
-var live = []string{"cache.allow", "cache.allow_private", "cache.strict_miss", "log.level", "server.port"}
+// followsReload reports whether a key is taken up by a reload of this daemon: its own that are, and
+// those of all daemons that it reads anew.
+func followsReload(k config.Key) bool {
+	return k.Reload() == "bty-cache" || k.String() == "log.level" || k.String() == "server.port"
+}
 
 // ours are the sections that bty-cache reads.
 var ours = []string{"cache", "oras", "log", "server", "paths"}
@@ -74,7 +77,7 @@ func changes(before, after *config.Config) wire.CacheReloaded {
 			continue
 		}
 		o.Changed = append(o.Changed, k.String())
-		if !slices.Contains(live, k.String()) {
+		if !followsReload(k) {
 			o.Restart = append(o.Restart, k.String())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type reloaded struct {
 	Changed []string `json:"changed"`
 	Restart []string `json:"restart"`
+	Reload  []string `json:"reload"`
 }
 
 // reload has the running appliance read its configuration again. The unit's ExecReload= calls it:
@@ -41,6 +42,9 @@ func reload(ctx context.Context, e env) error {
 	fmt.Fprintln(a.stdout, "changed:", strings.Join(outcome.Changed, ", "))
 	if len(outcome.Restart) > 0 {
 		fmt.Fprintln(a.stdout, "needs a restart:", strings.Join(outcome.Restart, ", "))
+	}
+	if len(outcome.Reload) > 0 {
+		fmt.Fprintln(a.stdout, "needs a reload:", strings.Join(outcome.Reload, ", "))
 	}
 	return nil
 }

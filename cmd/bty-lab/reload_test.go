@@ -39,6 +39,10 @@ func TestReload(t *testing.T) {
 	if out, err := call(); err != nil || out != "changed: admin.password, server.port\nneeds a restart: server.port (of bty-web)\n" {
 		t.Errorf("%q %v", out, err)
 	}
+	answer = `{"changed":["cache.allow"],"restart":[],"reload":["cache.allow (of bty-cache)"]}`
+	if out, err := call(); err != nil || out != "changed: cache.allow\nneeds a reload: cache.allow (of bty-cache)\n" {
+		t.Errorf("%q %v", out, err)
+	}
 	answer, status = `{"detail":"/etc/bty/bty.toml:1:8: not valid TOML; the configuration in force stays"}`, http.StatusUnprocessableEntity
 	if out, err := call(); err == nil || !strings.Contains(err.Error(), "/etc/bty/bty.toml:1:8") {
 		t.Errorf("%q %v", out, err)

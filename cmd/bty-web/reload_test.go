@@ -50,10 +50,11 @@ func TestReload(t *testing.T) {
 	if got := lastIP("192.0.2.7"); got != "127.0.0.1" {
 		t.Fatalf("believed %s unasked", got)
 	}
-	a.config("[server]\ntrusted_proxy = '127.0.0.1'\n[log]\nformat = 'json'\n")
-	if status, text := a.control("POST", "/reload"); status != 200 || text != `{"changed":["server.trusted_proxy","log.format"],"restart":["log.format (of bty-web)"]}` {
+	a.config("[server]\ntrusted_proxy = '127.0.0.1'\n[log]\nformat = 'json'\n[cache]\nstrict_miss = true\nmax_fills = 2\n")
+	if status, text := a.control("POST", "/reload"); status != 200 || text != `{"changed":["server.trusted_proxy","cache.strict_miss","cache.max_fills","log.format"],"restart":["cache.max_fills (of bty-cache)","log.format (of bty-web)"],"reload":["cache.strict_miss (of bty-cache)"]}` {
 		t.Errorf("%d %s", status, text)
 	}
+	a.do("GET", "/ui/settings", nil).is(t, 200, `title="A change takes effect with systemctl reload bty-cache">reload<`, `restart bty-cache<`)
 	if got := lastIP("192.0.2.7"); got != "192.0.2.7" {
 		t.Errorf("the new proxy is not believed: %s", got)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,10 +89,7 @@ func Change(src Source, section, name, text string) (Edit, error) {
 }
 
 func unitOf(k Key) string {
-	if unit := k.Restart(); unit != "" {
-		return unit
-	}
-	return "bty-web"
+	return cmp.Or(k.Restart(), k.Reload(), "bty-web")
 }
 
 func (e *Edit) write(src Source, where Origin, value any) error {

@@ -35,10 +35,16 @@ var live = []string{
 	"sniff.register", "sniff.allow", "sniff.deny", "sniff.new_per_minute",
 }
 
+// reloads are the keys that another daemon takes up with a reload.
+var reloads = map[string]string{"cache.allow": "bty-cache", "cache.allow_private": "bty-cache", "cache.strict_miss": "bty-cache"}
+
+// Reload is the unit to reload before a change of the key takes effect, "" for none.
+func (k Key) Reload() string { return reloads[k.String()] }
+
 // Restart is the unit to restart before a change of the key takes effect, "" for none.
 func (k Key) Restart() string {
 	switch {
-	case slices.Contains(live, k.String()):
+	case slices.Contains(live, k.String()) || k.Reload() != "":
 		return ""
 	case k.Section == "tftp":
 		return "bty-tftp"

@@ -38,6 +38,9 @@ func (k Key) manual() string {
 	if unit := k.Restart(); unit != "" {
 		lines = append(lines, fmt.Sprintf(`A change needs a restart of \fB%s\fR.`, roff(unit)))
 	}
+	if unit := k.Reload(); unit != "" {
+		lines = append(lines, fmt.Sprintf(`A change needs a reload of \fB%s\fR.`, roff(unit)))
+	}
 	return strings.Join(lines, "\n") + "\n"
 }
 

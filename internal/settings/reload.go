@@ -10,8 +10,9 @@ import (
 
 // Reloaded says what reading the configuration again has brought.
 type Reloaded struct {
-	Changed []string `json:"changed"` // keys with another value than before
-	Restart []string `json:"restart"` // those of them that wait for a restart, and of what
+	Changed []string `json:"changed"`          // keys with another value than before
+	Restart []string `json:"restart"`          // those of them that wait for a restart, and of what
+	Reload  []string `json:"reload,omitempty"` // those of them that wait for a reload of another daemon, and of which
 }
 
 // String is the outcome in one line.
@@ -19,10 +20,17 @@ func (r Reloaded) String() string {
 	switch {
 	case len(r.Changed) == 0:
 		return "nothing has changed"
-	case len(r.Restart) == 0:
+	case len(r.Restart)+len(r.Reload) == 0:
 		return "in force: " + strings.Join(r.Changed, ", ")
 	}
-	return "changed: " + strings.Join(r.Changed, ", ") + "; needs a restart: " + strings.Join(r.Restart, ", ")
+	text := "changed: " + strings.Join(r.Changed, ", ")
+	if len(r.Restart) > 0 {
+		text += "; needs a restart: " + strings.Join(r.Restart, ", ")
+	}
+	if len(r.Reload) > 0 {
+		text += "; needs a reload: " + strings.Join(r.Reload, ", ")
+	}
+	return text
 }
 
 // Reload reads the configuration again from where it came from. One that is not valid changes
@@ -49,6 +57,9 @@ func (s *Settings) reload() (Reloaded, error) {
 		outcome.Changed = append(outcome.Changed, k.String())
 		if unit := k.Restart(); unit != "" {
 			outcome.Restart = append(outcome.Restart, k.String()+" (of "+unit+")")
+		}
+		if unit := k.Reload(); unit != "" {
+			outcome.Reload = append(outcome.Reload, k.String()+" (of "+unit+")")
 		}
 	}
 	s.loaded = next
