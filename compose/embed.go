@@ -1,0 +1,9 @@
+// Package compose has the files for those who run the appliance with podman-compose.
+package compose
+
+import "embed"
+
+// Files are the compose file, its health checks, and an example of the variables that it takes.
+//
+//go:embed compose.yml compose.health.yml dotenv.example
+var Files embed.FS
