@@ -50,6 +50,7 @@ func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, sockets [
 }
 
 type options struct {
+	health bool // ask, do not serve
 	config config.Paths
 	reload bool
 	done   bool // nothing more to do: the version or the help was asked for
@@ -60,6 +61,7 @@ func parse(env environment) (options, error) {
 	var version bool
 	flags := flag.NewFlagSet("bty-cache", flag.ContinueOnError)
 	flags.SetOutput(env.stderr)
+	flags.BoolVar(&o.health, "health", false, "ask the one that runs in this container whether it works; exit 0 or 1")
 	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
 	flags.BoolVar(&version, "version", false, "print the version")
 	flags.Usage = func() {

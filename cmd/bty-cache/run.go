@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -28,6 +29,9 @@ func run(ctx context.Context, env environment) error {
 	source := config.Source{Paths: flags.config, Getenv: env.getenv}
 	if flags.reload {
 		return askReload(ctx, source, env.stdout)
+	}
+	if flags.health {
+		return daemon.AskHealth(ctx, "bty-cache", config.RunDir(source), env.stdout)
 	}
 	sockets, err := inherit()
 	if err != nil {
@@ -57,11 +61,12 @@ func run(ctx context.Context, env environment) error {
 
 // serve answers until ctx ends. The engine outlives both servers: they have readers of it.
 func (a *app) serve(ctx context.Context, env environment, at listeners) error {
-	d := &daemon.Daemon{Log: a.log, Check: a.check, Hangup: env.hangup, Reload: a.hangup, Status: a.status}
-	return d.Run(ctx,
+	health := daemon.ListenHealth("bty-cache", a.config().Paths.RunDir, env.getenv, a.log)
+	d := &daemon.Daemon{Log: a.log, Health: health, Check: a.check, Hangup: env.hangup, Reload: a.hangup, Status: a.status}
+	return errors.Join(d.Run(ctx,
 		daemon.Func("counts of lines", a.strangers.Run),
 		daemon.Func("images", a.cache.Run),
 		daemon.NewHTTP("control socket", a.control.Handler(), a.log, at.control...),
 		daemon.NewHTTP("http", a.face.Handler(), a.log, at.http...),
-	)
+	), health.Close())
 }

@@ -31,11 +31,15 @@ func run(ctx context.Context, env environment) error {
 	if err != nil || flags.done {
 		return err
 	}
+	source := config.Source{Paths: flags.config, Getenv: env.getenv}
+	if flags.health {
+		return daemon.AskHealth(ctx, "bty-sniff", config.RunDir(source), env.stdout)
+	}
 	sockets, err := systemd.Sockets(systemd.Expect{"dhcp": systemd.Capture})
 	if err != nil {
 		return message.Mark(message.WrongSockets, err)
 	}
-	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
+	cfg, warnings, err := config.Load(source)
 	if err != nil {
 		return message.Mark(message.ConfigRefused, err)
 	}
@@ -90,11 +94,14 @@ func watch(ctx context.Context, env environment, cfg *config.Config, log *slog.L
 		}
 		reports.notice(isNews)
 	}}
-	d := &daemon.Daemon{Log: log, Hangup: env.hangup, Check: w.Check, Status: func() string { return w.Status() + reports.status() }}
-	return d.Run(ctx, daemon.Func("reports", reports.Run), daemon.Func("packets", w.Run)) // reports outlive packets
+	health := daemon.ListenHealth("bty-sniff", cfg.Paths.RunDir, env.getenv, log)
+	d := &daemon.Daemon{Log: log, Health: health, Hangup: env.hangup, Check: w.Check, Status: func() string { return w.Status() + reports.status() }}
+	err := d.Run(ctx, daemon.Func("reports", reports.Run), daemon.Func("packets", w.Run)) // reports outlive packets
+	return errors.Join(err, health.Close())
 }
 
 type options struct {
+	health bool // ask, do not serve
 	config config.Paths
 	done   bool // nothing more to do: the version or the help was asked for
 }
@@ -104,6 +111,7 @@ func parse(env environment) (options, error) {
 	var version bool
 	flags := flag.NewFlagSet("bty-sniff", flag.ContinueOnError)
 	flags.SetOutput(env.stderr)
+	flags.BoolVar(&o.health, "health", false, "ask the one that runs in this container whether it works; exit 0 or 1")
 	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
 	flags.BoolVar(&version, "version", false, "print the version")
 	if err := flags.Parse(env.args); err != nil {

@@ -47,6 +47,7 @@ func listen(cfg *config.Config, log *slog.Logger, sockets []systemd.Socket, addr
 }
 
 type options struct {
+	health  bool // ask, do not serve
 	config  config.Paths
 	listen  string
 	bootDir string
@@ -58,6 +59,7 @@ func parse(env environment) (options, error) {
 	var version bool
 	flags := flag.NewFlagSet("bty-tftp", flag.ContinueOnError)
 	flags.SetOutput(env.stderr)
+	flags.BoolVar(&o.health, "health", false, "ask the one that runs in this container whether it works; exit 0 or 1")
 	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
 	flags.StringVar(&o.listen, "listen", "", "listen on this `address:port` instead of the configured one")
 	flags.StringVar(&o.bootDir, "boot-dir", "", "serve this `folder` instead of the configured one")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -32,11 +33,15 @@ func run(ctx context.Context, env environment) error {
 	if err != nil || flags.done {
 		return err
 	}
+	source := config.Source{Paths: flags.config, Getenv: env.getenv}
+	if flags.health {
+		return daemon.AskHealth(ctx, "bty-tftp", config.RunDir(source), env.stdout)
+	}
 	sockets, err := systemd.Sockets(systemd.Expect{"tftp": systemd.Datagram})
 	if err != nil {
 		return message.Mark(message.WrongSockets, err)
 	}
-	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
+	cfg, warnings, err := config.Load(source)
 	if err != nil {
 		return message.Mark(message.ConfigRefused, err)
 	}
@@ -67,8 +72,9 @@ func serve(ctx context.Context, env environment, cfg *config.Config, log *slog.L
 		servers = append(servers, s)
 		tasks = append(tasks, s)
 	}
+	health := daemon.ListenHealth("bty-tftp", cfg.Paths.RunDir, env.getenv, log)
 	d := &daemon.Daemon{
-		Log: log, Hangup: env.hangup, Check: checkAll(servers, log),
+		Health: health, Log: log, Hangup: env.hangup, Check: checkAll(servers, log),
 		Status: func() string {
 			var lines []string
 			for _, s := range servers {
@@ -77,7 +83,7 @@ func serve(ctx context.Context, env environment, cfg *config.Config, log *slog.L
 			return strings.Join(lines, "; ")
 		},
 	}
-	return d.Run(ctx, tasks...)
+	return errors.Join(d.Run(ctx, tasks...), health.Close())
 }
 
 func tftpConfig(cfg *config.Config, log *slog.Logger, reports *reporter) tftp.Config {

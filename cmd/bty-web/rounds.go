@@ -12,6 +12,7 @@ import (
 	"bty/internal/backup"
 	"bty/internal/build"
 	"bty/internal/config"
+	"bty/internal/daemon"
 	"bty/internal/message"
 	"bty/internal/store"
 	"bty/internal/systemd"
@@ -25,6 +26,7 @@ type rounds struct {
 	log     *slog.Logger
 	level   *slog.LevelVar // of log, nil for one that does not follow
 	sockets []systemd.Socket
+	health  *daemon.Health
 	doors   *listeners     // nil until the first round has opened its state
 	carried *backup.Switch // what brought this round's database, nil for the first
 	last    *backup.Outcome
@@ -87,7 +89,7 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	if err != nil {
 		return nil, errors.Join(err, state.Abandon())
 	}
-	err = app.serve(ctx, r.env, r.log, doors, func() bool { return wanted.Load() != nil })
+	err = app.serve(ctx, r.env, r.log, doors, r.health, func() bool { return wanted.Load() != nil })
 	return wanted.Load(), errors.Join(err, state.Close(), app.logs.Close())
 }
 

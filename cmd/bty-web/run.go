@@ -38,11 +38,15 @@ func run(ctx context.Context, env environment) error {
 	if flags.verb != "" {
 		return bundle(ctx, env, flags)
 	}
+	source := config.Source{Paths: flags.config, Getenv: env.getenv}
+	if flags.health {
+		return daemon.AskHealth(ctx, "bty-web", config.RunDir(source), env.stdout)
+	}
 	sockets, err := inherit()
 	if err != nil {
 		return message.Mark(message.WrongSockets, err)
 	}
-	cfg, warnings, err := config.Load(config.Source{Paths: flags.config, Getenv: env.getenv})
+	cfg, warnings, err := config.Load(source)
 	if err != nil {
 		return message.Mark(message.ConfigRefused, err)
 	}
@@ -73,12 +77,13 @@ func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *s
 			return fmt.Errorf("make the state folder: %w; set [paths] state_dir to a folder that this user may write", err)
 		}
 	}
-	return (&rounds{env: env, config: cfg, log: log, level: level, sockets: sockets}).run(ctx)
+	health := daemon.ListenHealth("bty-web", cfg.Paths.RunDir, env.getenv, log)
+	return errors.Join((&rounds{env: env, config: cfg, log: log, level: level, sockets: sockets, health: health}).run(ctx), health.Close())
 }
 
 // serve runs the app until ctx ends. comesBack says whether it ends to serve another state.
-func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, listeners listeners, comesBack func() bool) error {
-	d := &daemon.Daemon{Log: log, Check: a.state.Check, Hangup: env.hangup, Reload: a.reload, Status: a.status, ComesBack: comesBack}
+func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, listeners listeners, health *daemon.Health, comesBack func() bool) error {
+	d := &daemon.Daemon{Log: log, Health: health, Check: a.state.Check, Hangup: env.hangup, Reload: a.reload, Status: a.status, ComesBack: comesBack}
 	return d.Run(ctx,
 		daemon.Func("journal", a.book.Ledger.Run),
 		daemon.Func("state", a.state.Run),
@@ -115,6 +120,7 @@ func legacyNotice(cfg *config.Config, log *slog.Logger) []string {
 }
 
 type options struct {
+	health  bool // ask, do not serve
 	config  config.Paths
 	version bool
 	verb    string // export or import; "" serves
@@ -126,6 +132,7 @@ func parse(env environment) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bty-web", flag.ContinueOnError)
 	flags.SetOutput(env.stderr)
+	flags.BoolVar(&o.health, "health", false, "ask the one that runs in this container whether it works; exit 0 or 1")
 	flags.Var(&o.config, "config", "read this TOML `file or folder` alone; may be repeated")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	flags.Usage = func() {

@@ -172,3 +172,13 @@ func (e *Error) Error() string { return "configuration: " + e.Where + ": " + e.W
 
 // ExitCode is 2: starting again will not help.
 func (e *Error) ExitCode() int { return 2 }
+
+// RunDir is the folder of the sockets as far as this user may know it: for who looks for a daemon.
+func RunDir(src Source) string {
+	src.Partial = true
+	cfg, _, err := Load(src)
+	if err != nil {
+		return DefaultRunDir // the daemon, which reads the same, does not run
+	}
+	return cfg.Paths.RunDir
+}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"bty/internal/message"
@@ -48,8 +49,15 @@ type Daemon struct {
 	// service manager then hears that the daemon reloads, not that it stops.
 	ComesBack func() bool
 
+	// Health, if set, is where the daemon says whether it works: not before it is ready, not once it
+	// stops, not while Check fails.
+	Health *Health
+
 	// StopTimeout bounds the time that one task may take to stop; 0 is 15 s.
 	StopTimeout time.Duration
+
+	stage    stage
+	checking sync.Mutex // Check is for one caller at a time
 }
 
 // Run runs tasks until ctx is done or one of them fails, and returns the first failure. See
@@ -64,8 +72,11 @@ func Run(ctx context.Context, log *slog.Logger, tasks ...Task) error {
 func (d *Daemon) Run(ctx context.Context, tasks ...Task) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
+	d.stage.set("it starts")
+	defer d.answerHealth()()
 	var started []*running
 	for _, t := range tasks {
+		d.stage.set("it starts: " + t.String())
 		r := start(work, t, cancel)
 		started = append(started, r)
 		if !r.awaitReady(ctx, work) {
@@ -74,9 +85,11 @@ func (d *Daemon) Run(ctx context.Context, tasks ...Task) error {
 		d.Log.Debug("started", "task", t.String())
 	}
 	if ctx.Err() == nil && work.Err() == nil {
+		d.stage.set("")
 		d.say(systemd.Ready())
 		d.supervise(ctx, work)
 	}
+	d.stage.set("it stops")
 	d.sayEnd()
 	return errors.Join(d.stop(started), failure(work))
 }
@@ -131,15 +144,22 @@ func (d *Daemon) watchdog() (watch, func()) {
 }
 
 func (d *Daemon) feed(ctx context.Context, limit time.Duration) {
-	if d.Check != nil {
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		if err := d.Check(ctx); err != nil {
-			d.Log.Error("the daemon's own check failed; the watchdog is not fed", message.CheckFailed, "err", err)
-			return
-		}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := d.check(ctx); err != nil {
+		d.Log.Error("the daemon's own check failed; the watchdog is not fed", message.CheckFailed, "err", err)
+		return
 	}
 	d.say(systemd.Watchdog())
+}
+
+func (d *Daemon) check(ctx context.Context) error {
+	if d.Check == nil {
+		return nil
+	}
+	d.checking.Lock()
+	defer d.checking.Unlock()
+	return d.Check(ctx)
 }
 
 func (d *Daemon) reload(ctx context.Context) {

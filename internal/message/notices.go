@@ -5,6 +5,7 @@ var (
 	// The life of a daemon.
 	Listening          = id("7dcd4cbb9a9848e1949ca63facc4ab94") // it has no sockets from systemd and opened its own
 	LocalSocketMissing = id("1a15d1a98faa4a5f8fe128b895b334e9") // this host's own tools and daemons cannot reach bty-web
+	HealthMissing      = id("0634fa67d2244d519b13021cb0a76209") // --health of this daemon will say that nobody answers
 	CannotListen       = id("e1ffe9d749434623828bbe447ebb47b9") // the port is taken, or may not be opened
 	WrongSockets       = id("0933767d586148d9a21548bf90986b5e") // what systemd handed over is not what the daemon takes
 	ConfigRefused      = id("96dfd4cac71a4c02a9492f0ecf994d7f") // the configuration cannot be used, at the start
