@@ -59,7 +59,7 @@ func (e *examination) ports() {
 	for _, p := range e.Ports {
 		subject := fmt.Sprintf("%s/%d", p.Network, p.Number)
 		f := wire.Finding{ID: "host.port-taken", SubjectKind: host, Subject: subject, Title: p.String(), Page: "netboot"}
-		strangers := slices.DeleteFunc(slices.Clone(p.Holders), func(h Process) bool { return p.isOurs(h) })
+		strangers := p.Strangers()
 		switch {
 		case p.Optional && len(p.Holders) == 0:
 			continue
@@ -67,12 +67,12 @@ func (e *examination) ports() {
 			f.ID, f.Severity = "host.port-other", wire.SeverityNote
 			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(strangers)))
 			f.Why = fmt.Sprintf("%s, which is off, could not have it.", p.Daemon)
-			f.Next = fmt.Sprintf("Nothing, if that is meant. Else free it (%s) and systemctl enable --now %s, or give %s another port with a drop-in.", stop(strangers[0]), p.Unit, p.Unit)
+			f.Next = fmt.Sprintf("Nothing, if that is meant. Else free it (%s) and systemctl enable --now %s, or give %s another port with a drop-in.", strangers[0].Stop(), p.Unit, p.Unit)
 		case len(strangers) > 0:
 			f.Severity = wire.SeverityError
 			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(strangers)))
 			f.Why = fmt.Sprintf("%s cannot have it: machines reach the other program, or nobody.", p.Daemon)
-			f.Next = fmt.Sprintf("Stop that program and see that it stays off (%s), then: systemctl enable --now %s.", stop(strangers[0]), p.Unit)
+			f.Next = fmt.Sprintf("Stop that program and see that it stays off (%s), then: systemctl enable --now %s.", strangers[0].Stop(), p.Unit)
 		case p.Hidden:
 			f.ID, f.Severity = "host.port-hidden", wire.SeverityNote
 			f.What = fmt.Sprintf("%s is held by a process that this user may not see.", p)
@@ -91,15 +91,21 @@ func (e *examination) ports() {
 	}
 }
 
+// Strangers are the holders that are neither the daemon itself nor systemd for its socket unit.
+func (p Port) Strangers() []Process {
+	return slices.DeleteFunc(slices.Clone(p.Holders), p.isOurs)
+}
+
 // isOurs reports whether a holder is the daemon itself, or systemd for its socket unit.
 func (p Port) isOurs(h Process) bool {
-	if h.Name == p.Daemon {
+	if h.Name == p.Daemon || h.Unit == p.Daemon+".service" { // whose process has another name until it has begun
 		return true
 	}
 	return h.PID == 1 && (h.Unit == "" || h.Unit == p.Unit)
 }
 
-func stop(p Process) string {
+// Stop is a command that ends the process, and keeps it off if it is a unit's.
+func (p Process) Stop() string {
 	if p.Unit != "" {
 		return "systemctl disable --now " + p.Unit
 	}

@@ -18,6 +18,7 @@ type Unit struct {
 	Result   string    // success, or why it failed
 	Restarts int       // by systemd itself, since it was started
 	Memory   uint64    // bytes now, 0 if nobody counts
+	Stale    bool      // its files have changed since systemd read them
 }
 
 // Installed reports whether systemd has a file for the unit and may use it.
@@ -51,6 +52,7 @@ func (m Manager) Look(ctx context.Context, units ...string) (Report, error) {
 func unitOf(name string, p properties) Unit {
 	u := Unit{Name: name, Load: p.text("LoadState"), Active: p.text("ActiveState"), Sub: p.text("SubState"), Enabled: p.text("UnitFileState"),
 		Result: p.text("Result"), Restarts: int(p.number("NRestarts")), Since: p.time("StateChangeTimestamp")}
+	u.Stale, _ = p["NeedDaemonReload"].(bool)
 	if n := p.number("MemoryCurrent"); n != math.MaxUint64 { // which stands for "not known"
 		u.Memory = n
 	}
