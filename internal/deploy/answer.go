@@ -1,0 +1,55 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// answerTime is how long the first answer may take. Containers and large databases take seconds.
+const answerTime = time.Minute
+
+// checkAnswer asks bty-web as a machine would, which starts it, and waits until it can work.
+func checkAnswer(port int) Action {
+	return action(func(ctx context.Context, _ *Engine) error {
+		web := service("bty-web")
+		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, web.Request)
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
+		var last error
+		for {
+			if last = ask(ctx, url); last == nil {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("bty-web does not answer: %w\n%s", last, lastWords(context.WithoutCancel(ctx), web.Unit))
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	})
+}
+
+func ask(ctx context.Context, url string) error {
+	const patience = 10 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy of the environment
+	answer, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	const enough = 500
+	said, _ := io.ReadAll(io.LimitReader(answer.Body, enough)) // what there is of it
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %s", url, answer.Status, said)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package deploy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// check finds what stands in the way of a site, all of it at once.
+func check(o Observed, s Site, files []File, force bool) (problems []Problem) {
+	problems = append(problems, checkRights(o, s)...)
+	problems = append(problems, checkSystem(o, s)...)
+	problems = append(problems, checkPrevious(o)...)
+	problems = append(problems, checkPorts(o, s)...)
+	problems = append(problems, checkDisks(o)...)
+	if o.Config != "" {
+		problems = append(problems, Problem{"configuration", o.Config, "Correct it; bty.toml(5) has every key. The daemons would not start with it."})
+	}
+	if !force {
+		problems = append(problems, checkFiles(o, files)...)
+	}
+	return problems
+}
+
+func checkRights(o Observed, s Site) []Problem {
+	if o.Root || s.Mode == Compose {
+		return nil
+	}
+	return []Problem{{"root", fmt.Sprintf("The mode %s is for root: it installs units and uses port 69.", s.Mode),
+		"Run it with sudo, or as this user without TFTP: bty-lab deploy --mode compose."}}
+}
+
+func checkSystem(o Observed, s Site) (problems []Problem) {
+	if s.Mode != Compose && o.Systemd.Away != "" {
+		problems = append(problems, Problem{"systemd", "systemd cannot be asked: " + o.Systemd.Away + ".",
+			"Run it on a host whose PID 1 is systemd, with D-Bus (apt-get install dbus)."})
+	}
+	if s.Mode != Host {
+		problems = append(problems, Problem{"mode", fmt.Sprintf("This bty-lab cannot deploy in the mode %s yet.", s.Mode), "Install the package of the appliance, and deploy with --mode host."})
+	}
+	switch s.Mode {
+	case Host:
+		if !o.Package.Installed {
+			problems = append(problems, Problem{"package", "The package of the appliance is not installed.",
+				"Install it (apt install ./bty_*.deb, dnf install ./bty-*.rpm), or deploy containers: --mode quadlet."})
+		}
+	case Quadlet:
+		problems = append(problems, checkPodman(o)...)
+	case Compose:
+		if o.Podman.Compose == "" {
+			problems = append(problems, Problem{"compose", "There is no program here that runs a compose file.", "Install one: apt-get install podman-compose."})
+		}
+		if o.Podman.Err != "" {
+			problems = append(problems, brokenPodman(o))
+		}
+	}
+	return problems
+}
+
+func checkPodman(o Observed) []Problem {
+	switch {
+	case o.Podman.Err != "":
+		return []Problem{brokenPodman(o)}
+	case o.Podman.Version == "":
+		return []Problem{{"podman", "Podman is not installed.", "Install it (apt-get install podman, dnf install podman), version 5.0 or newer; or install the package of the appliance instead."}}
+	case !o.Podman.atLeast(podmanFloor):
+		return []Problem{{"podman", fmt.Sprintf("Podman %s is too old: its Quadlets know no drop-ins, which are of 5.0.", o.Podman.Version),
+			"Use a release with Podman 5 (Debian 13, RHEL 9.5, Fedora 40 or newer); or install the package of the appliance, which needs no Podman."}}
+	}
+	return nil
+}
+
+func brokenPodman(o Observed) Problem {
+	return Problem{"podman", "Podman does not work here: " + o.Podman.Err + ".", "podman info says more."}
+}
+
+// checkPrevious: the previous system has the same ports and the same names.
+func checkPrevious(o Observed) (problems []Problem) {
+	if len(o.Previous) == 0 {
+		return nil
+	}
+	return []Problem{{"previous", "The previous system is on this host: " + strings.Join(o.Previous, "; ") + ".",
+		"Stop it and move its units away; its data stays: systemctl stop bty-web bty-tftp withcache nbdmux; mkdir -p /root/bty-before; mv /etc/containers/systemd/{bty-web,bty-tftp,withcache,nbdmux}.container /root/bty-before/; systemctl daemon-reload. A compose stack: podman-compose down in its folder. bty-lab import takes its machines over afterwards."}}
+}
+
+func checkPorts(o Observed, s Site) (problems []Problem) {
+	for _, p := range o.Ports {
+		if !s.Has(p.Daemon) {
+			continue
+		}
+		strangers := p.Strangers()
+		if len(strangers) == 0 {
+			continue
+		}
+		var names []string
+		for _, h := range strangers {
+			names = append(names, h.String())
+		}
+		next := fmt.Sprintf("Stop that program and see that it stays off: %s.", strangers[0].Stop())
+		if service(p.Daemon).Leave {
+			next += fmt.Sprintf(" Or deploy without it: --without %s.", p.Daemon)
+		} else {
+			next += fmt.Sprintf(" Or give %s another port with a drop-in (port.conf in the folder of drop-ins).", p.Unit)
+		}
+		problems = append(problems, Problem{"port", fmt.Sprintf("%s, which is %s's, is held by %s.", p, p.Daemon, strings.Join(names, ", ")), next})
+	}
+	return problems
+}
+
+func service(name string) Service {
+	for _, s := range Services() {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Service{}
+}
+
+func checkDisks(o Observed) (problems []Problem) {
+	for _, d := range o.Disks {
+		switch {
+		case d.Err != "":
+			problems = append(problems, Problem{"disk", fmt.Sprintf("%s (%s) cannot be looked at: %s.", d.Folder, d.For, d.Err), "See what is mounted there: findmnt -T " + d.Folder + "."})
+		case d.ReadOnly:
+			problems = append(problems, Problem{"disk", fmt.Sprintf("%s (%s) is on a file system that can only be read.", d.Folder, d.For),
+				"Mount it for writing (findmnt -T " + d.Folder + " shows it), or name another folder."})
+		case d.Free < d.Need:
+			problems = append(problems, Problem{"disk", fmt.Sprintf("%s (%s) has %d MB free, and %d MB are needed.", d.Folder, d.For, d.Free/1e6, d.Need/1e6),
+				"Make room: df -h " + d.Folder + ", podman image prune."})
+		}
+	}
+	return problems
+}
+
+// checkFiles: a file of somebody else's is not overwritten.
+func checkFiles(o Observed, files []File) (problems []Problem) {
+	for _, f := range files {
+		there := o.Files[f.Path]
+		if there == "" || there == digest(f.Content) || o.recorded(f.Path) != nil {
+			continue
+		}
+		problems = append(problems, Problem{"file", f.Path + " is there already, and is not of this deployment.",
+			"Move it away, or have it overwritten with --force."})
+	}
+	return problems
+}
+
+// recorded is what the record says of a file, nil if nothing.
+func (o Observed) recorded(path string) *Written {
+	if o.Record == nil {
+		return nil
+	}
+	for i, w := range o.Record.Files {
+		if w.Path == path {
+			return &o.Record.Files[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bty/internal/config"
+)
+
+// Purge plans how a deployment is taken away: all that its record names, and with data the state. An
+// empty plan finds nothing to take away.
+func Purge(o Observed, dir string, data bool) (Plan, error) {
+	p := Plan{Doing: "purge", Dir: dir}
+	if o.Record == nil {
+		return p, nil
+	}
+	p.Site = o.Record.Site
+	if problems := checkRights(o, p.Site); len(problems) > 0 {
+		return p, &Refused{p.Doing, problems}
+	}
+	d := &planner{Observed: o, plan: &p, want: Wanted{Dir: dir}}
+	if o.Record.State != Initialised {
+		d.stopAll()
+	}
+	d.removeFiles()
+	switch {
+	case p.Site.Mode == Quadlet:
+		d.purgeContainers(data)
+	case p.Site.Mode == Host && data:
+		d.purgeState()
+	}
+	if p.Site.Mode != Compose && o.Record.State != Initialised {
+		d.step("reload", "systemd reads its units again, and forgets failures", "", action(forget))
+	}
+	record := []string{RecordPath(dir)}
+	d.step("remove", RecordPath(dir)+", and the folders that were made", "", both(remove(record), removeEmpty(o.Record.Folders)))
+	return p, nil
+}
+
+// stopAll stops what listens before what serves, so that no request starts a service again.
+func (d *planner) stopAll() {
+	var on, off []string
+	for _, s := range Services() {
+		for _, u := range s.all() {
+			if d.Units[u].isEnabled() {
+				on = append(on, u)
+			}
+		}
+	}
+	for _, kind := range []string{".timer", ".socket", ".service", ".slice"} {
+		for _, u := range Units() {
+			if strings.HasSuffix(u, kind) && d.Units[u].Active != "inactive" && d.Units[u].Load == "loaded" {
+				off = append(off, u)
+			}
+		}
+	}
+	if len(on) > 0 {
+		d.step("disable", strings.Join(on, ", "), "", disable(on))
+	}
+	for _, u := range off {
+		d.step("stop", u, "journalctl -u "+u+" says why.", stop(u))
+	}
+}
+
+func (d *planner) removeFiles() {
+	var paths []string
+	for _, w := range d.Record.Files {
+		if d.Files[w.Path] != "" {
+			paths = append(paths, w.Path)
+		}
+	}
+	if len(paths) > 0 {
+		d.step("remove", strings.Join(paths, ", "), "", remove(paths))
+	}
+}
+
+// purgeState empties the folders of the package's services. The package itself, and what it brought,
+// stays.
+func (d *planner) purgeState() {
+	folders := []string{config.DefaultStateDir, config.DefaultCacheDir}
+	d.step("delete", "the state, backups and images: "+strings.Join(folders, ", "), "", both(empty(folders), action(tmpfiles)))
+	d.step("remove", timerStamp, "", remove([]string{timerStamp}))
+}
+
+// timerStamp is when systemd let the backup timer elapse last.
+const timerStamp = "/var/lib/systemd/timers/stamp-bty-backup.timer"
+
+// empty deletes all that is in folders, and leaves them.
+func empty(folders []string) Action {
+	return action(func(ctx context.Context, e *Engine) error {
+		for _, dir := range folders {
+			entries, err := os.ReadDir(e.path(dir))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			for _, entry := range entries {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := os.RemoveAll(filepath.Join(e.path(dir), entry.Name())); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// tmpfiles makes the folders of the package as they are after its installation.
+func tmpfiles(ctx context.Context, _ *Engine) error {
+	_, err := tool(ctx, "", "systemd-tmpfiles", "--create", "bty.conf")
+	return err
+}
+
+func forget(ctx context.Context, e *Engine) error {
+	err := reload(ctx, e)
+	for _, u := range Units() {
+		err = errors.Join(err, e.Manager.ResetFailed(ctx, u))
+	}
+	return err
+}
+
+// both does one after the other.
+func both(first, second Action) Action {
+	return action(func(ctx context.Context, e *Engine) error {
+		if err := first.do(ctx, e); err != nil {
+			return err
+		}
+		return second.do(ctx, e)
+	})
+}

@@ -1,0 +1,62 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// Progress is told before each step.
+type Progress struct {
+	N, Total int // from 1
+	Step     Step
+}
+
+func (p Progress) String() string { return fmt.Sprintf("[%d/%d] %s", p.N, p.Total, p.Step) }
+
+// StepError is a step that failed. Those before it are done, those after it were not begun.
+type StepError struct {
+	Progress
+	Doing string
+	Err   error
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+func (e *StepError) Error() string {
+	s := fmt.Sprintf("%s failed in step %s: %v", e.Doing, e.Progress, e.Err)
+	if next := advice(e.Err, e.Step.Next); next != "" {
+		s += "\n-> " + next
+	}
+	return s + fmt.Sprintf("\nWhat was done before stays, and what ran before still runs. bty-lab %s again goes on from here.", e.Doing)
+}
+
+// advice is the way out of an error that can meet any step, else the step's own.
+func advice(err error, own string) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "The disk is full. Make room (df -h shows where)."
+	case errors.Is(err, syscall.EROFS):
+		return "The file system can only be read. Mount it for writing (findmnt -T FOLDER shows it), or choose another folder."
+	case errors.Is(err, fs.ErrPermission):
+		return "Run it as root."
+	}
+	return own
+}
+
+// Run carries a plan out, and stops at the first step that fails or when ctx ends.
+func (p Plan) Run(ctx context.Context, e *Engine, tell func(Progress)) error {
+	for i, step := range p.Steps {
+		at := Progress{i + 1, len(p.Steps), step}
+		if ctx.Err() != nil {
+			return &StepError{at, p.Doing, context.Cause(ctx)}
+		}
+		tell(at)
+		if err := step.do(ctx, e); err != nil {
+			return &StepError{at, p.Doing, err}
+		}
+	}
+	return nil
+}
