@@ -24,6 +24,10 @@ func tree() command {
 	return command{
 		name: "bty-lab", summary: "build, deploy and look after a bty appliance",
 		sub: []command{
+			{name: "deploy", summary: "bring the appliance up on this host", run: deployStack},
+			{name: "status", summary: "say what is deployed here, and whether it is as it was left", run: stackStatus},
+			{name: "purge", summary: "take a deployment away, with its state", run: purgeStack},
+			{name: "show-config", summary: "print each setting in force, and where it comes from", run: showConfig},
 			{name: "liveenv", summary: "the live environment that machines boot from the network", sub: []command{
 				{name: "build", summary: "make its kernel and initramfs from any kernel package", run: liveenvBuild},
 			}},

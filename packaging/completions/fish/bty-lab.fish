@@ -1,6 +1,10 @@
 # fish completion for bty-lab(1)
 
 complete -c bty-lab -f
+complete -c bty-lab -n __fish_use_subcommand -a deploy -d 'Bring the appliance up on this host'
+complete -c bty-lab -n __fish_use_subcommand -a status -d 'Say what is deployed here'
+complete -c bty-lab -n __fish_use_subcommand -a purge -d 'Take a deployment away, with its state'
+complete -c bty-lab -n __fish_use_subcommand -a show-config -d 'Print each setting and where it comes from'
 complete -c bty-lab -n __fish_use_subcommand -a liveenv -d 'The live environment that machines boot'
 complete -c bty-lab -n __fish_use_subcommand -a usb -d 'USB sticks that machines boot from'
 complete -c bty-lab -n __fish_use_subcommand -a backup -d 'Make a backup of the running appliance'
@@ -40,3 +44,17 @@ complete -c bty-lab -n '__fish_seen_subcommand_from liveenv backup backups resto
 complete -c bty-lab -n '__fish_seen_subcommand_from restore support-bundle' -F
 complete -c bty-lab -n '__fish_seen_subcommand_from export import' -x -a '(__fish_complete_directories)'
 complete -c bty-lab -n '__fish_seen_subcommand_from doctor' -l json -d 'Print it as JSON'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l host-addr -x -d 'The address at which machines reach this host'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l mode -x -a 'host quadlet compose' -d 'How the daemons run'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l password-file -r -F -d 'The password, or its hash'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l without -x -a 'bty-tftp bty-cache none' -d 'Services that are left out'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l image-prefix -x -d 'In front of the names of images'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l images -x -a '(__fish_complete_directories)' -d 'Folder of the images'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy' -l force -d 'Take any address, overwrite edited files'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy purge' -l dry-run -d 'Print what would be done'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy status purge show-config' -l json -d 'Print it as JSON'
+complete -c bty-lab -n '__fish_seen_subcommand_from purge' -l yes -d 'Do not ask'
+complete -c bty-lab -n '__fish_seen_subcommand_from purge' -l keep-data -d 'Leave state, backups and images'
+complete -c bty-lab -n '__fish_seen_subcommand_from show-config' -l config -r -F -d 'Read this alone'
+complete -c bty-lab -n '__fish_seen_subcommand_from show-config' -l set -d 'Only what somebody has set'
+complete -c bty-lab -n '__fish_seen_subcommand_from deploy status purge' -x -a '(__fish_complete_directories)'
