@@ -241,19 +241,3 @@ func exportBundle(ctx context.Context, e env) error {
 	_, err = fmt.Fprintf(a.stdout, "%d machines exported to %s\n", machines, flags.Arg(0))
 	return err
 }
-
-func importBundle(ctx context.Context, e env) error {
-	a := &appliance{env: e}
-	flags := a.flagSet("import", "import [--replace] DIR\n\nTakes the machines of DIR/inventory.json in: a backup's, or an export's.")
-	replace := flags.Bool("replace", false, "reset the machines that are known: mode, image, disk and labels")
-	if err := a.read(flags, 1); err != nil {
-		return err
-	}
-	server := a.server()
-	defer server.Close()
-	report, err := client.Import(ctx, server, flags.Arg(0), *replace)
-	if err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	return client.PrintImport(a.stdout, report)
-}

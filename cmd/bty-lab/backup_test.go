@@ -83,7 +83,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := os.WriteFile(old, []byte("SQLite format 3\x00 and more"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.cannot(t, "a database of the previous bty", "import", old)
+	s.cannot(t, "it is truncated", "import", old)
 	s.cannot(t, "damaged", "restore", old)
 }
 

@@ -38,7 +38,7 @@ func tree() command {
 			{name: "backups", summary: "list the backups", run: listBackups},
 			{name: "restore", summary: "put a backup in the place of the present state", run: restore},
 			{name: "export", summary: "write the hardware of all machines to a folder", run: exportBundle},
-			{name: "import", summary: "take the machines of such a folder in", run: importBundle},
+			{name: "import", summary: "take the state of the previous bty over, or the machines of such a folder in", run: importState},
 			{name: "doctor", summary: "say what is wrong with netboot and with this host, and what to do", run: diagnose},
 			{name: "support-bundle", summary: "put what is known of the appliance in a file, for somebody who is to help", run: supportBundle},
 			{name: "reload", summary: "have the running appliance read its configuration again", run: reload},

@@ -57,7 +57,10 @@ func TestUsage(t *testing.T) {
 		{"restore", "takes 1 arguments", 2},
 		{"export", "takes 1 arguments", 2},
 		{"import --wrong x", "wrong", 2},
-		{"import --socket /nonexistent/control.sock /nonexistent", "give the folder of an export or a backup", 1},
+		{"import --socket /nonexistent/control.sock /nonexistent", "or the folder of an export or a backup", 1},
+		{"import --help", "Everything is checked first", 0},
+		{"import", "takes 1 arguments", 2},
+		{"import --replace --keep /", "exclude each other", 2},
 		{"version", "bty-lab ", 0},
 		{"--version", "bty-lab ", 0},
 	} {

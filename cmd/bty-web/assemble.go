@@ -23,6 +23,7 @@ import (
 	"bty/internal/machinelog"
 	"bty/internal/settings"
 	"bty/internal/store"
+	"bty/internal/takeover"
 	"bty/internal/web"
 	"bty/internal/web/api"
 	"bty/internal/web/auth"
@@ -99,6 +100,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		Store: state, Fleet: machines, Ledger: books, Log: log, Now: time.Now, Dir: cfg.Paths.BackupDir, Database: state.Path(), Version: build.Version,
 		Parallel: cfg.Tuning.BackupMaxParallel, Largest: int64(cfg.Tuning.MaxUploadBytes), Schedule: chosen.Backup, Ran: chosen.Refresh, Switch: restores.comeBack, Last: restores.last,
 	})
+	takes := takeover.New(takeover.Config{Store: state, Ledger: books, Now: time.Now, Joined: machines.Joined, Seen: machines.Seen, Refresh: chosen.Refresh})
 	client := a.client
 	if a.tokens, err = access.New(access.Config{Store: accessStore{state}, Ledger: books, Log: log, Now: time.Now}); err != nil {
 		return nil, err
@@ -120,7 +122,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
 			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: a.sight, MachineAt: machines.At, Asked: a.doctor.Asked},
-		Control:  control.Config{Serve: adapter, Reload: a.reloadNow, Rows: a.rows},
+		Control:  control.Config{Serve: adapter, Reload: a.reloadNow, Rows: a.rows, TakeOver: takes.Take},
 		Identify: operator.Identify,
 		Metrics:  newMetrics(a),
 	}

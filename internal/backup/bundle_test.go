@@ -79,12 +79,12 @@ func TestBundleRows(t *testing.T) {
 func TestTimesInBundles(t *testing.T) {
 	want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, text := range []string{"2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05.000000+01:00", "2026-01-02T03:04:05", "2026-01-02 03:04:05"} {
-		if got := readTime(text); !got.Equal(want) {
+		if got := ReadTime(text); !got.Equal(want) {
 			t.Errorf("%q: %s", text, got)
 		}
 	}
 	for _, v := range []any{nil, 7.0, "", "yesterday"} {
-		if got := readTime(v); !got.IsZero() {
+		if got := ReadTime(v); !got.IsZero() {
 			t.Errorf("%v: %s", v, got)
 		}
 	}

@@ -38,16 +38,16 @@ func readRow(raw json.RawMessage) fleet.ImportRow {
 		row.Problem = fmt.Sprintf("invalid MAC: %q", row.Given)
 		return row
 	}
-	if row.Disks, err = readDisks(native(in.Disks)); err != nil {
+	if row.Disks, err = ReadDisks(native(in.Disks)); err != nil {
 		row.Problem = fmt.Sprintf("known_disks: %v", err)
 		return row
 	}
-	if row.Tree, err = readTree(native(in.LSHW)); err != nil {
+	if row.Tree, err = ReadTree(native(in.LSHW)); err != nil {
 		row.Note = fmt.Sprintf("hw_lshw was left out: %v", err)
 	}
-	row.At = readTime(in.DisksAt)
+	row.At = ReadTime(in.DisksAt)
 	if row.At.IsZero() {
-		row.At = readTime(in.LSHWAt)
+		row.At = ReadTime(in.LSHWAt)
 	}
 	return row
 }
@@ -64,7 +64,9 @@ func native(raw json.RawMessage) json.RawMessage {
 	return json.RawMessage(inner)
 }
 
-func readDisks(raw json.RawMessage) ([]machine.Disk, error) {
+// ReadDisks reads the disks of an inventory and holds them to the limits of the wire; nil if there is
+// none.
+func ReadDisks(raw json.RawMessage) ([]machine.Disk, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
@@ -100,8 +102,8 @@ func checkDisk(d machine.Disk) error {
 	return nil
 }
 
-// readTree returns the hardware tree as the store keeps it: compact, with sorted keys.
-func readTree(raw json.RawMessage) (json.RawMessage, error) {
+// ReadTree returns the hardware tree as the store keeps it: compact, with sorted keys.
+func ReadTree(raw json.RawMessage) (json.RawMessage, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
@@ -126,8 +128,8 @@ func isNull(raw json.RawMessage) bool {
 	return len(raw) == 0 || string(raw) == "null"
 }
 
-// readTime reads a time in any of the spellings of ISO 8601 that bty has written; zero if it is none.
-func readTime(v any) time.Time {
+// ReadTime reads a time in any of the spellings of ISO 8601 that bty has written; zero if it is none.
+func ReadTime(v any) time.Time {
 	text, _ := v.(string)
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"} {
 		if at, err := time.Parse(layout, text); err == nil {

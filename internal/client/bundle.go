@@ -70,7 +70,7 @@ func Import(ctx context.Context, c *Control, path string, replace bool) (report 
 	defer file.Close()
 	head := make([]byte, len(sqliteMagic))
 	if _, err := io.ReadFull(file, head); err == nil && bytes.Equal(head, sqliteMagic) {
-		return report, fmt.Errorf("%s is a database of the previous bty; this release imports bundles. Run that release's `bty-web export DIR` and import DIR", path)
+		return report, fmt.Errorf("%s is a database of the previous bty; take it over with: bty-lab import %s", path, path)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return report, err

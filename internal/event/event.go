@@ -44,6 +44,7 @@ const (
 	MachineCreated     Kind = "machine.created"
 	MachineUpserted    Kind = "machine.upserted"
 	MachineDeleted     Kind = "machine.deleted"
+	MachineTaken       Kind = "machine.taken_over" // from the previous system
 	MachineArmed       Kind = "machine.armed"
 	MachineInventory   Kind = "machine.inventory"
 	MachineStage       Kind = "machine.stage"
@@ -99,6 +100,7 @@ const (
 	BackupDeleted   Kind = "backup.deleted"
 	BackupRestored  Kind = "backup.restored"
 	BundleImported  Kind = "backup.bundle.imported"
+	StateTaken      Kind = "backup.state.taken_over" // that of the previous system
 
 	SettingsUpstream     Kind = "settings.upstream.updated"
 	SettingsBackup       Kind = "settings.backup.updated"
@@ -122,12 +124,12 @@ const (
 
 // Kinds are all of them, in the order of what they are about.
 var Kinds = []Kind{
-	MachineSighted, MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineArmed, MachineInventory,
+	MachineSighted, MachineDiscovered, MachineCreated, MachineUpserted, MachineDeleted, MachineTaken, MachineArmed, MachineInventory,
 	MachineStage, MachinePicked, MachineFlashed, MachineFlashFailed, MachineStuck, PXEOffered, PXEPlan, ContactsFolded,
 	FlasherArmed, ArtifactFetched, LiveMissing, TFTPTransfer, ClientOrphan, DoctorFound, DoctorGone, TFTPStarted, TFTPStopped, TFTPRestarted, TFTPControlFailed, FetchRequested, FetchStarted,
 	FetchDone, FetchFailed, FetchCancelled, ArtifactsInstalled, ArtifactUploaded, ArtifactDeleted, EntryAdded,
 	EntryAddFailed, EntryChanged, EntryDeleted, EntriesImported, TagMoved, CacheWarmed, CacheFilled, CacheFillFailed, CachePinned, CacheDeleted, BackupRequested, BackupStarted, BackupCreated,
-	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, SettingsUpstream,
+	BackupFailed, BackupCancelled, BackupPruned, BackupDeleted, BackupRestored, BundleImported, StateTaken, SettingsUpstream,
 	SettingsBackup, SettingsDisplay, SettingsEvents, SettingsForgotten, SettingsConfig, SettingsConfigFailed,
 	TokenCreated, TokenRevoked, LoginSucceeded, LoginFailed, LoginLimited, SessionsEnded, Logout, RuleCreated, RuleChanged,
 	RuleDeleted,

@@ -209,11 +209,17 @@ func (f *Fleet) Remember(ctx context.Context) error {
 // recall takes in an event of a machine that is known.
 func (a *activity) recall(tx Tx, e event.Event) error {
 	mac, err := machine.ParseMAC(e.SubjectID)
-	if err != nil || e.SubjectKind != event.Machine || e.Actor != event.Client {
+	taken, isTaken := sightOf(e)
+	if err != nil || e.SubjectKind != event.Machine || e.Actor != event.Client && !isTaken {
 		return nil
 	}
 	_, known, err := tx.Machine(mac)
-	if known && err == nil {
+	switch {
+	case !known || err != nil:
+	case isTaken:
+		taken.MAC = mac
+		a.before(taken)
+	default:
 		a.older(mac, e)
 	}
 	return err

@@ -92,7 +92,7 @@ func (s step) save(tx Tx, want machine.Intent, what string, now time.Time) (step
 }
 
 // maxLabels is how many labels a machine can have.
-const maxLabels = 16
+const maxLabels = machine.MaxLabels
 
 // set edits what a machine has set for itself.
 func (s step) set(tx Tx, e Edit, now time.Time) (step, error) {

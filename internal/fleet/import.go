@@ -110,24 +110,27 @@ func reset(tx Tx, row ImportRow, was machine.Machine, now time.Time) error {
 	return putHardware(tx, row)
 }
 
-func putHardware(tx Tx, row ImportRow) error {
-	h, found, err := tx.Hardware(row.MAC)
+func putHardware(tx Tx, row ImportRow) error { return StoreHardware(tx, row.MAC, row.Disks, row.Tree) }
+
+// StoreHardware stores what was read of a machine's hardware; what is nil stays as it is known.
+func StoreHardware(tx Tx, mac machine.MAC, disks []machine.Disk, tree json.RawMessage) error {
+	h, found, err := tx.Hardware(mac)
 	if err != nil {
 		return err
 	}
-	if row.Disks != nil {
-		h.Disks = row.Disks
+	if disks != nil {
+		h.Disks = disks
 	}
-	if row.Tree != nil {
-		h.Describe(row.Tree)
+	if tree != nil {
+		h.Describe(tree)
 	}
-	if found || row.Disks != nil {
-		if err := tx.PutHardware(row.MAC, h); err != nil {
+	if found || disks != nil {
+		if err := tx.PutHardware(mac, h); err != nil {
 			return err
 		}
 	}
-	if row.Tree != nil {
-		return tx.PutTree(row.MAC, row.Tree)
+	if tree != nil {
+		return tx.PutTree(mac, tree)
 	}
 	return nil
 }

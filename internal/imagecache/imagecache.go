@@ -69,7 +69,7 @@ func (k *Keeper) Changed() {
 func (k *Keeper) Hear(e event.Event) {
 	switch e.Kind {
 	case event.EntryAdded, event.EntryChanged, event.EntryDeleted, event.EntriesImported, event.TagMoved,
-		event.MachineCreated, event.MachineUpserted, event.MachineDeleted, event.BundleImported, event.BackupRestored,
+		event.MachineCreated, event.MachineUpserted, event.MachineDeleted, event.BundleImported, event.StateTaken, event.BackupRestored,
 		event.RuleCreated, event.RuleChanged, event.RuleDeleted:
 		k.Changed()
 	}

@@ -22,8 +22,8 @@ import (
 	"bty/internal/withcache"
 )
 
-// maxImages bounds the catalog, which is read whole by those who list it.
-const maxImages = 10_000
+// MaxImages bounds the catalog, which is read whole by those who list it.
+const MaxImages = 10_000
 
 // Tx is what the use cases need of one transaction.
 type Tx interface {
@@ -140,7 +140,7 @@ func (l *Library) event(kind event.Kind, src string, from netip.Addr, summary st
 
 // room refuses to let the catalog grow beyond its bound.
 func room(have int) error {
-	if have >= maxImages {
+	if have >= MaxImages {
 		return fault.New(fault.Conflict, "the catalog has %d images, the most there can be; delete some first", have)
 	}
 	return nil

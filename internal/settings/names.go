@@ -110,6 +110,15 @@ var checks = map[Name]func(string) error{
 	EventsKeepDays: func(v string) error { return asKey("events.keep_days", v) },
 }
 
+// Usable reports whether there is a stored setting of that name, and what is wrong with a value for it.
+func Usable(name, value string) (known bool, err error) {
+	check := checks[Name(name)]
+	if check == nil {
+		return false, nil
+	}
+	return true, check(value)
+}
+
 func refuse(format string, args ...any) error { return fault.New(fault.Rejected, format, args...) }
 
 // asKey checks a value as the key of the configuration that it overrides.

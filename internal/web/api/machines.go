@@ -74,16 +74,16 @@ func (c Config) putMachine(w http.ResponseWriter, r *http.Request, v body.Value)
 }
 
 const (
-	maxLabels = 16
-	maxLabel  = 64
-	maxSerial = 128
+	maxLabels = machine.MaxLabels
+	maxLabel  = machine.MaxLabel
+	maxSerial = machine.MaxSerial
 )
 
 var (
 	refOrNone    = regexp.MustCompile(`^(?:[0-9a-f]{64})?$`)
 	refPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	labelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]*$`)
-	drivePattern = regexp.MustCompile(`^0x[0-9a-fA-F]{1,2}$`)
+	labelPattern = machine.LabelPattern
+	drivePattern = machine.DrivePattern
 )
 
 // readIntent reads what the operator wants. It replaces everything: a field that is absent is reset.

@@ -3,8 +3,10 @@
 package control
 
 import (
+	"context"
 	"net/http"
 
+	"bty/internal/fleet"
 	"bty/internal/settings"
 	"bty/internal/web/serve"
 	"bty/internal/wire"
@@ -16,12 +18,15 @@ type Config struct {
 	Reload func() (settings.Reloaded, error)
 	// Rows names what is in the database, for who compares it across an upgrade.
 	Rows func() (wire.Rows, error)
+	// TakeOver takes the state of the previous system over.
+	TakeOver func(context.Context, wire.PreviousState, fleet.Who) (wire.Takeover, error)
 }
 
 // Register adds the routes.
 func Register(mux serve.Mux, c Config) {
 	mux.Handle("POST /reload", c.Serve.Do(serve.Open, c.reload))
 	mux.Handle("GET /rows", c.Serve.Do(serve.Open, c.rows))
+	mux.Handle("POST /takeover", c.Serve.Do(serve.Open, c.takeOver))
 }
 
 // reload reads the configuration again and says what that has brought.

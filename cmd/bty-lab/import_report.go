@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"bty/internal/wire"
+)
+
+// outcomes are in the order in which people are told of them: what needs them comes last.
+var outcomes = []string{wire.TakenUnchanged, wire.TakenNew, wire.TakenChanged, wire.TakenReplaced, wire.TakenKept, wire.TakenNot, wire.TakenConflict, wire.TakenRefused}
+
+// tellPeople writes a line for each row, the sums, and what is left to do.
+func (i *importing) tellPeople(report wire.Takeover) error {
+	rows := slices.Clone(report.Rows)
+	slices.SortStableFunc(rows, func(a, b wire.TakeoverRow) int {
+		return slices.Index(outcomes, a.Outcome) - slices.Index(outcomes, b.Outcome)
+	})
+	table := tabwriter.NewWriter(i.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintf(table, "%s\t%s %s\t%s\n", row.Outcome, row.Kind, row.ID, row.Reason)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(i.stdout, "\n%s of bty %s: %s\n", report.Source, report.MadeBy, sums(report.Outcomes))
+	if !report.Written {
+		if report.DryRun && verdict(report) == nil {
+			fmt.Fprintln(i.stdout, "this was a dry run: nothing was written. Repeat it without --dry-run")
+		}
+		return nil
+	}
+	if n := len(report.WillFlash); n > 0 {
+		fmt.Fprintf(i.stdout, "%s at the next network boot, as there: %s\n", count(n, "machine is flashed", "machines are flashed"), several(report.WillFlash))
+	}
+	if report.Events > 0 {
+		fmt.Fprintf(i.stdout, "its log of %d events stays there; keep the file if you may want to read it\n", report.Events)
+	}
+	for _, line := range beside(filepath.Dir(report.Source), i.config.Paths.StateDir) {
+		fmt.Fprintln(i.stdout, line)
+	}
+	return nil
+}
+
+func sums(n map[string]int) string {
+	var parts []string
+	for _, outcome := range outcomes {
+		if n[outcome] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[outcome], outcome))
+		}
+	}
+	if len(parts) == 0 {
+		return "it has no machines, no images and no settings"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// several names the first few.
+func several(list []string) string {
+	const few = 10
+	if len(list) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:few], " "), len(list)-few)
+	}
+	return strings.Join(list, " ")
+}
+
+// beside says how the files of the previous state folder come to be read: they are taken as they
+// are, so whoever has moved the folder has nothing to do.
+func beside(old, state string) (lines []string) {
+	if isSame(old, state) {
+		return nil
+	}
+	for _, one := range []struct{ name, what string }{
+		{"session-secret", "the key of the session cookies"}, {"catalog.toml", "the catalog that each start takes over"},
+		{"bty.toml", "settings of the configuration"}, {"boot", "boot files"}, {"backups", "inventories"},
+	} {
+		path := filepath.Join(old, one.name)
+		if exists(path) && !exists(filepath.Join(state, one.name)) {
+			lines = append(lines, fmt.Sprintf("%s (%s) was not copied. If it is wanted here: cp -a %s %s/ && chown -R --reference=%s %s",
+				path, one.what, path, state, state, filepath.Join(state, one.name)))
+		}
+	}
+	return lines
+}
+
+func isSame(a, b string) bool {
+	one, errOne := os.Stat(a)
+	two, errTwo := os.Stat(b)
+	return errOne == nil && errTwo == nil && os.SameFile(one, two)
+}
