@@ -119,7 +119,7 @@ func (a *appliance) facts(ctx context.Context) doctor.Facts {
 		doors = append(doors, host.Door{Network: cache.Network, Port: cache.Number, Service: "bty-cache"})
 	}
 	rules := host.Firewall(ctx, doors...)
-	return doctor.Facts{Clock: &clock, Ports: host.Ports(ctx, web, tftp, cache), Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx)}
+	return doctor.Facts{Clock: &clock, Ports: host.Ports(ctx, web, tftp, cache), Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx), Previous: host.Previous(ctx, "/", cfg.Server.Port)}
 }
 
 // withoutServer adds what bty-web would say of the host if it could be asked.

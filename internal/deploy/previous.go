@@ -2,19 +2,19 @@ package deploy
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"strings"
+
+	"bty/internal/host"
 )
 
-// previous finds signs of the Python system on this host: its Quadlets, and its containers.
-func previous(_ context.Context, root string, _ bool) (signs []string) {
-	for _, name := range []string{"bty-web", "bty-tftp", "withcache", "nbdmux"} {
-		path := filepath.Join(root, "etc/containers/systemd", name+".container")
-		raw, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(raw), "ghcr.io/safl/") {
-			signs = append(signs, "its Quadlet /"+strings.TrimPrefix(path, "/"))
-		}
+// previousPort is where the previous system answers unless somebody has changed it.
+const previousPort = 8080
+
+// previous finds signs of the Python system on this host, as the doctor does. An appliance that was
+// deployed has its port and its names: then there is nothing to look for.
+func previous(ctx context.Context, root string, isDeployed bool) []string {
+	if isDeployed {
+		return nil
 	}
-	return signs
+	p := host.Previous(ctx, root, previousPort)
+	return p.Signs()
 }

@@ -14,19 +14,20 @@ import (
 
 // Facts is all that the doctor goes by. What is nil was not looked at, and nothing is said of it.
 type Facts struct {
-	Seen    wire.Observations
-	Network *Network
-	Boot    *Boot
-	TFTP    *TFTP
-	Ports   []Port
-	Rules   *Firewall
-	Clock   *Clock
-	Disks   []Disk
-	Cache   *Cache    // nil: off, or not asked
-	Default *bool     // whether the well-known password is in force
-	Daemons []Process // all bty-web of this host
-	OldDB   string    // path of the previous system's database, "" if there is none
-	Down    string    // why bty-web could not be asked, "" if it could
+	Seen     wire.Observations
+	Network  *Network
+	Boot     *Boot
+	TFTP     *TFTP
+	Ports    []Port
+	Rules    *Firewall
+	Clock    *Clock
+	Disks    []Disk
+	Cache    *Cache    // nil: off, or not asked
+	Default  *bool     // whether the well-known password is in force
+	Daemons  []Process // all bty-web of this host
+	OldDB    string    // path of the previous system's database, "" if there is none
+	Previous *Previous // the previous system; nil: not looked for
+	Down     string    // why bty-web could not be asked, "" if it could
 
 	// Request is when a machine asked the appliance for something last, by TFTP or HTTP: by its
 	// address or by its MAC. Script is when it asked for its iPXE script last.

@@ -301,6 +301,15 @@ var cases = []struct {
 	{"default password", func(p *patient) { *p.Default = true }, "host.password", "warning", "BTY_ADMIN_PASSWORD", ""},
 	{"two instances", func(p *patient) { p.Daemons = append(p.Daemons, Process{99, "bty-web", ""}) }, "host.instances", "warning", "bty-web (pid 99)", ""},
 	{"previous system", func(p *patient) { p.OldDB = "/var/lib/bty/state.db" }, "host.previous", "note", "bty-lab import /var/lib/bty/state.db", ""},
+	{"no previous stack", func(p *patient) { p.Previous = &Previous{Port: 8080} }, "", "", "", "host.previous-stack"},
+	{"previous stack of units", func(p *patient) {
+		p.Previous = &Previous{Version: "0.65.4", Port: 8080, Quadlets: []string{"/etc/containers/systemd/bty-tftp.container", "/etc/containers/systemd/bty-web.container"}, State: "/opt/x/data/bty"}
+	}, "host.previous-stack", "warning", "Then: systemctl stop bty-tftp.service bty-web.service; mkdir -p /root/bty-before; mv /etc/containers/systemd/bty-tftp.container /etc/containers/systemd/bty-web.container /root/bty-before/; " +
+		"systemctl daemon-reload; systemctl enable --now bty-web.socket bty-tftp.socket; bty-lab import /opt/x/data/bty.", ""},
+	{"previous stack of compose", func(p *patient) {
+		p.Previous = &Previous{Containers: []PreviousContainer{{"a", "ghcr.io/safl/bty-web:1", "/srv/bty"}, {"b", "ghcr.io/safl/withcache:1", "/srv/bty"}, {"c", "ghcr.io/safl/nbdmux:1", ""}}}
+	}, "host.previous-stack", "warning", "Then: cd /srv/bty && podman-compose down; podman stop c; systemctl enable", ""},
+	{"previous program", func(p *patient) { p.Previous = &Previous{Version: "0.65.4", Port: 8080} }, "host.previous-stack", "warning", "bty 0.65.4 answers on port 8080", ""},
 }
 
 // cachePort is the port of a daemon that may be off.

@@ -24,6 +24,7 @@ func (e *examination) host() {
 	e.password()
 	e.instances()
 	e.previous()
+	e.stack()
 }
 
 func (e *examination) onHost(id string, s wire.Severity, title, page, what, why, next string) {

@@ -1,0 +1,83 @@
+package host
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"bty/internal/doctor"
+)
+
+// The units are those that the previous system writes: its images, and its state on the host.
+func TestPreviousQuadlets(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "etc/containers/systemd")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"bty-web.container":   "[Container]\nImage=ghcr.io/safl/bty-web:0.65.4\nVolume=/opt/old/data/bty:/var/lib/bty:Z\nVolume=/opt/old/bty.toml:/etc/bty/bty.toml:Z\n",
+		"withcache.container": "[Container]\nImage=ghcr.io/safl/withcache:latest\nVolume=/opt/old/data/withcache:/data:Z\n",
+		"bty-tftp.container":  "[Container]\nImage=localhost/bty-tftp:latest\n", // ours
+		"nbdmux.container":    "[Container]\nImage=docker.io/other/nbdmux\n",    // somebody's
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var p doctor.Previous
+	quadlets(root, &p)
+	want := doctor.Previous{Quadlets: []string{dir + "/bty-web.container", dir + "/withcache.container"}, State: "/opt/old/data/bty"}
+	if !reflect.DeepEqual(p, want) {
+		t.Errorf("%+v, want %+v", p, want)
+	}
+}
+
+func TestPreviousAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		server, body string
+		status       int
+		want         string
+	}{
+		"the previous one":  {"uvicorn", `{"version":"0.65.4"}`, 200, "0.65.4"},
+		"this one":          {"", `{"version":"0.65.4"}`, 200, ""},
+		"another program":   {"uvicorn", `<html>`, 200, ""},
+		"one that does not": {"uvicorn", `{"version":"1"}`, 404, ""},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/version" {
+				t.Errorf("%s is asked for", r.URL)
+			}
+			w.Header().Set("Server", tt.server)
+			w.WriteHeader(tt.status)
+			_, _ = w.Write([]byte(tt.body))
+		}))
+		if got := previousVersion(t.Context(), s.URL); got != tt.want {
+			t.Errorf("%s: %q", name, got)
+		}
+		s.Close()
+	}
+	if got := previousVersion(t.Context(), "http://127.0.0.1:1"); got != "" {
+		t.Error(got)
+	}
+}
+
+// The text is what `podman ps --format json` prints, in short.
+func TestPreviousContainers(t *testing.T) {
+	const text = `[{"Id":"1","Image":"ghcr.io/safl/bty-web:0.65.4","Names":["old_bty-web_1"],"Labels":{"com.docker.compose.project.working_dir":"/home/op/bty-host"}},
+		{"Image":"ghcr.io/safl/withcache:latest","Names":["withcache"],"Labels":{"PODMAN_SYSTEMD_UNIT":"withcache.service"}},
+		{"Image":"localhost/bty-web:1","Names":["bty-web"],"Labels":null}, {"Image":"ghcr.io/safl/x","Names":[]}]`
+	compose := doctor.PreviousContainer{Name: "old_bty-web_1", Image: "ghcr.io/safl/bty-web:0.65.4", Folder: "/home/op/bty-host"}
+	if got := readContainers([]byte(text), true); !reflect.DeepEqual(got, []doctor.PreviousContainer{compose}) {
+		t.Errorf("%+v", got)
+	}
+	if got := readContainers([]byte(text), false); len(got) != 2 || got[1].Name != "withcache" {
+		t.Errorf("%+v", got)
+	}
+	if got := readContainers([]byte("no"), false); got != nil {
+		t.Errorf("%+v", got)
+	}
+}
