@@ -46,13 +46,15 @@ build: ## the programs, into build/bin (ARCH=arm64: into build/arm64/bin)
 		$(CROSS) $(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS)' -o $(BIN)/$$c ./cmd/$$c || exit 1; \
 	done
 
-.PHONY: setup setup-test setup-bench
+.PHONY: setup setup-test setup-bench setup-long
 setup: ## install the Debian packages that the demo needs (or print the line that does)
 	@$(HOST)/setup.sh demo
 setup-test:
 	@$(HOST)/setup.sh demo test
 setup-bench:
 	@$(HOST)/setup.sh demo test bench
+setup-long:
+	@$(HOST)/setup.sh demo test long
 
 .PHONY: ipxe kernel live peers
 ipxe: setup ## stock iPXE boot programs of Debian 13, into build/ipxe
@@ -61,16 +63,16 @@ ipxe: setup ## stock iPXE boot programs of Debian 13, into build/ipxe
 peers: setup ## other TFTP servers, unpacked into build/peers, for the benchmark
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) peers
 
-kernel: setup ## Debian's current kernel and modules, into build/kernel
-	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) kernel
+kernel: setup ## Debian's current kernel and modules, into build/kernel (ARCH=arm64)
+	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) -arch $(ARCH) kernel
 
 .PHONY: roots
 roots: setup-test ## Debian 12 and 13 with systemd, and 13 with Podman, for tests, into build/roots
 	@$(GO) run $(GOFLAGS_) ./internal/testenv/fetch -work $(BUILD) roots
 
-live: build kernel ## the live environment, into build/live
-	$(BUILD)/bin/bty-lab liveenv build --kernel $(KERNEL) --modules $(MODULES) \
-		--bty $(BUILD)/bin/bty --out $(BUILD)/live
+live: build kernel ## the live environment, into build/live (ARCH=arm64)
+	$(GO) run $(GOFLAGS_) -ldflags '$(LDFLAGS)' ./cmd/bty-lab liveenv build --arch $(ARCH) --kernel $(KERNEL) --modules $(MODULES) \
+		--bty $(BIN)/bty --out $(BUILD)/live
 
 .PHONY: assets
 assets: ## the files of others that the pages load, from npm as vendor.txt lists them (they are committed)
@@ -162,7 +164,8 @@ contract: ## the wire contract over HTTP alone (URL=http://host:8080 PASSWORD=..
 	@BTY_CONTRACT_URL='$(URL)' BTY_CONTRACT_PASSWORD='$(PASSWORD)' $(GO) test $(GOFLAGS_) -count=1 -timeout 8m -v ./internal/testenv/contract 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }; exit $${PIPESTATUS[0]}
 
-test-long: setup-test build ipxe live roots ## what takes too long for every change: kills, restarts, soak
+test-long: setup-long build ipxe live roots ## what takes too long for every change: kills, restarts, soak, another architecture
+	@$(MAKE) --no-print-directory live ARCH=arm64
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
 .PHONY: bench

@@ -11,6 +11,7 @@ import (
 type BootFiles struct {
 	BIOS     string // of client architecture 0
 	UEFI     string // of 7 and 9
+	ARM64    string // of 11, arm64 UEFI; "" on a LAN without such machines
 	UEFIHTTP string // a URL, for 16; "" on a LAN that knows nothing of HTTP Boot
 }
 
@@ -18,6 +19,7 @@ type BootFiles struct {
 var StockBootFiles = BootFiles{
 	BIOS:     "undionly.kpxe",
 	UEFI:     "ipxe.efi",
+	ARM64:    "ipxe-arm64.efi",
 	UEFIHTTP: "http://" + ServerIP + ":8080/boot/ipxe.efi",
 }
 
@@ -38,6 +40,9 @@ func (l *LAN) DHCP(ctx context.Context, files BootFiles, tftpRoot string) (*Proc
 		"--dhcp-match=set:http,option:client-arch,16",
 		"--dhcp-boot=tag:bios," + files.BIOS + ",," + ServerIP,
 		"--dhcp-boot=tag:uefi," + files.UEFI + ",," + ServerIP,
+	}
+	if files.ARM64 != "" {
+		args = append(args, "--dhcp-match=set:arm64,option:client-arch,11", "--dhcp-boot=tag:arm64,"+files.ARM64+",,"+ServerIP)
 	}
 	if files.UEFIHTTP != "" {
 		args = append(args, "--dhcp-boot=tag:http,"+files.UEFIHTTP,

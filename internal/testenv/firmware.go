@@ -14,10 +14,22 @@ const (
 	BIOS     Firmware = "bios"      // SeaBIOS and the network card's ROM, over TFTP
 	UEFI     Firmware = "uefi"      // OVMF's PXE, over TFTP
 	UEFIHTTP Firmware = "uefi-http" // OVMF's HTTP Boot
+	ARM64    Firmware = "arm64"     // an arm64 machine with AAVMF, which is OVMF for these, over TFTP
 )
+
+// qemu is the program that is the machine.
+func (f Firmware) qemu() string {
+	if f == ARM64 {
+		return "qemu-system-aarch64"
+	}
+	return "qemu-system-x86_64"
+}
 
 // ovmfDir is where Debian 12 and 13 have OVMF; both have the 4 MiB pair.
 const ovmfDir = "/usr/share/OVMF"
+
+// aavmfDir is where they have it for arm64.
+const aavmfDir = "/usr/share/AAVMF"
 
 // args is the firmware's part of QEMU's command line; dir takes its variables.
 func (f Firmware) args(dir string) ([]string, error) {
@@ -25,24 +37,29 @@ func (f Firmware) args(dir string) ([]string, error) {
 		// Without a display SeaBIOS talks on the serial port, and iPXE through it.
 		return []string{"-machine", "q35,graphics=off", "-boot", "menu=off"}, nil
 	}
+	machine := []string{"-machine", "q35"}
+	code, fresh := filepath.Join(ovmfDir, "OVMF_CODE_4M.fd"), filepath.Join(ovmfDir, "OVMF_VARS_4M.fd")
+	if f == ARM64 {
+		machine = []string{"-machine", "virt", "-cpu", "cortex-a57"}
+		code, fresh = filepath.Join(aavmfDir, "AAVMF_CODE.fd"), filepath.Join(aavmfDir, "AAVMF_VARS.fd")
+	}
 	vars := filepath.Join(dir, "vars.fd")
 	if _, err := os.Stat(vars); err != nil {
-		fresh, err := os.ReadFile(filepath.Join(ovmfDir, "OVMF_VARS_4M.fd"))
+		content, err := os.ReadFile(fresh)
 		if err != nil {
-			return nil, fmt.Errorf("UEFI firmware is missing; apt-get install ovmf: %w", err)
+			return nil, fmt.Errorf("UEFI firmware is missing; apt-get install ovmf, or qemu-efi-aarch64 for arm64: %w", err)
 		}
-		if err := os.WriteFile(vars, fresh, 0o600); err != nil {
+		if err := os.WriteFile(vars, content, 0o600); err != nil {
 			return nil, err
 		}
 	}
-	args := []string{
-		"-machine", "q35",
-		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + filepath.Join(ovmfDir, "OVMF_CODE_4M.fd"),
-		"-drive", "if=pflash,unit=1,format=raw,cache=unsafe,file=" + vars,
+	args := append(machine,
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code,
+		"-drive", "if=pflash,unit=1,format=raw,cache=unsafe,file="+vars,
 		"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
 		// Newer OVMF wants an entropy source before it uses the network.
 		"-device", "virtio-rng-pci",
-	}
+	)
 	if f == UEFIHTTP {
 		args = append(args, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n")
 	}

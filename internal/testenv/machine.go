@@ -93,7 +93,7 @@ func (m *Machine) PowerOn(ctx context.Context) error {
 		return err
 	}
 	_ = os.Remove(m.qmpPath()) // of the last power cycle
-	qemu, err := m.lan.start(Program{Name: m.cfg.Name + "'s QEMU", Path: "qemu-system-x86_64", Args: args}, m.Console)
+	qemu, err := m.lan.start(Program{Name: m.cfg.Name + "'s QEMU", Path: m.cfg.Firmware.qemu(), Args: args}, m.Console)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,20 @@ func (a *Appliance) prepare() error {
 			return fmt.Errorf("%w; run: make build ipxe live", err)
 		}
 	}
+	return a.prepareARM64(boot)
+}
+
+// prepareARM64 adds the live environment for arm64 to the boot folder, if it was made.
+func (a *Appliance) prepareARM64(boot string) error {
+	made, err := filepath.Glob(filepath.Join(a.cfg.Build, "live/bty-live-arm64.*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range made {
+		if err := copyFile(name, filepath.Join(boot, filepath.Base(name))); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -59,6 +59,16 @@ Acquire::Retries "3";
 `, a.dir)
 }
 
+// For goes on with the packages of another architecture, in Debian's words (amd64, arm64), which this machine
+// need not know of.
+func (a *Apt) For(ctx context.Context, architecture string) error {
+	config := a.config() + fmt.Sprintf("APT::Architecture \"%[1]s\";\n#clear APT::Architectures;\nAPT::Architectures {\"%[1]s\";};\n", architecture)
+	if err := os.WriteFile(filepath.Join(a.dir, "etc", "apt.conf"), []byte(config), 0o644); err != nil {
+		return fmt.Errorf("writing apt's configuration: %w", err)
+	}
+	return a.Update(ctx)
+}
+
 // Update fetches the package lists.
 func (a *Apt) Update(ctx context.Context) error {
 	_, err := a.run(ctx, a.dir, "apt-get", "-q", "update")

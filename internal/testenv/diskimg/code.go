@@ -72,12 +72,40 @@ func efiProgram(line string) []byte {
 		0xeb, 0xfc, // jmp halt
 	}
 	binary.LittleEndian.PutUint32(code[3:], uint32(len(code)-7))
-	return peImage(append(code, text(line)...))
+	return peImage(machineX64, append(code, text(line)...))
 }
+
+// efiProgramARM64 is the same for arm64, whose machines agree on no serial port: the firmware writes the line
+// to its console. The entry point gets the system table in x1 (UEFI 2.10 section 2.3.6.2).
+func efiProgramARM64(line string) []byte {
+	var program []byte
+	for _, instruction := range []uint32{
+		0xa9bf7bfd, // stp x29, x30, [sp, #-16]!
+		0xf9402020, // ldr x0, [x1, #64]    the console's output
+		0xf9400402, // ldr x2, [x0, #8]     its OutputString
+		0x100000a1, // adr x1, text         behind the code
+		0xd63f0040, // blr x2
+		0xd5034fdf, // msr daifset, #15     no interrupts: the watchdog does not fire
+		0xd503207f, // halt: wfi
+		0x17ffffff, // b halt
+	} {
+		program = binary.LittleEndian.AppendUint32(program, instruction)
+	}
+	for _, c := range text(line) {
+		program = append(program, c, 0) // UCS-2
+	}
+	return peImage(machineARM64, program)
+}
+
+// Machine types of PE/COFF.
+const (
+	machineX64   = 0x8664
+	machineARM64 = 0xaa64
+)
 
 // peImage wraps code in the headers of the PE/COFF specification that EDK2 reads: one section,
 // no relocations, because the code does not care where it is.
-func peImage(code []byte) []byte {
+func peImage(machine uint16, code []byte) []byte {
 	const (
 		peHeader  = 0x40
 		headers   = 0x200
@@ -90,7 +118,7 @@ func peImage(code []byte) []byte {
 	copy(image[peHeader:], "PE\x00\x00")
 
 	coff := image[peHeader+4:]
-	le.PutUint16(coff[0:], 0x8664)  // x86-64
+	le.PutUint16(coff[0:], machine)
 	le.PutUint16(coff[2:], 1)       // sections
 	le.PutUint16(coff[16:], 0xf0)   // size of the optional header
 	le.PutUint16(coff[18:], 0x0022) // executable, large addresses

@@ -2,7 +2,7 @@
 // the first serial port, and then nothing more.
 //
 // The same image boots on BIOS, from the code in its first sector, and on UEFI, from a program
-// of a few bytes in its EFI system partition. The rest is noise and zeros, so that flashing it
+// of a few bytes for x86-64 and one for arm64 in its EFI system partition. The rest is noise and zeros, so that flashing it
 // takes a moment and its digest means something.
 package diskimg
 
@@ -85,7 +85,7 @@ func writeParts(ctx context.Context, f *os.File, spec Spec) error {
 	if _, err := f.WriteAt(first, 0); err != nil {
 		return err
 	}
-	esp, err := systemPartition(ctx, efiProgram(spec.Line))
+	esp, err := systemPartition(ctx, efiPrograms(spec.Line))
 	if err != nil {
 		return err
 	}

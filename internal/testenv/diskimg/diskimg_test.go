@@ -43,7 +43,7 @@ func TestTablesAreWhatOthersRead(t *testing.T) {
 }
 
 func TestSystemPartitionIsClean(t *testing.T) {
-	esp, err := systemPartition(context.Background(), efiProgram("hello"))
+	esp, err := systemPartition(context.Background(), efiPrograms("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestSystemPartitionIsClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	tool(t, "fsck.fat", "-n", file)
-	if out := tool(t, "mdir", "-i", file, "::/EFI/BOOT"); !strings.Contains(out, "BOOTX64") {
+	if out := tool(t, "mdir", "-i", file, "::/EFI/BOOT"); !strings.Contains(out, "BOOTX64") || !strings.Contains(out, "BOOTAA64") {
 		t.Errorf("mdir says\n%s", out)
 	}
 }

@@ -4,29 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// systemPartition is a FAT file system with the program where removable media have it,
-// UEFI 2.10 section 3.5.1.1. No mount is needed: mtools works on files.
-func systemPartition(ctx context.Context, program []byte) ([]byte, error) {
+// efiPrograms are the programs by the names that removable media have them under, UEFI 2.10 section 3.5.1.1.
+func efiPrograms(line string) map[string][]byte {
+	return map[string][]byte{"BOOTX64.EFI": efiProgram(line), "BOOTAA64.EFI": efiProgramARM64(line)}
+}
+
+// systemPartition is a FAT file system with the programs. No mount is needed: mtools works on files.
+func systemPartition(ctx context.Context, programs map[string][]byte) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "esp-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	fat, efi := filepath.Join(dir, "fat"), filepath.Join(dir, "efi")
-	if err := errors.Join(os.WriteFile(fat, nil, 0o600), os.Truncate(fat, espSize), os.WriteFile(efi, program, 0o600)); err != nil {
+	fat := filepath.Join(dir, "fat")
+	if err := errors.Join(os.WriteFile(fat, nil, 0o600), os.Truncate(fat, espSize)); err != nil {
 		return nil, err
 	}
-	for _, argv := range [][]string{
+	steps := [][]string{
 		{"mkfs.fat", "-F", "12", "-n", "ESP", "-i", "62747900", "--invariant", fat},
 		{"mmd", "-i", fat, "::/EFI", "::/EFI/BOOT"},
-		{"mcopy", "-i", fat, efi, "::/EFI/BOOT/BOOTX64.EFI"},
-	} {
+	}
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, programs[name], 0o600); err != nil {
+			return nil, err
+		}
+		steps = append(steps, []string{"mcopy", "-i", fat, file, "::/EFI/BOOT/" + name})
+	}
+	for _, argv := range steps {
 		if err := run(ctx, argv); err != nil {
 			return nil, err
 		}

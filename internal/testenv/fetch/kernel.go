@@ -15,17 +15,17 @@ import (
 
 // kernelOf says which package always points to Debian's newest kernel, and which prefix the
 // real one has, per architecture.
-var kernelOf = map[string]struct{ meta, prefix, arch string }{
-	"amd64": {"linux-image-amd64", "linux-image-", "x86_64"},
-	"arm64": {"linux-image-arm64", "linux-image-", "arm64"},
+var kernelOf = map[string]struct{ meta, prefix, debian string }{
+	"x86_64": {"linux-image-amd64", "linux-image-", "amd64"},
+	"arm64":  {"linux-image-arm64", "linux-image-", "arm64"},
 }
 
-func fetchKernel(ctx context.Context, work string) error {
-	kind, ok := kernelOf[runtime.GOARCH]
+func fetchKernel(ctx context.Context, work, arch string) error {
+	kind, ok := kernelOf[arch]
 	if !ok {
-		return fmt.Errorf("no kernel package is known for %s", runtime.GOARCH)
+		return fmt.Errorf("no kernel package is known for %s; want x86_64 or arm64", arch)
 	}
-	dir := filepath.Join(work, "kernel", kind.arch)
+	dir := filepath.Join(work, "kernel", arch)
 	if m, ok := holds(dir); ok {
 		fmt.Printf("kernel: %s %s is in %s\n", m.Package, m.Version, dir)
 		return nil
@@ -38,6 +38,11 @@ func fetchKernel(ctx context.Context, work string) error {
 	apt, err := openApt(ctx, filepath.Join(tmp, "apt"), aptget.Running)
 	if err != nil {
 		return err
+	}
+	if kind.debian != runtime.GOARCH {
+		if err := apt.For(ctx, kind.debian); err != nil {
+			return err
+		}
 	}
 	name, err := apt.Dependency(ctx, kind.meta, kind.prefix)
 	if err != nil {

@@ -3,7 +3,7 @@
 // servers that the benchmark measures ours against.
 //
 //	fetch -work build ipxe      into build/ipxe
-//	fetch -work build kernel    into build/kernel/x86_64
+//	fetch -work build kernel    into build/kernel/x86_64 (-arch arm64: into build/kernel/arm64)
 //	fetch -work build roots     into build/roots
 //	fetch -work build peers     into build/peers
 package main
@@ -35,10 +35,12 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("fetch", flag.ContinueOnError)
 	work := flags.String("work", "build", "the build folder")
+	arch := flags.String("arch", "x86_64", "of the kernel: x86_64 or arm64")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "kernel": fetchKernel, "roots": fetchRoots, "peers": fetchPeers}
+	targets := map[string]func(context.Context, string) error{"ipxe": fetchIPXE, "roots": fetchRoots, "peers": fetchPeers}
+	targets["kernel"] = func(ctx context.Context, work string) error { return fetchKernel(ctx, work, *arch) }
 	fetch, known := targets[flags.Arg(0)]
 	if !known || flags.NArg() != 1 {
 		return errors.New("want one of: ipxe, kernel, roots, peers")
