@@ -25,6 +25,7 @@ func tree() command {
 		name: "bty-lab", summary: "build, deploy and look after a bty appliance",
 		sub: []command{
 			{name: "deploy", summary: "bring the appliance up on this host", run: deployStack},
+			{name: "upgrade", summary: "bring the appliance to another release, and back if that does not work", run: upgradeStack},
 			{name: "status", summary: "say what is deployed here, and whether it is as it was left", run: stackStatus},
 			{name: "purge", summary: "take a deployment away, with its state", run: purgeStack},
 			{name: "show-config", summary: "print each setting in force, and where it comes from", run: showConfig},
@@ -42,6 +43,7 @@ func tree() command {
 			{name: "doctor", summary: "say what is wrong with netboot and with this host, and what to do", run: diagnose},
 			{name: "support-bundle", summary: "put what is known of the appliance in a file, for somebody who is to help", run: supportBundle},
 			{name: "reload", summary: "have the running appliance read its configuration again", run: reload},
+			{name: "upgrade-guard", run: upgradeGuard}, // for systemd
 			{name: "version", summary: "print the version", run: version},
 		},
 	}
@@ -79,6 +81,9 @@ func (c command) dispatch(ctx context.Context, parents string, e env) error {
 func (c command) help(w io.Writer, path string) {
 	fmt.Fprintf(w, "%s: %s\n\nUsage: %s COMMAND\n\n", path, c.summary, path)
 	for _, s := range c.sub {
+		if s.summary == "" {
+			continue
+		}
 		fmt.Fprintf(w, "  %-14s %s\n", s.name, s.summary)
 	}
 	fmt.Fprintf(w, "\n%s COMMAND --help describes a command.\n", path)

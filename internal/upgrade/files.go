@@ -1,0 +1,133 @@
+package upgrade
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"bty/internal/store"
+)
+
+// replaceFile gives a file new content, all of it or none, and has it on the disk when it returns.
+func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name()) // err is what matters
+		}
+	}()
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return store.SyncDir(filepath.Dir(path))
+}
+
+// copyFile makes a whole copy with owner, mode and times, under its name once it is on the disk.
+func copyFile(ctx context.Context, from, to string) (sum string, err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return "", err
+	}
+	partial := to + ".part"
+	out, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	_, err = io.Copy(out, io.TeeReader(&reader{ctx, in}, hash))
+	if err = errors.Join(err, like(out, info), out.Sync(), out.Close()); err == nil {
+		err = os.Rename(partial, to)
+	}
+	if err != nil {
+		_ = os.Remove(partial) // err is what matters
+		return "", fmt.Errorf("copy %s to %s: %w", from, to, err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), store.SyncDir(filepath.Dir(to))
+}
+
+// like gives a file the owner, the mode and the time of another.
+func like(out *os.File, info fs.FileInfo) error {
+	err := out.Chmod(info.Mode().Perm())
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+		err = errors.Join(err, out.Chown(int(owner.Uid), int(owner.Gid)))
+	}
+	return errors.Join(err, os.Chtimes(out.Name(), info.ModTime(), info.ModTime()))
+}
+
+// reader ends with its context.
+type reader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(p)
+}
+
+// digestOf is that of a file, "" if it is not there.
+func digestOf(path string) (string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// sizeOf is a file's size on the disk, 0 if it is not there: a database has holes.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// freeAt is how much may be written below a folder that may not exist yet.
+func freeAt(folder string) (free int64, device uint64, err error) {
+	for {
+		var s unix.Statfs_t
+		err = unix.Statfs(folder, &s)
+		if errors.Is(err, fs.ErrNotExist) && folder != "/" && folder != "." {
+			folder = filepath.Dir(folder)
+			continue
+		}
+		if err != nil {
+			return 0, 0, fmt.Errorf("ask for the free space of %s: %w", folder, err)
+		}
+		var st unix.Stat_t
+		err = unix.Stat(folder, &st)
+		return int64(s.Bavail) * s.Bsize, st.Dev, err
+	}
+}

@@ -1,0 +1,217 @@
+package upgrade
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bty/internal/store"
+)
+
+// Guard is what systemd runs before each start of the server, as long as an upgrade is under way. No
+// server has the database open then. Which release is about to start is told by the content of files:
+// a version can be the same, and a program that crashes says none.
+type Guard struct {
+	Database string            `json:"database"`
+	Old      map[string]string `json:"old"` // digests of the files that mark the old release
+}
+
+const (
+	guardFile = "guard.json"
+	backName  = "going-back" // its presence says that the old release is to come back
+	noteName  = "put-back"   // says what was done to the database
+	aside     = ".after-upgrade-"
+)
+
+// arm makes the guard ready in the folder of a snapshot.
+func (u *Upgrade) arm(ctx context.Context, folder string, r Record) error {
+	g := Guard{Database: r.Look.Database, Old: map[string]string{}}
+	for _, path := range r.Look.Marks {
+		sum, err := digestOf(path)
+		if err != nil {
+			return err
+		}
+		g.Old[path] = sum
+	}
+	raw, err := json.MarshalIndent(g, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(folder, guardFile), raw, 0o600); err != nil {
+		return err
+	}
+	return u.equip(ctx, folder)
+}
+
+// equip puts this program beside what it works on: a package under it is exchanged meanwhile.
+func (u *Upgrade) equip(ctx context.Context, folder string) error {
+	to := filepath.Join(folder, guardName)
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
+	if _, err := copyFile(ctx, u.Self, to); err != nil {
+		return err
+	}
+	return os.Chmod(to, 0o700)
+}
+
+// ReadGuard reads what arm wrote.
+func ReadGuard(folder string) (g Guard, err error) {
+	raw, err := os.ReadFile(filepath.Join(folder, guardFile))
+	if err == nil {
+		err = json.Unmarshal(raw, &g)
+	}
+	return g, err
+}
+
+// Stand does the guard's work: the old release gets its database back if it was given up, any other
+// release gets one that was kept before. What it did is returned for the journal, "" for nothing.
+func (g Guard) Stand(ctx context.Context, folder string) (string, error) {
+	old, err := g.isOld()
+	switch {
+	case err != nil:
+		return "", err
+	case !old:
+		return g.keep(ctx, folder)
+	}
+	if _, err := os.Stat(filepath.Join(folder, backName)); err != nil {
+		return "", nil
+	}
+	return g.putBack(ctx, folder)
+}
+
+func (g Guard) isOld() (bool, error) {
+	for path, want := range g.Old {
+		got, err := digestOf(path)
+		if err != nil || got != want {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// keep copies the database as the old release left it, once.
+func (g Guard) keep(ctx context.Context, folder string) (string, error) {
+	kept := filepath.Join(folder, databaseName)
+	if _, err := os.Stat(kept); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if _, err := os.Stat(g.Database); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if _, err := copyFile(ctx, g.Database, kept); err != nil {
+		return "", fmt.Errorf("keep the database before the new release opens it: %w", err)
+	}
+	return fmt.Sprintf("kept %s as %s before another release opens it", g.Database, kept), nil
+}
+
+// putBack has the old release find a database that it knows. One that it knows stays, with all that was
+// written to it since: only what the new release has migrated, or damaged, is put aside.
+func (g Guard) putBack(ctx context.Context, folder string) (string, error) {
+	kept := filepath.Join(folder, databaseName)
+	if _, err := os.Stat(kept); errors.Is(err, fs.ErrNotExist) {
+		return "", nil // the new release never opened it
+	}
+	why, err := unfit(g.Database, kept)
+	if why == "" || err != nil {
+		return "", err
+	}
+	ready := g.Database + ".put-back"
+	if _, err := copyFile(ctx, kept, ready); err != nil {
+		return "", fmt.Errorf("put the database back: %w", err)
+	}
+	gone := g.Database + aside + filepath.Base(folder)
+	if err := os.Link(g.Database, gone); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("put the new release's database aside: %w", err)
+	}
+	if err := os.Rename(ready, g.Database); err != nil {
+		return "", fmt.Errorf("put the database back: %w", err)
+	}
+	note := fmt.Sprintf("%s was put back as the old release left it, because %s. What the new release made of it, with all that was written to it since, is %s", g.Database, why, gone)
+	return note, errors.Join(store.SyncDir(filepath.Dir(g.Database)), replaceFile(filepath.Join(folder, noteName), []byte(note), 0o600))
+}
+
+func putBackNote(folder string) string {
+	note, err := os.ReadFile(filepath.Join(folder, noteName))
+	if err != nil {
+		return ""
+	}
+	return string(note)
+}
+
+// unfit says why the old release cannot go on with the database, "" if it can.
+func unfit(database, kept string) (string, error) {
+	before, err := schemaOf(kept)
+	if err != nil {
+		return "", fmt.Errorf("the kept copy: %w", err)
+	}
+	now, err := schemaOf(database)
+	switch {
+	case errors.As(err, new(*store.NewerError)):
+		return "the new release has brought it to a schema that the old one does not know", nil
+	case errors.As(err, new(*store.DamagedError)), errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("it cannot be read any more (%v)", err), nil
+	case err != nil:
+		return "", err
+	case now != before:
+		return fmt.Sprintf("the new release has brought it from schema %d to %d", before, now), nil
+	}
+	return "", nil
+}
+
+func schemaOf(path string) (uint32, error) {
+	file, err := store.OpenCopy(path, func() {})
+	if err != nil {
+		return 0, err
+	}
+	about, err := file.About()
+	return about.Schema, errors.Join(err, file.Close())
+}
+
+// unitDropIn has systemd run the guard. It is in /etc: a power cut in the middle does not remove it.
+const unitDropIn = "99-bty-upgrade.conf"
+
+func dropInPath(unit string) string {
+	return filepath.Join("/etc/systemd/system", unit+".d", unitDropIn)
+}
+
+// dropIn also bounds how long a release may hang in its start, in the way of those who wait for it.
+func dropIn(folder string, limit time.Duration) string {
+	return fmt.Sprintf("# Made by bty-lab upgrade, which removes it when it has ended; so does: bty-lab upgrade --back\n"+
+		"[Service]\nExecStartPre=+%s upgrade-guard %s\nTimeoutStartSec=%.0f\n", filepath.Join(folder, guardName), folder, limit.Seconds())
+}
+
+// hold puts the guard in force; release lifts it.
+func (u *Upgrade) hold(ctx context.Context, r Record) error {
+	if !u.Guarded {
+		return nil
+	}
+	if err := u.equip(ctx, u.folder(r)); err != nil {
+		return err
+	}
+	path := dropInPath(r.Look.Units[0])
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := replaceFile(path, []byte(dropIn(u.folder(r), u.Limit)), 0o644); err != nil {
+		return err
+	}
+	return u.Manager.Reload(ctx)
+}
+
+func (u *Upgrade) release(ctx context.Context, r Record) error {
+	if !u.Guarded || len(r.Look.Units) == 0 {
+		return nil
+	}
+	path := dropInPath(r.Look.Units[0])
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_ = os.Remove(filepath.Dir(path)) // unless the site has others in it
+	return u.Manager.Reload(ctx)
+}

@@ -1,0 +1,152 @@
+package upgrade
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"bty/internal/systemd/manager"
+)
+
+const (
+	askEvery  = 200 * time.Millisecond
+	askTime   = 3 * time.Second
+	maxStarts = 3  // in a row that end before the server is ready
+	lastLines = 15 // of a journal, as the reason
+
+	journalLines = 2000 // that are looked at for them
+)
+
+// Unhealthy is a release that does not get ready to work.
+type Unhealthy struct {
+	Unit  string
+	What  string
+	Lines string // the last ones of its journal
+}
+
+func (e *Unhealthy) Error() string {
+	s := fmt.Sprintf("%s does not become healthy: %s", e.Unit, e.What)
+	if e.Lines != "" {
+		s += ". The end of its journal:\n    " + strings.ReplaceAll(e.Lines, "\n", "\n    ")
+	}
+	return s
+}
+
+// await waits until the server says that it is ready and no other service has failed.
+func (u *Upgrade) await(ctx context.Context, r Record, since time.Time) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, u.Limit, fmt.Errorf("not ready within %v", u.Limit))
+	defer cancel()
+	server := r.Look.Units[0]
+	base := u.starts(ctx, server)
+	for {
+		err := u.ask(ctx)
+		if err == nil {
+			return u.others(ctx, r, since)
+		}
+		if n := u.starts(ctx, server) - base; n >= maxStarts {
+			return u.unhealthy(r, server, fmt.Sprintf("it has ended %d times before it was ready", n), since)
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), context.Canceled) {
+				return context.Cause(ctx)
+			}
+			return u.unhealthy(r, server, fmt.Sprintf("%v, last: %v", context.Cause(ctx), err), since)
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+func (u *Upgrade) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return u.Control.Call(ctx, http.MethodGet, "/readyz", nil, nil)
+}
+
+// starts is how often systemd has started a unit again by itself.
+func (u *Upgrade) starts(ctx context.Context, unit string) int {
+	if !u.Guarded {
+		return 0
+	}
+	report, err := u.Manager.Look(ctx, unit)
+	if err != nil || len(report.Units) == 0 {
+		return 0
+	}
+	return report.Units[0].Restarts
+}
+
+// others looks at the services beside the server that ran before. They have a moment to come up.
+func (u *Upgrade) others(ctx context.Context, r Record, since time.Time) error {
+	if !u.Guarded || len(r.Running) == 0 {
+		return nil
+	}
+	for {
+		report, err := u.Manager.Look(ctx, r.Running...)
+		if err != nil {
+			return err
+		}
+		var down manager.Unit
+		for _, unit := range report.Units {
+			if unit.Active != "active" && unit.Name != r.Look.Units[0] {
+				down = unit
+			}
+		}
+		switch {
+		case down.Name == "":
+			return nil
+		case down.Active == "failed" || down.Restarts >= maxStarts || ctx.Err() != nil:
+			return u.unhealthy(r, down.Name, fmt.Sprintf("it is %s (%s), and ran before", down.Active, down.Result), since)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+func (u *Upgrade) unhealthy(r Record, unit, what string, since time.Time) error {
+	e := &Unhealthy{Unit: unit, What: what}
+	if u.Guarded {
+		e.Lines = journal(unit, since, r.Ended)
+	}
+	return e
+}
+
+// journal is the end of what a unit has said since then, without what the run of it said that was ended
+// for the upgrade: it may have said much, and too late.
+func journal(unit string, since time.Time, ended string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := tool(ctx, "journalctl", "--no-pager", "--quiet", "--output=json", fmt.Sprintf("--lines=%d", journalLines), fmt.Sprintf("--since=@%d", since.Unix()), "--unit="+unit)
+	if err != nil {
+		return err.Error()
+	}
+	var said []string
+	for line := range strings.Lines(out) {
+		var entry struct {
+			Message any    `json:"MESSAGE"` // a list of numbers if it is no text
+			Of      string `json:"_SYSTEMD_INVOCATION_ID"`
+			About   string `json:"INVOCATION_ID"`
+		}
+		if json.Unmarshal([]byte(line), &entry) != nil || ended != "" && (entry.Of == ended || entry.About == ended) {
+			continue
+		}
+		if text, ok := entry.Message.(string); ok {
+			said = append(said, text)
+		}
+	}
+	return strings.Join(said[max(0, len(said)-lastLines):], "\n")
+}
+
+// invocation names the present run of a unit, "" if there is none.
+func invocation(ctx context.Context, unit string) string {
+	out, err := tool(ctx, "systemctl", "show", "--property=InvocationID", "--value", unit)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
