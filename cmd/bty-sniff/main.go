@@ -1,5 +1,6 @@
 // Command bty-sniff watches DHCP on the LAN and reports to bty-web what it sees. It sends nothing,
-// and has no right to: its socket comes from bty-sniff-open, by way of the service manager.
+// and has no right to: its socket comes from bty-sniff-open, by way of the service manager. In a container
+// it opens the socket itself and gives its rights up before the first packet.
 package main
 
 import (

@@ -61,7 +61,7 @@ func run(ctx context.Context, env environment) error {
 	return watch(ctx, env, cfg, log, socket, patterns)
 }
 
-// open takes the socket that the service manager kept, or else opens one.
+// open takes the socket that the service manager kept, or else opens one, as in a container.
 func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
 	switch len(sockets) {
 	case 1:
@@ -71,11 +71,11 @@ func open(log *slog.Logger, sockets []systemd.Socket) (*sniff.Socket, error) {
 		}
 		return socket, nil
 	case 0:
-		f, err := sniff.Open()
+		f, err := sniff.OpenAlone()
 		if err != nil {
 			return nil, err
 		}
-		log.Info("not started by systemd: the packet socket is its own", message.SniffAlone)
+		log.Info("the packet socket is its own: opened, every capability given up, and only then heard anything", message.SniffAlone)
 		return sniff.Adopt(f)
 	}
 	return nil, message.Mark(message.WrongSockets, &systemd.SocketError{Reason: fmt.Sprintf("%d of name \"dhcp\", but one is enough: "+

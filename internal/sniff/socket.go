@@ -20,19 +20,34 @@ const receiveBuffer = 16 << 20
 // Open opens the socket in the network namespace of the calling thread. It is not bound to a link,
 // so that new ones are seen too, and it does not receive before its filter is in place and locked:
 // until it is bound, its protocol is none.
-func Open() (*os.File, error) {
+func Open() (*os.File, error) { return open(func() error { return nil }) }
+
+// OpenAlone is Open for a process that holds the right itself: the process has no capability any more when
+// the socket begins to receive. It takes one to open it, none to bind it.
+func OpenAlone() (*os.File, error) { return open(giveUpCapabilities) }
+
+// open opens the socket, and calls before just before it begins to receive.
+func open(before func() error) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a packet socket: %w; it takes CAP_NET_RAW: let systemd run bty-sniff-open before (bty-sniff.service does)", err)
 	}
 	f := os.NewFile(uintptr(fd), "dhcp")
-	if err := prepare(fd); err != nil {
+	err = prepare(fd)
+	if err == nil {
+		err = before()
+	}
+	if err == nil {
+		err = receive(fd)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
+// prepare does everything to the socket but let it receive.
 func prepare(fd int) error {
 	if err := setFilter(fd); err != nil {
 		return err
@@ -51,6 +66,10 @@ func prepare(fd int) error {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer) // as much as is allowed
 	}
+	return nil
+}
+
+func receive(fd int) error {
 	// All protocols, not IPv4 alone: only so does it see what this host sends, a DHCP server here, too.
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ALL)}); err != nil {
 		return fmt.Errorf("packet socket: begin to receive: %w", err)
