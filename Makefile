@@ -156,7 +156,7 @@ test-systemd: setup-test build roots ## the units and daemons under systemd 252 
 	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 15m -v $(SYSTEMD) 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }
 
-test-containers: setup-test build image roots ## the appliance as containers, under Podman 5 and systemd
+test-containers: setup-test build roots image live ## the appliance as containers, under Podman 5 and systemd
 	@set -o pipefail; BTY_BUILD=$(CURDIR)/$(BUILD) $(GO) test $(GOFLAGS_) -count=1 -timeout 10m -v $(CONTAINERS) 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }
 

@@ -21,7 +21,7 @@ var since = map[string]version{
 	"Container HealthCmd": {4, 5}, "Container HealthInterval": {4, 5}, "Container HealthTimeout": {4, 5}, "Container LogDriver": {4, 5},
 	"Container Mount": {4, 5}, "Container Secret": {4, 5}, "Container Tmpfs": {4, 5},
 	"Container AutoUpdate": {4, 6}, "Container Pull": {4, 6}, "Container Sysctl": {4, 6},
-	"Container PidsLimit": {4, 7}, "Container ShmSize": {4, 7}, "Container Ulimit": {4, 7}, "Volume VolumeName": {4, 7},
+	"Container PidsLimit": {4, 7}, "Container ShmSize": {4, 7}, "Container Ulimit": {4, 7}, "Volume VolumeName": {4, 7}, "Volume User": {4, 4}, "Volume Group": {4, 4},
 	"Container GIDMap": {4, 8}, "Container ReadOnlyTmpfs": {4, 8}, "Container UIDMap": {4, 8},
 	"Container Pod": {5, 0}, "Container StopTimeout": {5, 0},
 

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"time"
@@ -13,6 +14,7 @@ type BootFiles struct {
 	UEFI     string // of 7 and 9
 	ARM64    string // of 11, arm64 UEFI; "" on a LAN without such machines
 	UEFIHTTP string // a URL, for 16; "" on a LAN that knows nothing of HTTP Boot
+	Server   string // who has them by TFTP; ServerIP if empty
 }
 
 // StockBootFiles are the names of a distribution's iPXE, and UEFI HTTP Boot from the appliance.
@@ -26,6 +28,7 @@ var StockBootFiles = BootFiles{
 // DHCP starts somebody else's DHCP server on the LAN, dnsmasq. With tftpRoot it serves TFTP
 // too, which is how the environment is proven without the appliance.
 func (l *LAN) DHCP(ctx context.Context, files BootFiles, tftpRoot string) (*Process, error) {
+	server := cmp.Or(files.Server, ServerIP)
 	args := []string{
 		"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--log-dhcp", "--user=root",
 		"--pid-file=" + filepath.Join(l.Dir, "dnsmasq.pid"),
@@ -38,8 +41,8 @@ func (l *LAN) DHCP(ctx context.Context, files BootFiles, tftpRoot string) (*Proc
 		"--dhcp-match=set:uefi,option:client-arch,7",
 		"--dhcp-match=set:uefi,option:client-arch,9",
 		"--dhcp-match=set:http,option:client-arch,16",
-		"--dhcp-boot=tag:bios," + files.BIOS + ",," + ServerIP,
-		"--dhcp-boot=tag:uefi," + files.UEFI + ",," + ServerIP,
+		"--dhcp-boot=tag:bios," + files.BIOS + ",," + server,
+		"--dhcp-boot=tag:uefi," + files.UEFI + ",," + server,
 	}
 	if files.ARM64 != "" {
 		args = append(args, "--dhcp-match=set:arm64,option:client-arch,11", "--dhcp-boot=tag:arm64,"+files.ARM64+",,"+ServerIP)

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"bty/internal/machine"
+	"bty/internal/testenv"
 	"bty/internal/wire"
 )
 
@@ -22,25 +24,33 @@ import (
 // the server with the server's own client would not see what both have wrong.
 type Client struct {
 	http *http.Client
+	base string
 }
 
 // Client returns a client that has not signed in.
-func (a *Appliance) Client() *Client {
+func (a *Appliance) Client() *Client { return newClient(a.lan, URL) }
+
+func newClient(lan *testenv.LAN, base string) *Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		panic(err) // without options there is nothing that can be wrong
 	}
 	return &Client{&http.Client{
 		Jar: jar, Timeout: 20 * time.Second,
-		Transport:     &http.Transport{DialContext: a.lan.DialContext, DisableKeepAlives: true},
+		Transport:     &http.Transport{DialContext: lan.DialContext, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}, base}
 }
 
 // Operator returns a client that has signed in with the well-known password.
 func (a *Appliance) Operator(ctx context.Context) (*Client, error) {
-	c := a.Client()
-	form := url.Values{"password": {"bty-lab"}}.Encode()
+	return SignIn(ctx, a.lan, URL, "bty-lab")
+}
+
+// SignIn returns a client that has signed in to an appliance somewhere on the LAN.
+func SignIn(ctx context.Context, lan *testenv.LAN, base, password string) (*Client, error) {
+	c := newClient(lan, base)
+	form := url.Values{"password": {password}}.Encode()
 	answer, err := c.send(ctx, http.MethodPost, "/ui/login", "application/x-www-form-urlencoded", strings.NewReader(form))
 	if err != nil {
 		return nil, err
@@ -90,6 +100,23 @@ func (c *Client) AddImage(ctx context.Context, imageURL, digestURL string) (stri
 	}
 	err := c.call(ctx, http.MethodPost, "/catalog/entries", request, &added)
 	return added.ImageRef, err
+}
+
+// Upload stores a boot file.
+func (c *Client) Upload(ctx context.Context, name, file string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	answer, err := c.send(ctx, http.MethodPut, "/boot/"+name, "application/octet-stream", bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("storing %s: %s", name, answer.Status)
+	}
+	return nil
 }
 
 // Bind saves what the machine is for.
@@ -150,6 +177,20 @@ func (c *Client) Log(ctx context.Context, mac string) (string, error) {
 	return string(text), err
 }
 
+// Page is what a browser is given.
+func (c *Client) Page(ctx context.Context, path string) (string, error) {
+	answer, err := c.send(ctx, http.MethodGet, path, "text/html", http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 8<<20))
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s: %.300s", path, answer.Status, text)
+	}
+	return string(text), err
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
 	return c.call(ctx, http.MethodGet, path, nil, into)
 }
@@ -182,7 +223,7 @@ func (c *Client) call(ctx context.Context, method, path string, request, into an
 }
 
 func (c *Client) send(ctx context.Context, method, path, kind string, body io.Reader) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, URL+path, body)
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, err
 	}

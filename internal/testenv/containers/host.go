@@ -74,6 +74,19 @@ func (h *Host) Load(ctx context.Context, archive string) (string, error) {
 	return name, nil
 }
 
+// Process is a container's first process, as the host sees it.
+func (h *Host) Process(ctx context.Context, container string) (int, error) {
+	out, err := h.Try(ctx, "podman", "inspect", "--type=container", "--format={{.State.Pid}}", container)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil || pid == 0 {
+		return 0, fmt.Errorf("the container %s does not run: its process is %q", container, strings.TrimSpace(out))
+	}
+	return pid, nil
+}
+
 // Journal is the end of what everybody on the host said: Podman's words are under many names.
 func (h *Host) Journal(ctx context.Context, lines int) string {
 	out, err := h.Try(ctx, "journalctl", "--no-pager", "--quiet", "--output=short-precise", "--lines="+strconv.Itoa(lines))

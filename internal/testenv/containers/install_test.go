@@ -1,12 +1,18 @@
 package containers
 
 import (
+	"context"
+	"io"
 	"io/fs"
+	"net/http"
+	"os/exec"
 	"path"
-	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	operators "bty/internal/testenv/appliance"
+	"bty/internal/testenv/systemd"
 	"bty/quadlet"
 	"bty/units"
 )
@@ -54,15 +60,67 @@ func (h *host) lay(files fs.FS, pattern, place string) {
 	}
 }
 
-// images makes the images of all daemons.
-func (h *host) images() {
+// appliance is a host with everything, switched on as an administrator would: sockets, no more.
+func appliance(t testing.TB) *host {
+	t.Helper()
+	h := installed(t)
+	h.load(daemons...)
+	h.run("systemctl", "enable", "--now", "bty-web.socket", "bty-tftp.socket", "bty-cache.socket")
+	return h
+}
+
+// process is a container's first process.
+func (h *host) process(container string) int {
 	h.t.Helper()
-	bin := filepath.Join(buildFolder(h.t), "bin")
-	for _, daemon := range daemons {
-		i := Image{Name: "localhost/" + daemon + ":latest", Program: filepath.Join(bin, daemon),
-			Folders: []string{"/var", "/var/lib", "/var/lib/bty", "/var/lib/bty/boot", "/var/cache", "/var/cache/bty"}}
-		if err := h.Make(h.ctx, i); err != nil {
-			h.t.Fatal(err)
-		}
+	pid, err := h.Process(h.ctx, container)
+	if err != nil {
+		h.t.Fatal(err)
 	}
+	return pid
+}
+
+// awaitUnit waits until a property of a unit has the value.
+func (h *host) awaitUnit(limit time.Duration, unit, name, want string) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.ctx, limit)
+	defer cancel()
+	if err := h.Await(ctx, unit, name, want); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// get asks bty-web from the LAN; any answer but 200 ends the test.
+func (h *host) get(path string) string {
+	h.t.Helper()
+	answer, err := h.client().Get(url(path))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		h.t.Fatalf("GET %s: %s, %v: %.500s", path, answer.Status, err, body)
+	}
+	return string(body)
+}
+
+// overTFTP fetches a file from the LAN as curl does.
+func (h *host) overTFTP(name string) []byte {
+	h.t.Helper()
+	out, err := exec.CommandContext(h.ctx, "ip", "netns", "exec", h.LAN.Name, "curl", "--silent", "--show-error", "--max-time", "30",
+		"tftp://"+systemd.IP+"/"+name).Output()
+	if err != nil {
+		h.t.Fatalf("%s by TFTP: %v", name, err)
+	}
+	return out
+}
+
+// operator signs in with the password of the secret.
+func (h *host) operator() *operators.Client {
+	h.t.Helper()
+	c, err := operators.SignIn(h.ctx, h.LAN, url(""), password)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
 }
