@@ -98,16 +98,25 @@ func (i *importing) takeOver(ctx context.Context, path string) error {
 		return err
 	}
 	state.DryRun, state.SkipBad, state.Conflict = i.dryRun, i.skip, i.conflict()
-	server := i.server()
-	defer server.Close()
-	var report wire.Takeover
-	if err := server.Call(ctx, "POST", "/takeover", state, &report); err != nil {
+	report, err := i.send(ctx, *state)
+	if err != nil {
 		return err
 	}
 	if err := i.tell(report); err != nil {
 		return err
 	}
 	return verdict(report)
+}
+
+// send has the server take a state over, or does it while none runs.
+func (i *importing) send(ctx context.Context, state wire.PreviousState) (report wire.Takeover, err error) {
+	server := i.server()
+	defer server.Close()
+	err = server.Call(ctx, "POST", "/takeover", state, &report)
+	if client.IsAbsent(err) {
+		return i.intoFiles(ctx, state, err)
+	}
+	return report, err
 }
 
 func (i *importing) conflict() string {

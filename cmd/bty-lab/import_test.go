@@ -180,3 +180,73 @@ func (s server) checkTaken(t *testing.T) {
 		}
 	}
 }
+
+// While no server runs, the state goes into its files: all of it, or nothing is made.
+func TestImportOffline(t *testing.T) {
+	s := startServer(t)
+	stop := func() { _ = s.web.Process.Signal(syscall.SIGTERM); _ = s.web.Wait() }
+	stop()
+	state := filepath.Dir(s.boot)
+	database := filepath.Join(state, "bty.db")
+	if err := os.Remove(database); err != nil {
+		t.Fatal(err)
+	}
+	bad := oldstate.Make(t, oldstate.V65, oldstate.Site, "INSERT INTO machines (mac, boot_mode, created_at, updated_at) VALUES (NULL, 'bty-tui', '', '')")
+	s.cannot(t, "nothing was written. 1 row is refused", "import", bad)
+	s.must(t, "this was a dry run", "import", "--dry-run", "--skip-refused", bad)
+	if exists(database) {
+		t.Fatal("a refused state has made a database")
+	}
+	s.must(t, "24 imported", "import", "--skip-refused", bad)
+	if info, err := os.Stat(database); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	s.must(t, "26 unchanged", "import", oldstate.Make(t, oldstate.V65, oldstate.Site))
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "bty-import-*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+
+	// A process that has the database open and does not listen keeps it.
+	s = s.again(t)
+	s.checkTaken(t)
+	if err := os.Rename(s.socket, s.socket+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.cannot(t, "is held by another process", "import", bad)
+}
+
+// Its files are taken as they are where they lie: the folder of the previous system, its database
+// aside, is one that bty-web serves.
+func TestFilesOfThePreviousState(t *testing.T) {
+	s := startServer(t)
+	_ = s.web.Process.Signal(syscall.SIGTERM)
+	_ = s.web.Wait()
+	state := filepath.Dir(s.boot)
+	const secret = "dGhlIHByZXZpb3VzIHNlY3JldCBvZiB0aGUgY29va2llcw"
+	for name, text := range map[string]string{
+		"session-secret": secret,
+		"catalog.toml": "version = 1\n\n[[images]]\nname = \"bar.img.zst\"\nsrc = \"https://example.com/bar.img.zst\"\n" +
+			"sha256 = \"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"\nformat = \"img.zst\"\n",
+		"bty.toml": "[withcache]\nurl = \"http://192.0.2.7:3000\"\n[release]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(state, name), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	oldstate.Fill(t, filepath.Join(state, "state.db"), oldstate.V65, oldstate.Site)
+	s = s.again(t)
+	out := s.must(t, "24 imported", "import", state)
+	if strings.Contains(out, "was not copied") {
+		t.Errorf("%s", out)
+	}
+	if raw, err := os.ReadFile(filepath.Join(state, "session-secret")); err != nil || string(raw) != secret {
+		t.Errorf("the session secret is %q: %v", raw, err)
+	}
+	// The cache is asked before each plan, and does not answer here.
+	images := s.get(t, "/images") + s.get(t, "/catalog.toml")
+	for _, want := range []string{"https://example.com/bar.img.zst", "https://example.com/foo.img.gz", "http://192.0.2.7:3000/b/"} {
+		if !strings.Contains(images, want) {
+			t.Errorf("%s is not in %s", want, images)
+		}
+	}
+}

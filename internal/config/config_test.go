@@ -178,9 +178,9 @@ func TestRefusals(t *testing.T) {
 		{"int for string", "[admin]\npassword = 123456\n", nil, "@/f.toml:2: admin.password must be a string: put it in quotes"},
 		{"malformed", "[admin]\npassword = s3cret\n", nil, "@/f.toml:2:12: not valid TOML ("},
 		{"twice", "[admin]\npassword='a'\npassword='b'\n", nil, "@/f.toml:3:1: not valid TOML ("},
-		{"proxy", "[server]\ntrusted_proxy = '(off)'\n", nil, `@/f.toml:2: server.trusted_proxy is "(off)"; set the address`},
+		{"proxy", "[server]\ntrusted_proxy = 'proxy.lan'\n", nil, `@/f.toml:2: server.trusted_proxy is "proxy.lan"; set the address`},
 		{"release", "[netboot]\nrelease_url = 'http://u:secret@h/{tag}'\n", nil, `@/f.toml:2: netboot.release_url must be an http://, https:// or file:// URL without a user name`},
-		{"cache", "[withcache]\nurl = '(unset)'\n", nil, `@/f.toml:2: withcache.url must be an http:// or https:// URL`},
+		{"cache", "[withcache]\nurl = 'none'\n", nil, `@/f.toml:2: withcache.url must be an http:// or https:// URL`},
 		{"hash", "[admin]\npassword = '$argon2id$s3cret'\n", nil, `@/f.toml:2: admin.password looks like an argon2 hash and is not usable here`},
 		{"NUL", "[server]\nhost = \"\\u0000\"\n", nil, "@/f.toml:2: server.host must not contain a NUL"},
 	} {

@@ -198,7 +198,11 @@ func (l *loader) file(path string) error {
 	for _, t := range tables {
 		i := slices.IndexFunc(l.keys, func(k Key) bool { return k.String() == t.key })
 		if i < 0 {
-			l.warn("%s: %s is not a known setting and is ignored%s", t.origin, t.key, nearest(t.key, l.keys))
+			l.warn("%s: %s is not a known setting and is ignored%s", t.origin, t.key, replaced(t.key, l.keys))
+			continue
+		}
+		if isLeftover(l.keys[i], t.value) {
+			l.warn("%s: %s is what a page of the previous bty shows for a value that is not set, and counts as not set; delete the line", t.origin, t.key)
 			continue
 		}
 		if err := l.keys[i].set(l.cfg, t.value, false); err != nil {
