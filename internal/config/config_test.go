@@ -106,6 +106,18 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// In a container a credential is a secret of Podman, and the advice is about that.
+func TestWhereACredentialIsKept(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/run/credentials/bty-web.service": "/etc/credstore/bty.admin-password (root",
+		"/run/secrets":                     "secret that is mounted at /run/secrets/bty.admin-password",
+	} {
+		if got := keptAt(dir, "bty.admin-password"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", dir, got)
+		}
+	}
+}
+
 func TestConfigFlagStandsAlone(t *testing.T) {
 	root := tree(t, map[string]string{
 		"etc/bty.toml": "[server]\nhost = 'etc'\n",

@@ -246,15 +246,26 @@ func (l *loader) credential(dir string, k Key) (value string, ok bool) {
 		return "", false
 	}
 	if err != nil {
-		l.warn("credential %[1]s cannot be read (%[2]v), so no value of %[3]s is right; write it to /etc/credstore/%[1]s (root, mode 0600) and restart the service",
-			k.Cred, unwrapPath(err), k)
+		l.warn("credential %[1]s cannot be read (%[2]v), so no value of %[3]s is right; write it to %[4]s and restart the service",
+			k.Cred, unwrapPath(err), k, keptAt(dir, k.Cred))
 		return rand.Text(), true
 	}
 	value = strings.TrimRight(string(b), "\r\n")
 	if value == "" {
-		l.warn("credential %[1]s is empty, so it counts as not set; write %[2]s to /etc/credstore/%[1]s (root, mode 0600) and restart the service", k.Cred, k)
+		l.warn("credential %[1]s is empty, so it counts as not set; write %[2]s to %[3]s and restart the service", k.Cred, k, keptAt(dir, k.Cred))
 	}
 	return value, value != ""
+}
+
+// containerSecrets is where Podman mounts secrets.
+const containerSecrets = "/run/secrets"
+
+// keptAt is where a person writes what the process finds as a credential.
+func keptAt(dir, name string) string {
+	if filepath.Clean(dir) == containerSecrets {
+		return "the Podman secret that is mounted at " + filepath.Join(dir, name) + " (podman secret create --replace)"
+	}
+	return "/etc/credstore/" + name + " (root, mode 0600)"
 }
 
 func (l *loader) environment() error {
