@@ -62,7 +62,7 @@ func run(ctx context.Context, env environment) error {
 // serve answers until ctx ends. The engine outlives both servers: they have readers of it.
 func (a *app) serve(ctx context.Context, env environment, at listeners) error {
 	health := daemon.ListenHealth("bty-cache", a.config().Paths.RunDir, env.getenv, a.log)
-	d := &daemon.Daemon{Log: a.log, Health: health, Check: a.check, Hangup: env.hangup, Reload: a.hangup, Status: a.status}
+	d := &daemon.Daemon{Log: a.log, Health: health, Check: a.check, Usable: a.usable, Hangup: env.hangup, Reload: a.hangup, Status: a.status}
 	return errors.Join(d.Run(ctx,
 		daemon.Func("counts of lines", a.strangers.Run),
 		daemon.Func("images", a.cache.Run),

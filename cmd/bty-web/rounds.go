@@ -14,6 +14,7 @@ import (
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/message"
+	"bty/internal/owner"
 	"bty/internal/store"
 	"bty/internal/systemd"
 )
@@ -61,7 +62,7 @@ func (e openError) Unwrap() error { return e.error }
 func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	state, err := store.Open(r.config.Database(), build.Version)
 	if err != nil {
-		return nil, openError{message.Mark(message.DatabaseRefused, err)}
+		return nil, openError{message.Mark(message.DatabaseRefused, owner.Explain(r.config.Database(), err))}
 	}
 	if r.carried != nil {
 		r.last = &backup.Outcome{Restoring: r.carried.Restoring}

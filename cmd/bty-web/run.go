@@ -13,6 +13,7 @@ import (
 	"bty/internal/config"
 	"bty/internal/daemon"
 	"bty/internal/message"
+	"bty/internal/owner"
 	"bty/internal/systemd"
 	"bty/internal/web"
 )
@@ -74,7 +75,7 @@ func withoutEffect(cfg *config.Config) (warnings []string) {
 func serveUntil(ctx context.Context, env environment, cfg *config.Config, log *slog.Logger, level *slog.LevelVar, sockets []systemd.Socket) error {
 	for _, dir := range []string{cfg.Paths.StateDir, cfg.Paths.BootDir} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return fmt.Errorf("make the state folder: %w; set [paths] state_dir to a folder that this user may write", err)
+			return fmt.Errorf("make the state folder: %w; [paths] state_dir names another", owner.Explain(dir, err))
 		}
 	}
 	health := daemon.ListenHealth("bty-web", cfg.Paths.RunDir, env.getenv, log)

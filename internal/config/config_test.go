@@ -358,7 +358,7 @@ func TestPartial(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Chmod(root+"/state", 0o700) })
 	src := Source{Etc: root + "/etc", Getenv: env(root, map[string]string{"BTY_PATHS_STATE_DIR": "@/state"})}
-	if _, _, err := Load(src); err == nil || !strings.Contains(err.Error(), "cannot be read (permission denied)") {
+	if _, _, err := Load(src); err == nil || !strings.Contains(err.Error(), "cannot be read (permission denied: "+root+"/state has mode 0000; correct its permissions)") {
 		t.Errorf("a server that cannot read its settings starts: %v", err)
 	}
 	src.Partial = true

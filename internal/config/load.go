@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"bty/internal/owner"
 )
 
 // DefaultStateDir is where the database lives unless somebody says otherwise.
@@ -60,7 +62,7 @@ func (src Source) Files() (files, missing []string, err error) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, &Error{p.path, fmt.Sprintf("cannot be read (%v); correct its permissions", unwrapPath(err))}
+			return nil, nil, &Error{p.path, unreadable(p.path, err, "correct its permissions")}
 		}
 		files = append(files, found...)
 	}
@@ -177,6 +179,15 @@ func (l *loader) defaults() error {
 	return nil
 }
 
+// unreadable says why a file cannot be read, and what to do unless the reason says it.
+func unreadable(path string, err error, advice string) string {
+	bare := unwrapPath(err)
+	if explained := owner.Explain(path, bare); explained != bare {
+		return fmt.Sprintf("cannot be read (%v)", explained)
+	}
+	return fmt.Sprintf("cannot be read (%v); %s", bare, advice)
+}
+
 // maxFile bounds what is read of one file.
 const maxFile = 1 << 20
 
@@ -189,7 +200,7 @@ func (l *loader) file(path string) error {
 		return nil
 	}
 	if err != nil {
-		return &Error{path, fmt.Sprintf("cannot be read (%v); correct it or move it away", unwrapPath(err))}
+		return &Error{path, unreadable(path, err, "correct it or move it away")}
 	}
 	tables, err := parse(path, doc)
 	if err != nil {

@@ -50,8 +50,9 @@ type Daemon struct {
 	ComesBack func() bool
 
 	// Health, if set, is where the daemon says whether it works: not before it is ready, not once it
-	// stops, not while Check fails.
+	// stops, not while Check or Usable fails. Usable is for what a restart would not mend.
 	Health *Health
+	Usable func(ctx context.Context) error
 
 	// StopTimeout bounds the time that one task may take to stop; 0 is 15 s.
 	StopTimeout time.Duration

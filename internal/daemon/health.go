@@ -135,6 +135,11 @@ func (d *Daemon) healthLine(ctx context.Context) string {
 	if err := d.check(ctx); err != nil {
 		return oneLine("not healthy: " + err.Error())
 	}
+	if d.Usable != nil {
+		if err := d.Usable(ctx); err != nil {
+			return oneLine("not healthy: " + err.Error())
+		}
+	}
 	if d.Status == nil {
 		return healthy
 	}

@@ -20,8 +20,8 @@ func ListenError(network string, port int, setting string, err error) error {
 	case errors.Is(err, unix.EADDRINUSE):
 		return fmt.Errorf("%s port %d is in use %w", network, port, &inUse{holder("/proc", network, port), network, port, setting})
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%s port %d may not be opened by this user: %w; let systemd open it (systemctl enable --now the .socket unit), or set %s above 1023",
-			network, port, err, setting)
+		return fmt.Errorf("%s port %d may not be opened by this user: %w; let systemd open it (systemctl enable --now the .socket unit), "+
+			"allow it (for a container: --sysctl=net.ipv4.ip_unprivileged_port_start=%d), or set %s above 1023", network, port, err, port, setting)
 	}
 	return fmt.Errorf("%w; check the address, or set %s", err, setting)
 }

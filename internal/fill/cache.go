@@ -13,6 +13,7 @@ import (
 	"bty/internal/flood"
 	"bty/internal/message"
 	"bty/internal/origin"
+	"bty/internal/owner"
 )
 
 // Config of New. Each zero field has the default named with it.
@@ -127,7 +128,7 @@ func (c *Cache) open() error {
 	c.triedAt = now
 	store, err := blob.Open(blob.Config{Dir: c.cfg.Dir, Limit: c.cfg.Limit, Floor: c.cfg.Floor, Listed: c.cfg.Listed, Share: c.cfg.Share, Log: c.cfg.Log, Now: c.cfg.Now})
 	if err != nil {
-		c.trouble = fmt.Errorf("%w: %w; see that %s exists, that its file system is mounted writable, and that the user of bty-cache may write there", ErrFolder, err, c.cfg.Dir)
+		c.trouble = fmt.Errorf("%w: %w; see that %s exists, that its file system is mounted writable, and that the user of bty-cache may write there", ErrFolder, owner.Explain(c.cfg.Dir, err), c.cfg.Dir)
 		return c.trouble
 	}
 	c.store, c.trouble = store, nil

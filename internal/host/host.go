@@ -4,24 +4,17 @@ package host
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"bty/internal/doctor"
+	"bty/internal/owner"
 )
 
 // InContainer reports whether this is a container of Podman or Docker. One of systemd-nspawn is a
 // host like others.
-func InContainer() bool {
-	for _, mark := range []string{"/run/.containerenv", "/.dockerenv"} {
-		if _, err := os.Stat(mark); err == nil {
-			return true
-		}
-	}
-	return false
-}
+func InContainer() bool { return owner.InContainer() }
 
 // Clock is this host's.
 func Clock() doctor.Clock {

@@ -30,7 +30,7 @@ func OpenAlone() (*os.File, error) { return open(giveUpCapabilities) }
 func open(before func() error) (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open a packet socket: %w; it takes CAP_NET_RAW: let systemd run bty-sniff-open before (bty-sniff.service does)", err)
+		return nil, fmt.Errorf("open a packet socket: %w; it takes CAP_NET_RAW: let systemd run bty-sniff-open before (bty-sniff.service does), or give it to a container (--network=host --cap-add=NET_RAW)", err)
 	}
 	f := os.NewFile(uintptr(fd), "dhcp")
 	err = prepare(fd)
