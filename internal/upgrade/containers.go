@@ -16,6 +16,7 @@ import (
 	"bty/internal/deploy"
 	"bty/internal/systemd/manager"
 	"bty/quadlet"
+	"bty/units"
 )
 
 // Containers is a host whose daemons are containers that systemd starts.
@@ -55,6 +56,18 @@ func (c container) imageDropIn() string {
 
 func imageLines(reference string) string {
 	return "# Made by bty-lab. The release that this container runs.\n[Container]\nImage=" + reference + "\n"
+}
+
+// withImage names another image in a drop-in, whatever else stands there.
+func withImage(text, reference string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "Image=") {
+			line = "Image=" + reference + "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // machineName is this host's architecture as archives of images spell it.
@@ -111,6 +124,9 @@ func (c *Containers) Look(ctx context.Context) (look Look, err error) {
 	var size int64
 	for _, one := range c.running {
 		size += sizeOf(one.from)
+	}
+	if !c.isOurs() && look.From != look.To {
+		look.Notes = append(look.Notes, fmt.Sprintf("This bty-lab is of %s: units and Quadlets stay as they are. Those of %s come with its own bty-lab.", build.Version, look.To))
 	}
 	look.Room = []Room{{"/var/lib/containers", 2 * size, "the images"}}
 	return look, nil
@@ -204,30 +220,24 @@ func (c *Containers) compare(ctx context.Context) (changes []Change, edited []Ed
 	return changes, edited, err
 }
 
-// files are the Quadlet files that this bty-lab would install otherwise than they are. One that somebody has
-// edited since it was deployed stays.
+// files are what the new release has otherwise of units, Quadlets, users and folders. It is this bty-lab's,
+// if it is of that release. One that somebody has edited since it was deployed stays.
 func (c *Containers) files() (files []deploy.File, edited []Edited, err error) {
 	record, err := deploy.ReadRecord(c.Dir)
-	if err != nil || record == nil { // installed by hand: the files are the site's
+	if err != nil || record == nil || !c.isOurs() { // installed by hand: the files are the site's
 		return nil, nil, err
 	}
 	for _, w := range record.Files {
-		content, err := quadlet.Files.ReadFile(filepath.Base(w.Path))
-		if filepath.Dir(w.Path) != quadletDir || err != nil {
+		content, ok := shipped(w.Path)
+		if !ok {
 			continue
-		}
-		now, err := os.ReadFile(w.Path)
-		if errors.Is(err, fs.ErrNotExist) {
-			edited = append(edited, Edited{w.Path, "was deleted, and stays so"})
-			continue
-		}
-		if err != nil {
-			return nil, nil, err
 		}
 		switch sum, err := digestOf(w.Path); {
 		case err != nil:
 			return nil, nil, err
-		case string(now) == string(content):
+		case sum == "":
+			edited = append(edited, Edited{w.Path, "was deleted, and stays so"})
+		case sum == digest(content):
 		case sum != w.Digest:
 			edited = append(edited, Edited{w.Path, "stays as it is; the new release's is not in force. A drop-in keeps an edit apart"})
 		default:
@@ -235,6 +245,30 @@ func (c *Containers) files() (files []deploy.File, edited []Edited, err error) {
 		}
 	}
 	return files, edited, nil
+}
+
+// isOurs reports whether this bty-lab is of the release that is to be put in place.
+func (c *Containers) isOurs() bool {
+	_, _, tag := splitReference(c.running[0].next)
+	return tag == build.Tag(build.Version)
+}
+
+// shipped is what this release installs at a path.
+func shipped(path string) (content []byte, ok bool) {
+	files, name := units.Files, filepath.Base(path)
+	switch filepath.Dir(path) {
+	case quadletDir:
+		files = quadlet.Files
+	case "/etc/sysusers.d":
+		name = "sysusers.d/" + name
+	case "/etc/tmpfiles.d":
+		name = "tmpfiles.d/" + name
+	case "/etc/systemd/system":
+	default:
+		return nil, false
+	}
+	content, err := files.ReadFile(name)
+	return content, err == nil
 }
 
 // oldFiles is the list of what a switch replaces, in the folder of a snapshot.
@@ -260,7 +294,11 @@ func (c *Containers) Prepare(ctx context.Context, folder string) error {
 	plan := switching{Next: files}
 	for _, one := range c.running {
 		plan.Units = append(plan.Units, one.unit())
-		plan.Next = append(plan.Next, deploy.File{Path: one.imageDropIn(), Content: imageLines(one.next), Mode: 0o644})
+		now, err := os.ReadFile(one.imageDropIn())
+		if err != nil {
+			return err
+		}
+		plan.Next = append(plan.Next, deploy.File{Path: one.imageDropIn(), Content: withImage(string(now), one.next), Mode: 0o644})
 	}
 	for _, f := range plan.Next {
 		now, err := os.ReadFile(f.Path)
@@ -315,7 +353,13 @@ func (c *Containers) pin(ctx context.Context, one container) error {
 	if err := os.MkdirAll(filepath.Dir(one.imageDropIn()), 0o755); err != nil {
 		return err
 	}
-	return replaceFile(one.imageDropIn(), []byte(imageLines(pinned)), 0o644)
+	text := imageLines(pinned)
+	if now, err := os.ReadFile(one.imageDropIn()); err == nil {
+		if changed := withImage(string(now), pinned); strings.Contains(changed, "Image="+pinned+"\n") {
+			text = changed
+		}
+	}
+	return replaceFile(one.imageDropIn(), []byte(text), 0o644)
 }
 
 // bring has Podman know the new image.
@@ -357,10 +401,30 @@ func (c *Containers) put(ctx context.Context, folder string, choose func(switchi
 			return err
 		}
 	}
+	if err := c.users(ctx, choose(plan)); err != nil {
+		return err
+	}
 	if err := c.Manager.Reload(ctx); err != nil {
 		return err
 	}
 	return c.restart(ctx, plan.Units)
+}
+
+// users has systemd make the users and folders of files that have changed.
+func (c *Containers) users(ctx context.Context, files []deploy.File) error {
+	for _, f := range files {
+		var err error
+		switch filepath.Dir(f.Path) {
+		case "/etc/sysusers.d":
+			_, err = tool(ctx, "systemd-sysusers", f.Path)
+		case "/etc/tmpfiles.d":
+			_, err = tool(ctx, "systemd-tmpfiles", "--create", f.Path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restart restarts what runs. A release that does not come up is seen by its health.

@@ -105,6 +105,11 @@ func digestOf(path string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
 // sizeOf is a file's size on the disk, 0 if it is not there: a database has holes.
 func sizeOf(path string) int64 {
 	info, err := os.Stat(path)

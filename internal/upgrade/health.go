@@ -131,8 +131,11 @@ func journal(unit string, since time.Time, ended string) string {
 			Message any    `json:"MESSAGE"` // a list of numbers if it is no text
 			Of      string `json:"_SYSTEMD_INVOCATION_ID"`
 			About   string `json:"INVOCATION_ID"`
+			By      string `json:"SYSLOG_IDENTIFIER"`
+			Level   string `json:"PRIORITY"`
 		}
-		if json.Unmarshal([]byte(line), &entry) != nil || ended != "" && (entry.Of == ended || entry.About == ended) {
+		// Podman tells of each container that it makes and removes it.
+		if json.Unmarshal([]byte(line), &entry) != nil || entry.By == "podman" && entry.Level == "6" || ended != "" && (entry.Of == ended || entry.About == ended) {
 			continue
 		}
 		if text, ok := entry.Message.(string); ok {
