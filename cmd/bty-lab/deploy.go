@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -88,10 +89,18 @@ func (d *deployment) choose() (err error) {
 	return nil
 }
 
+// defaultDir is an ordinary user's own where that is who asks.
+func (d *deployment) defaultDir() string {
+	if home := d.getenv("HOME"); os.Geteuid() != 0 && home != "" {
+		return filepath.Join(home, "bty")
+	}
+	return deploy.DefaultDir
+}
+
 const deployHelp = `deploy [DIR]
 
 Brings the appliance up on this host, and answers when it is done. What it did is kept in
-DIR/deploy.json (default: /opt/bty). Done again it changes nothing; one that was cut off goes on.
+DIR/deploy.json (default: /opt/bty, as an ordinary user ~/bty). Done again it changes nothing; one that was cut off goes on.
 Everything that stands in the way is said before anything is changed.`
 
 func deployStack(ctx context.Context, e env) error {
@@ -99,7 +108,7 @@ func deployStack(ctx context.Context, e env) error {
 	flags := d.flagSet("deploy", deployHelp)
 	d.siteFlags(flags)
 	flags.StringVar(&d.passwordFile, "password-file", "", "the operator's password, or its hash, in a `FILE` (default: one is made up and shown once)")
-	if err := d.parse(flags, deploy.DefaultDir); err != nil {
+	if err := d.parse(flags, d.defaultDir()); err != nil {
 		return err
 	}
 	engine := d.engine()
@@ -199,6 +208,10 @@ func (d *deployment) printOutcome(ctx context.Context, o outcome, seen deploy.Ob
 		fmt.Fprintf(d.stdout, "Nothing was changed: version %s runs in the mode %s.\n\n", o.Site.Version, o.Site.Mode)
 	}
 	if _, err := fmt.Fprintln(d.stdout, deploy.Summary(o.Site, seen.WebPort, seen.Addresses)); err != nil {
+		return err
+	}
+	if o.Site.Mode == deploy.Compose { // whose control socket is inside
+		_, err := fmt.Fprintf(d.stdout, "What the doctor finds is on the pages: %sui/netboot\n", o.URL)
 		return err
 	}
 	return d.examine(ctx)

@@ -22,7 +22,7 @@ func purgeStack(ctx context.Context, e env) error {
 	flags.BoolVar(&d.dryRun, "dry-run", false, "print what would be done, and do nothing")
 	yes := flags.Bool("yes", false, "do not ask")
 	keep := flags.Bool("keep-data", false, "leave the state, the backups and the images")
-	if err := d.parse(flags, deploy.DefaultDir); err != nil {
+	if err := d.parse(flags, d.defaultDir()); err != nil {
 		return err
 	}
 	seen, err := deploy.Observe(ctx, d.want)

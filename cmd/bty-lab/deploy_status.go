@@ -25,7 +25,7 @@ type status struct {
 
 func stackStatus(ctx context.Context, e env) error {
 	d := &deployment{env: e}
-	if err := d.parse(d.flagSet("status", statusHelp), deploy.DefaultDir); err != nil {
+	if err := d.parse(d.flagSet("status", statusHelp), d.defaultDir()); err != nil {
 		return err
 	}
 	seen, err := deploy.Observe(ctx, d.want)

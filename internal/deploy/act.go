@@ -27,7 +27,7 @@ func begin(r Record, dir string) Action {
 			return err
 		}
 		r.At = time.Now().UTC()
-		e.folders = r.Folders
+		e.folders, e.dir = r.Folders, dir
 		return r.write(e.path(dir))
 	})
 }

@@ -12,7 +12,7 @@ import (
 const answerTime = time.Minute
 
 // checkAnswer asks bty-web as a machine would, which starts it, and waits until it can work.
-func checkAnswer(port int) Action {
+func checkAnswer(port int, words func(context.Context) string) Action {
 	return action(func(ctx context.Context, _ *Engine) error {
 		web := service("bty-web")
 		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, web.Request)
@@ -25,7 +25,7 @@ func checkAnswer(port int) Action {
 			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("bty-web does not answer: %w\n%s", last, lastWords(context.WithoutCancel(ctx), web.Unit))
+				return fmt.Errorf("bty-web does not answer: %w\n%s", last, words(context.WithoutCancel(ctx)))
 			case <-time.After(200 * time.Millisecond):
 			}
 		}
@@ -53,3 +53,6 @@ func ask(ctx context.Context, url string) error {
 	}
 	return nil
 }
+
+// webWords are what bty-web said last.
+func webWords(ctx context.Context) string { return lastWords(ctx, service("bty-web").Unit) }

@@ -9,6 +9,7 @@ import (
 func check(o Observed, s Site, files []File, force bool) (problems []Problem) {
 	problems = append(problems, checkRights(o, s)...)
 	problems = append(problems, checkSystem(o, s)...)
+	problems = append(problems, checkImages(o, s)...)
 	problems = append(problems, checkPrevious(o)...)
 	problems = append(problems, checkPorts(o, s)...)
 	problems = append(problems, checkDisks(o)...)
@@ -33,9 +34,6 @@ func checkSystem(o Observed, s Site) (problems []Problem) {
 	if s.Mode != Compose && o.Systemd.Away != "" {
 		problems = append(problems, Problem{"systemd", "systemd cannot be asked: " + o.Systemd.Away + ".",
 			"Run it on a host whose PID 1 is systemd, with D-Bus (apt-get install dbus)."})
-	}
-	if s.Mode != Host {
-		problems = append(problems, Problem{"mode", fmt.Sprintf("This bty-lab cannot deploy in the mode %s yet.", s.Mode), "Install the package of the appliance, and deploy with --mode host."})
 	}
 	switch s.Mode {
 	case Host:
@@ -84,8 +82,11 @@ func checkPrevious(o Observed) (problems []Problem) {
 
 func checkPorts(o Observed, s Site) (problems []Problem) {
 	for _, p := range o.Ports {
-		if !s.Has(p.Daemon) {
+		if !s.Has(p.Daemon) || s.Mode == Compose && o.Containers[p.Daemon] {
 			continue
+		}
+		if p.Hidden {
+			problems = append(problems, Problem{"port", fmt.Sprintf("%s, which is %s's, is held by a process that this user may not see.", p, p.Daemon), "See who has it: sudo bty-lab doctor."})
 		}
 		strangers := p.Strangers()
 		if len(strangers) == 0 {

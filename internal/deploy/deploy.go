@@ -46,6 +46,7 @@ type Site struct {
 	Prefix  string     `json:"image_prefix,omitempty"` // of the containers' images
 	Version string     `json:"version"`
 	Without []string   `json:"without,omitempty"` // services that are left out
+	Lab     string     `json:"bty_lab,omitempty"` // the program that backups are made with
 }
 
 // Has reports whether a service is part of the site.

@@ -23,6 +23,7 @@ type Engine struct {
 
 	made    string   // the password that was made up
 	folders []string // that this deployment has made
+	dir     string   // of the deployment
 }
 
 func (e *Engine) path(p string) string { return filepath.Join("/", e.Root, p) }

@@ -34,9 +34,16 @@ func Observe(ctx context.Context, w Wanted) (Observed, error) {
 	o.Outbound = outbound(ctx)
 	o.Package = installed(ctx)
 	o.Podman = podman(ctx)
-	o.Units, o.Systemd = units(ctx)
+	o.Units, o.Systemd = unitStates(ctx)
+	if program, err := os.Executable(); err == nil && isForServices(program) {
+		o.Lab = program
+	}
+	o.Containers = containers(ctx, o.Podman)
 	o.Previous = previous(ctx, "/", o.Record != nil)
 	site, _, _ := Resolve(o, w)
+	if err := o.lookForImages(ctx, site, w.Images); err != nil {
+		return o, err
+	}
 	o.settings(site)
 	o.Ports = host.Ports(ctx, o.ports(site)...)
 	o.Disks = disks(site, w.Dir)
@@ -108,13 +115,13 @@ func installed(ctx context.Context) Package {
 	return Package{}
 }
 
-// units asks systemd about all of ours.
-func units(ctx context.Context) (map[string]Unit, Systemd) {
+// unitStates asks systemd about all of ours.
+func unitStates(ctx context.Context) (map[string]Unit, Systemd) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	_, err := exec.LookPath("systemd-creds")
 	s := Systemd{Creds: err == nil}
-	report, err := manager.Manager{}.Look(ctx, Units()...)
+	report, err := manager.Manager{}.Look(ctx, append(Units(), volumeUnits()...)...)
 	if err != nil {
 		s.Away = err.Error()
 		return nil, s
@@ -128,7 +135,7 @@ func units(ctx context.Context) (map[string]Unit, Systemd) {
 
 // settings reads the configuration as the daemons of this host would.
 func (o *Observed) settings(s Site) {
-	if s.Mode != Host {
+	if s.Mode == Compose {
 		return
 	}
 	cfg, _, err := config.Load(config.Source{Getenv: func(string) string { return "" }})
@@ -224,8 +231,17 @@ func (o *Observed) files(s Site, dir string) error {
 }
 
 // findPassword finds where the operator's password is. What counts most is named.
-func (o *Observed) findPassword(_ context.Context, s Site, _ string) PasswordKind {
-	if s.Mode != Host {
+func (o *Observed) findPassword(ctx context.Context, s Site, dir string) PasswordKind {
+	switch s.Mode {
+	case Quadlet:
+		if _, err := tool(ctx, "", "podman", "secret", "exists", SecretName); err == nil {
+			return Secret
+		}
+		return o.Password
+	case Compose:
+		if _, err := os.Stat(filepath.Join(dir, secretsFolder, passwordFile)); err == nil {
+			return SecretFile
+		}
 		return NoPassword
 	}
 	there := func(p string) bool { _, err := os.Stat(p); return err == nil }

@@ -9,22 +9,24 @@ import (
 // Observed is all that a plan goes by. It is data, so that a plan can be made of a host that does not
 // exist.
 type Observed struct {
-	Root      bool // who asks is root
-	Package   Package
-	Systemd   Systemd
-	Podman    Podman
-	Record    *Record
-	Addresses []doctor.Address // of this host that machines could reach
-	Outbound  netip.Addr       // its own on the way to the outside; not valid without a route
-	Ports     []doctor.Port
-	Units     map[string]Unit
-	Files     map[string]string // digests of those that the deployment has or would have, by path
-	Password  PasswordKind      // where the operator's password is
-	Config    string            // why the configuration is refused, "" if it is not
-	Disks     []Disk
-	Previous  []string // signs of the previous system that runs here, in words
-	Images    Images
-	WebPort   int // of bty-web, as its configuration says
+	Root       bool // who asks is root
+	Package    Package
+	Systemd    Systemd
+	Podman     Podman
+	Record     *Record
+	Addresses  []doctor.Address // of this host that machines could reach
+	Outbound   netip.Addr       // its own on the way to the outside; not valid without a route
+	Ports      []doctor.Port
+	Units      map[string]Unit
+	Files      map[string]string // digests of those that the deployment has or would have, by path
+	Password   PasswordKind      // where the operator's password is
+	Config     string            // why the configuration is refused, "" if it is not
+	Disks      []Disk
+	Previous   []string // signs of the previous system that runs here, in words
+	Images     Images
+	Lab        string          // this program, if services can run it
+	Containers map[string]bool // that run, by name
+	WebPort    int             // of bty-web, as its configuration says
 }
 
 // Package is the package of the appliance on this host.
@@ -48,9 +50,9 @@ type Podman struct {
 
 // Images are the containers' images that are loaded or could be.
 type Images struct {
-	Loaded   map[string]string // ids by reference
-	Archives map[string]string // files by name of the image
-	Folder   string            // where archives were looked for
+	Loaded   map[string]bool    // by name and tag
+	Archives map[string]Archive // by service
+	Folders  []string           // where archives were looked for
 }
 
 // Unit is a unit as systemd knows it.

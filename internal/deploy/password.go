@@ -11,9 +11,6 @@ import (
 	"bty/internal/password"
 )
 
-// passwordFiles are those that may hold the password or lead to it in the mode host.
-var passwordFiles = []string{credentialPath, sealedPath, passwordDropIn}
-
 // sealedDropIn has the service decrypt the credential.
 const sealedDropIn = `# Made by bty-lab: the password of the pages is a credential that only this host can decrypt.
 # systemd refuses to start the service while that cannot be done.
@@ -39,6 +36,8 @@ func setPassword(kind PasswordKind) Action {
 			return e.credential(hash)
 		case Secret:
 			return e.podmanSecret(ctx, hash)
+		case SecretFile:
+			return e.composePassword(hash)
 		}
 		return fmt.Errorf("a password cannot be kept as %s", kind)
 	})

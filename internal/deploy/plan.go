@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -56,7 +57,7 @@ func (d *planner) deploy() {
 
 func (d *planner) sameSite() bool {
 	a, b := d.Record.Site, d.plan.Site
-	return a.Mode == b.Mode && a.Address == b.Address && a.Prefix == b.Prefix && a.Version == b.Version && slices.Equal(a.Without, b.Without)
+	return a.Mode == b.Mode && a.Address == b.Address && a.Prefix == b.Prefix && a.Version == b.Version && a.Lab == b.Lab && slices.Equal(a.Without, b.Without)
 }
 
 // host is for the services of a package.
@@ -113,7 +114,7 @@ func (d *planner) dropFiles() bool {
 
 // isOurs reports whether a path is of this release's files, or the password's.
 func (d *planner) isOurs(p string) bool {
-	return slices.ContainsFunc(d.files, func(f File) bool { return f.Path == p }) || slices.Contains(passwordFiles, p)
+	return slices.ContainsFunc(d.files, func(f File) bool { return f.Path == p }) || slices.Contains(d.passwordFiles(), p)
 }
 
 func (d *planner) restarts(service string) {
@@ -136,6 +137,17 @@ func (d *planner) newPassword() (kind PasswordKind, isNew bool) {
 	return kind, true
 }
 
+// passwordFiles are those that may hold the password or lead to it.
+func (d *planner) passwordFiles() []string {
+	switch d.plan.Site.Mode {
+	case Host:
+		return []string{credentialPath, sealedPath, passwordDropIn}
+	case Compose:
+		return []string{filepath.Join(d.want.Dir, secretsFolder, passwordFile)}
+	}
+	return nil
+}
+
 func (d *planner) password() {
 	kind, isNew := d.newPassword()
 	if !isNew {
@@ -152,7 +164,7 @@ func (d *planner) password() {
 // units has the right ones enabled and running.
 func (d *planner) units() {
 	if d.pending() || len(d.plan.Steps) > 0 || d.anyStale() {
-		d.step("reload", "systemd reads its units again", "", action(reload))
+		d.step("reload", "systemd reads its units again", "", d.reload())
 	}
 	d.leaveOut()
 	var off []string
@@ -167,6 +179,18 @@ func (d *planner) units() {
 		d.step("enable", strings.Join(off, ", "), "systemctl status says what is wrong with the unit.", enable(off))
 	}
 	d.start()
+}
+
+// reload is more where systemd gets units from Podman.
+func (d *planner) reload() Action {
+	if d.plan.Site.Mode != Quadlet {
+		return action(reload)
+	}
+	var names []string
+	for _, s := range d.plan.Site.services() {
+		names = append(names, s.Unit)
+	}
+	return generated(names)
 }
 
 func (d *planner) anyStale() bool {
@@ -196,7 +220,7 @@ func (d *planner) start() {
 		}
 	}
 	if began || len(d.plan.Steps) > 0 {
-		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "journalctl -u bty-web says what it is at.", checkAnswer(d.WebPort))
+		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "journalctl -u bty-web says what it is at.", checkAnswer(d.WebPort, webWords))
 	}
 }
 
@@ -234,7 +258,7 @@ func (d *planner) frame() {
 		r.Password = kind
 	}
 	if isNew || d.Record != nil && d.Record.Password == kind { // else it is somebody else's
-		for _, p := range passwordFiles {
+		for _, p := range d.passwordFiles() {
 			r.Files = append(r.Files, Written{Path: p})
 		}
 	}

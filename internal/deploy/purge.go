@@ -23,7 +23,10 @@ func Purge(o Observed, dir string, data bool) (Plan, error) {
 		return p, &Refused{p.Doing, problems}
 	}
 	d := &planner{Observed: o, plan: &p, want: Wanted{Dir: dir}}
-	if o.Record.State != Initialised {
+	switch {
+	case p.Site.Mode == Compose:
+		d.purgeCompose(data)
+	case o.Record.State != Initialised:
 		d.stopAll()
 	}
 	d.removeFiles()
@@ -52,7 +55,7 @@ func (d *planner) stopAll() {
 		}
 	}
 	for _, kind := range []string{".timer", ".socket", ".service", ".slice"} {
-		for _, u := range Units() {
+		for _, u := range append(Units(), volumeUnits()...) {
 			if strings.HasSuffix(u, kind) && d.Units[u].Active != "inactive" && d.Units[u].Load == "loaded" {
 				off = append(off, u)
 			}
@@ -83,8 +86,11 @@ func (d *planner) removeFiles() {
 func (d *planner) purgeState() {
 	folders := []string{config.DefaultStateDir, config.DefaultCacheDir}
 	d.step("delete", "the state, backups and images: "+strings.Join(folders, ", "), "", both(empty(folders), action(tmpfiles)))
-	d.step("remove", timerStamp, "", remove([]string{timerStamp}))
+	d.step("remove", "what the sockets and the timer have left", "", remove(append(runSockets, timerStamp)))
 }
+
+// runSockets are where the sockets listened: systemd leaves the files there.
+var runSockets = []string{"/run/bty/control.sock", "/run/bty/report.sock", "/run/bty/cache.sock"}
 
 // timerStamp is when systemd let the backup timer elapse last.
 const timerStamp = "/var/lib/systemd/timers/stamp-bty-backup.timer"

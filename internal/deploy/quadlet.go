@@ -1,15 +1,201 @@
 package deploy
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
 
-func (s Site) quadletFiles() []File { return nil }
+	"bty/internal/build"
+	"bty/quadlet"
+	"bty/units"
+)
 
-func (d *planner) quadlet() {}
+// Where Podman and systemd look for what an administrator has installed.
+const (
+	quadletDir = "/etc/containers/systemd/"
+	unitDir    = "/etc/systemd/system/"
+	usersPath  = "/etc/sysusers.d/bty.conf"
+	foldersCnf = "/etc/tmpfiles.d/bty.conf"
+)
 
-func (e *Engine) podmanSecret(ctx context.Context, hash string) error { return nil }
+// Ref is the name of a service's image.
+func (s Site) Ref(service string) string {
+	return s.Prefix + "/" + service + ":" + build.Tag(s.Version)
+}
 
-func (s Site) composeFiles(dir string) []File { return nil }
+// quadletFiles are the units and Quadlets as they are in the repository. What is of this site is in
+// drop-ins.
+func (s Site) quadletFiles() []File {
+	list := s.hostFiles()
+	add := func(kind, from, to, service string, files fs.FS) {
+		if content, err := fs.ReadFile(files, from); err == nil { // those of the list are embedded: a test looks
+			list = append(list, File{Path: to, Content: string(content), Mode: 0o644, Kind: kind, Service: service})
+		}
+	}
+	add("users", "sysusers.d/bty.conf", usersPath, "", units.Files)
+	add("users", "tmpfiles.d/bty.conf", foldersCnf, "", units.Files)
+	add("units", "bty.slice", unitDir+"bty.slice", "", units.Files)
+	for _, v := range s.services() {
+		for _, u := range slices.Concat(v.Enable, v.Units) {
+			add("units", u, unitDir+u, "", units.Files)
+		}
+		add("containers", v.Name+".container", quadletDir+v.Name+".container", v.Name, quadlet.Files)
+		for _, volume := range v.Volumes {
+			add("containers", volume+".volume", quadletDir+volume+".volume", "", quadlet.Files)
+		}
+		list = append(list, s.imageDropIn(v.Name))
+	}
+	if s.Lab != "" && s.Lab != packagedLab {
+		list = append(list, File{Path: unitDir + "bty-backup.service.d/10-deploy.conf", Mode: 0o644, Kind: "units",
+			Content: "# Made by bty-lab deploy: where this host has it.\n[Service]\nExecStart=\nExecStart=" + s.Lab + " backup --if-due --socket=/run/bty/control.sock\n"})
+	}
+	return list
+}
 
-func (d *planner) compose() {}
+// packagedLab is where the unit of the backups looks for bty-lab.
+const packagedLab = "/usr/bin/bty-lab"
 
-func (d *planner) purgeContainers(data bool) {}
+// imageDropIn names the image of a container. One of a registry may be pulled, and follows its tag
+// where podman-auto-update.timer is enabled.
+func (s Site) imageDropIn(name string) File {
+	text := "# Made by bty-lab deploy.\n[Container]\nImage=" + s.Ref(name) + "\n"
+	if IsRegistry(s.Prefix) {
+		text += "Pull=missing\nAutoUpdate=registry\n"
+	}
+	return File{Path: quadletDir + name + ".container.d/10-image.conf", Content: text, Mode: 0o644, Kind: "containers", Service: name}
+}
+
+// quadlet is for containers as services of systemd. Images come first: until they have shown that they
+// run, nothing of what runs is touched.
+func (d *planner) quadlet() {
+	d.images()
+	if d.writeFiles() || d.pending() {
+		d.step("users", "make the users, groups and folders of "+usersPath+" and "+foldersCnf, "systemd-sysusers --dry-run bty.conf says what is wrong.", action(users))
+	}
+	d.password()
+	d.units()
+}
+
+// images brings in those that are not there, and sees that each can run on this host.
+func (d *planner) images() {
+	for _, v := range d.plan.Site.services() {
+		ref := d.plan.Site.Ref(v.Name)
+		loaded := d.Images.Loaded[ref]
+		switch archive := d.Images.Archives[v.Name]; {
+		case loaded && !d.pending():
+			continue
+		case loaded:
+		case archive.Path != "":
+			d.step("load", ref+" from "+archive.Path, "podman load -i "+archive.Path+" says more.", load(archive.Path, ref))
+		default:
+			d.step("pull", ref, "podman pull "+ref+" says more.", pull(ref))
+		}
+		d.step("try", ref+" --version", "The image does not run here: is it of this architecture? Make it anew: make image.", try(ref))
+	}
+}
+
+func load(archive, ref string) Action {
+	return action(func(ctx context.Context, _ *Engine) error {
+		if _, err := tool(ctx, "", "podman", "load", "--quiet", "--input", archive); err != nil {
+			return err
+		}
+		if _, err := tool(ctx, "", "podman", "image", "exists", ref); err != nil {
+			return fmt.Errorf("%s does not hold %s: %w", archive, ref, err)
+		}
+		return nil
+	})
+}
+
+func pull(ref string) Action {
+	return action(func(ctx context.Context, _ *Engine) error {
+		_, err := tool(ctx, "", "podman", "pull", "--quiet", ref)
+		return err
+	})
+}
+
+func try(ref string) Action {
+	return action(func(ctx context.Context, _ *Engine) error {
+		_, err := tool(ctx, "", "podman", "run", "--rm", "--pull=never", "--network=none", "--read-only", ref, "--version")
+		return err
+	})
+}
+
+func users(ctx context.Context, e *Engine) error {
+	if _, err := tool(ctx, "", "systemd-sysusers", path.Base(usersPath)); err != nil {
+		return err
+	}
+	return tmpfiles(ctx, e)
+}
+
+func (e *Engine) podmanSecret(ctx context.Context, hash string) error {
+	_, err := tool(ctx, hash, "podman", "secret", "create", "--replace", SecretName, "-")
+	return err
+}
+
+// generated makes sure that Podman has made a service of each Quadlet: of one with a mistake it makes
+// none, and systemd only says that there is no such unit.
+func generated(names []string) Action {
+	return action(func(ctx context.Context, e *Engine) error {
+		if err := reload(ctx, e); err != nil {
+			return err
+		}
+		report, err := e.Manager.Look(ctx, names...)
+		if err != nil {
+			return err
+		}
+		for _, u := range report.Units {
+			if !u.Installed() {
+				_, said := tool(ctx, "", "/usr/libexec/podman/quadlet", "-dryrun")
+				return fmt.Errorf("podman has made no %s of its Quadlet (systemd: %s): %w", u.Name, u.Load, said)
+			}
+		}
+		return nil
+	})
+}
+
+func (d *planner) purgeContainers(data bool) {
+	d.step("remove", "the Podman secret "+SecretName, "", podmanAway("secret", "exists", "rm", SecretName))
+	if data {
+		for _, v := range volumes() {
+			d.step("delete", "the volume "+v+" with all that is in it", "podman volume inspect "+v+" says more.", podmanAway("volume", "exists", "rm", v))
+		}
+	}
+	d.purgeImages()
+	d.step("remove", "the empty folders of "+foldersCnf, "", both(remove(append(runSockets, timerStamp)),
+		removeEmpty([]string{"/run/bty", "/var/cache/bty", "/var/lib/bty", "/var/lib/bty/boot"})))
+}
+
+func (d *planner) purgeImages() {
+	for _, v := range d.plan.Site.services() {
+		if ref := d.plan.Site.Ref(v.Name); d.Images.Loaded[ref] {
+			d.step("remove", "the image "+ref, "podman ps --all shows who uses it.", podmanAway("image", "exists", "rm", ref))
+		}
+	}
+}
+
+// podmanAway removes a thing if it is there.
+func podmanAway(kind, exists, rm, name string) Action {
+	return action(func(ctx context.Context, _ *Engine) error {
+		if _, err := tool(ctx, "", "podman", kind, exists, name); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return nil // or Podman does not work, and then the next says so
+		}
+		_, err := tool(ctx, "", "podman", kind, rm, name)
+		return err
+	})
+}
+
+// isForServices reports whether services can run a program where it is.
+func isForServices(program string) bool {
+	for _, hidden := range []string{"/home/", "/root/", "/run/", "/tmp/", "/var/tmp/"} {
+		if strings.HasPrefix(program, hidden) {
+			return false
+		}
+	}
+	return program != ""
+}

@@ -27,8 +27,18 @@ func Resolve(o Observed, w Wanted) (s Site, warnings []string, problems []Proble
 		problems = append(problems, Problem{"mode", fmt.Sprintf("%s holds a deployment in the mode %s, not %s.", w.Dir, was.Mode, s.Mode),
 			fmt.Sprintf("Back it up, and take it away first: bty-lab purge %s. Its state does not move to another mode by itself.", w.Dir)})
 	}
-	if s.Mode == Host {
+	switch s.Mode {
+	case Host:
 		s.Prefix = ""
+	case Quadlet:
+		if s.Lab = cmp.Or(o.Lab, was.Lab); s.Lab == "" {
+			warnings = append(warnings, "Backups are made while bty-web runs, but not by the timer before it is first called: no service can run this bty-lab where it is. Put it into /usr/local/bin, and deploy from there.")
+		}
+	case Compose:
+		if s.Has("bty-sniff") && o.Root {
+			s.Without = append(slices.Clone(s.Without), "bty-sniff")
+			warnings = append(warnings, "The compose file has no watch over DHCP (bty-sniff): machines are known from their first request on, and the doctor sees no DHCP servers. The mode quadlet has it.")
+		}
 	}
 	address, warning, problem := chooseAddress(o, w, was.Address)
 	s.Address = address
@@ -72,7 +82,7 @@ func version(o Observed, w Wanted, mode Mode) string {
 func leavable(names []string) (problems []Problem) {
 	for _, name := range names {
 		i := slices.IndexFunc(Services(), func(v Service) bool { return v.Name == name })
-		if i < 0 || !Services()[i].Leave {
+		if name != "bty-sniff" && (i < 0 || !Services()[i].Leave) { // which compose leaves out
 			problems = append(problems, Problem{"without", fmt.Sprintf("%q cannot be left out.", name), "What can be left out: bty-tftp, bty-cache."})
 		}
 	}

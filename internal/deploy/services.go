@@ -10,10 +10,10 @@ type Service struct {
 	Enable  []string // what is enabled and started to have it
 	Units   []string // what else comes and goes with it
 	Ports   []Port
-	Leave   bool // may be left out
-	Volume  string
-	Extra   string // what it is for, for people
-	Request string // path of the HTTP request that is answered when it works, "" if it speaks no HTTP
+	Leave   bool     // may be left out
+	Volumes []string // of its container
+	Extra   string   // what it is for, for people
+	Request string   // path of the HTTP request that is answered when it works, "" if it speaks no HTTP
 }
 
 // Port is one that a service listens on.
@@ -28,11 +28,11 @@ func Services() []Service {
 	return []Service{
 		{Name: "bty-web", Unit: "bty-web.service", Enable: []string{"bty-web.socket"},
 			Units: []string{"bty-control.socket", "bty-report.socket", "bty-backup.timer", "bty-backup.service"},
-			Ports: []Port{{"tcp", 8080, "bty-web.socket"}}, Volume: "bty-data", Extra: "pages, API, boot files", Request: "/readyz"},
+			Ports: []Port{{"tcp", 8080, "bty-web.socket"}}, Volumes: []string{"bty-data", "bty-boot"}, Extra: "pages, API, boot files", Request: "/readyz"},
 		{Name: "bty-tftp", Unit: "bty-tftp.service", Enable: []string{"bty-tftp.socket"},
 			Ports: []Port{{"udp", 69, "bty-tftp.socket"}}, Leave: true, Extra: "boot programs over TFTP"},
 		{Name: "bty-cache", Unit: "bty-cache.service", Enable: []string{"bty-cache.socket"}, Units: []string{"bty-cache-control.socket"},
-			Ports: []Port{{"tcp", 3000, "bty-cache.socket"}}, Leave: true, Volume: "bty-cache", Extra: "image cache", Request: "/healthz"},
+			Ports: []Port{{"tcp", 3000, "bty-cache.socket"}}, Leave: true, Volumes: []string{"bty-cache"}, Extra: "image cache", Request: "/healthz"},
 		{Name: "bty-sniff", Unit: "bty-sniff.service", Extra: "watches DHCP"}, // bty-web.socket brings it
 	}
 }
@@ -43,6 +43,22 @@ func Units() (names []string) {
 		names = append(names, s.all()...)
 	}
 	return append(names, "bty.slice")
+}
+
+// volumeUnits are the services that Podman makes of the volumes' Quadlets.
+func volumeUnits() (names []string) {
+	for _, v := range volumes() {
+		names = append(names, v+"-volume.service")
+	}
+	return names
+}
+
+// volumes are all that hold state.
+func volumes() (names []string) {
+	for _, s := range Services() {
+		names = append(names, s.Volumes...)
+	}
+	return names
 }
 
 // all are the units of a service, those that listen before those that serve.

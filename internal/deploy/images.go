@@ -1,0 +1,136 @@
+package deploy
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Archive is a file with an image.
+type Archive struct {
+	Path string
+	Ref  string // the name that the image has in it
+}
+
+// lookForImages finds which images are loaded, and archives of those that are not.
+func (o *Observed) lookForImages(ctx context.Context, s Site, folder string) error {
+	o.Images = Images{Loaded: map[string]bool{}, Archives: map[string]Archive{}, Folders: folders(folder)}
+	if s.Mode == Host || o.Podman.Version == "" || o.Podman.Err != "" {
+		return nil
+	}
+	out, err := tool(ctx, "", "podman", "images", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil {
+		o.Podman.Err = err.Error()
+		return nil
+	}
+	for _, ref := range strings.Fields(out) {
+		o.Images.Loaded[ref] = true
+	}
+	for _, v := range s.services() {
+		a, err := findArchive(o.Images.Folders, v.Name)
+		if err != nil {
+			return err
+		}
+		o.Images.Archives[v.Name] = a
+	}
+	return nil
+}
+
+// folders are where archives are looked for: a folder that was named, else beside this program and
+// where a package would have them.
+func folders(named string) []string {
+	if named != "" {
+		return []string{named}
+	}
+	list := []string{"/usr/share/bty/images"}
+	if program, err := os.Executable(); err == nil {
+		dir := filepath.Dir(program)
+		list = append([]string{filepath.Join(dir, "images"), filepath.Join(filepath.Dir(dir), "images")}, list...)
+	}
+	return list
+}
+
+// architectures are as the names of archives have them.
+var architectures = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
+
+func findArchive(dirs []string, name string) (Archive, error) {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name+"."+architectures[runtime.GOARCH]+".tar")
+		ref, err := refOf(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return Archive{}, fmt.Errorf("%s: %w; make it anew: make image", path, err)
+		}
+		return Archive{path, ref}, nil
+	}
+	return Archive{}, nil
+}
+
+// refOf is the name of the image in an OCI archive, as its index has it.
+func refOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return "", errors.New("it is no archive of an image: it has no index.json")
+		}
+		if err != nil {
+			return "", fmt.Errorf("it cannot be read: %w", err)
+		}
+		if filepath.Clean(h.Name) == "index.json" {
+			return refIn(r)
+		}
+	}
+}
+
+func refIn(r io.Reader) (string, error) {
+	const most = 1 << 20
+	var index struct {
+		Manifests []struct{ Annotations map[string]string }
+	}
+	if err := json.NewDecoder(io.LimitReader(r, most)).Decode(&index); err != nil {
+		return "", fmt.Errorf("its index.json cannot be read: %w", err)
+	}
+	for _, m := range index.Manifests {
+		if ref := m.Annotations["org.opencontainers.image.ref.name"]; ref != "" {
+			return ref, nil
+		}
+	}
+	return "", errors.New("its image has no name")
+}
+
+// checkImages: each image is loaded, or there is an archive with exactly it, or a registry.
+func checkImages(o Observed, s Site) (problems []Problem) {
+	if s.Mode == Host || o.Podman.Err != "" || o.Podman.Version == "" {
+		return nil
+	}
+	for _, v := range s.services() {
+		ref := s.Ref(v.Name)
+		archive := o.Images.Archives[v.Name]
+		switch {
+		case o.Images.Loaded[ref]:
+		case archive.Ref == ref:
+		case archive.Ref != "" && !IsRegistry(s.Prefix):
+			problems = append(problems, Problem{"image", fmt.Sprintf("%s holds %s, and %s is needed.", archive.Path, archive.Ref, ref),
+				"Use the bty-lab and the images of one build (make image), or name their folder with --images."})
+		case !IsRegistry(s.Prefix):
+			problems = append(problems, Problem{"image", fmt.Sprintf("The image %s is not loaded, and there is no archive of it in %s.", ref, strings.Join(o.Images.Folders, ", ")),
+				"Name the folder that make image wrote to with --images, or a registry with --image-prefix."})
+		}
+	}
+	return problems
+}
