@@ -60,7 +60,7 @@ func BenchmarkMachinesPage(b *testing.B) {
 	a.begin()
 	a.signIn()
 	for _, path := range []string{"/ui/machines?per_page=100", "/ui/machines?per_page=100&page=50", "/ui/machines?per_page=100&q=rack-17", "/ui/machines?per_page=100&q=poweredge",
-		"/ui/machines?per_page=100&sort=last_seen_at&dir=desc", "/ui/dashboard", "/ui/machines/52:54:00:00:00:03"} {
+		"/ui/machines?per_page=100&sort=last_seen_at&dir=desc", "/ui/dashboard", "/ui/machines/52:54:00:00:00:03", "/ui/images"} {
 		b.Run(path, func(b *testing.B) {
 			var took []time.Duration
 			before := cpuTime()
@@ -106,7 +106,7 @@ func TestManyMachines(t *testing.T) {
 	mkdir(t, a.state)
 	manyMachines(t, a.state+"/bty.db", 10_000)
 	a.begin()
-	for _, path := range []string{"/ui/machines?per_page=100&page=100", "/ui/machines?per_page=100&q=rack-17", "/ui/dashboard"} {
+	for _, path := range []string{"/ui/machines?per_page=100&page=100", "/ui/machines?per_page=100&q=rack-17", "/ui/dashboard", "/ui/images"} {
 		a.do("GET", path, nil).is(t, 200)
 		before := cpuTime()
 		for range 5 {

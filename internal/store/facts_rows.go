@@ -31,7 +31,7 @@ func (t *Tx) rawFacts(mac machine.MAC) []byte {
 
 // latestFacts is what the log says of a machine, if it says anything.
 func (t *Tx) latestFacts(mac machine.MAC) (raw []byte, found bool) {
-	log := t.tx.Bucket(bucketLatest)
+	log := t.latestLog()
 	if log == nil { // of schema 3
 		raw = t.tx.Bucket(bucketRecent).Get(mac[:])
 		return raw, raw != nil
@@ -45,6 +45,17 @@ func (t *Tx) latestFacts(mac machine.MAC) (raw []byte, found bool) {
 	}
 	raw, found = t.latest[mac]
 	return raw, found
+}
+
+// latestLog is the log of facts. bbolt looks a bucket up anew for each who asks.
+func (t *Tx) latestLog() *bolt.Bucket {
+	if t.tx.Writable() {
+		return t.tx.Bucket(bucketLatest)
+	}
+	if t.log == nil {
+		t.log = t.tx.Bucket(bucketLatest)
+	}
+	return t.log
 }
 
 // firstLatest is where the log of this snapshot begins. The committer's is never behind what is in memory.

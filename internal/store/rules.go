@@ -24,6 +24,17 @@ type ruleSet struct {
 // Rules returns all rules, in order and ready to be asked. They stay decoded: a contact reads the
 // mark only.
 func (t *Tx) Rules() (*rule.Set, error) {
+	if t.rules != nil {
+		return t.rules, nil
+	}
+	set, err := t.readRules()
+	if !t.tx.Writable() {
+		t.rules = set
+	}
+	return set, err
+}
+
+func (t *Tx) readRules() (*rule.Set, error) {
 	mark := string(t.tx.Bucket(bucketRules).Get(keyRulesMark))
 	if known := t.store.rules.Load(); known != nil && known.mark == mark {
 		return known.set, nil

@@ -10,6 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"bty/internal/machine"
+	"bty/internal/rule"
 )
 
 // Tx is one transaction. What it returns stays valid after it ends.
@@ -20,6 +21,10 @@ type Tx struct {
 
 	hardware *bolt.Cursor // of a transaction that only reads
 	last     *rows        // the machine that was read last, in one that may write
+
+	// Of a transaction that only reads, once they were asked for: a list asks for them with each machine.
+	log   *bolt.Bucket
+	rules *rule.Set
 
 	first  uint64                 // row of the log of facts, once it was asked for
 	latest map[machine.MAC][]byte // that log, of a snapshot that memory does not reach back to
