@@ -240,6 +240,7 @@ func (a *appliance) eventually(what string, is func() bool) {
 
 // Two uploads of one name at the same time: one of them wins, whole.
 func TestUploadsDoNotMix(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	a.signIn()
 	const size = 3 << 20

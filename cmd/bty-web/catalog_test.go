@@ -12,6 +12,7 @@ import (
 )
 
 func TestCatalog(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	digest := strings.Repeat("ab", 32)
 	src := origin(t, map[string]string{"/debian-amd64.img.zst": "12345", "/sums": digest + " *./debian-amd64.img.zst\n", "/bad": "<html>\n", "/large": strings.Repeat("x", 1<<20+1)})

@@ -52,6 +52,7 @@ func (a *appliance) findings() map[string]map[string]any {
 // What was seen of DHCP becomes a finding in the API, on the Netboot page and on the dashboard, with
 // the texts that mend it filled in; what is mended goes.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	own := ownAddress(t).String()
 	a.anonymous("GET", "/api/v1/doctor", nil).is(t, 401)
@@ -94,6 +95,7 @@ func (a *appliance) within(d time.Duration, id string) map[string]any {
 
 // A machine that has an address and a bootfile and asks for nothing is a finding, until it asks.
 func TestDoctorSilentMachine(t *testing.T) {
+	t.Parallel()
 	for name, asks := range map[string]func(*appliance){
 		"HTTP":   func(a *appliance) { a.anonymous("GET", "/boot/ipxe.efi", nil).is(t, 200) },
 		"script": func(a *appliance) { a.anonymous("GET", "/pxe/"+mac1, nil).is(t, 200) },

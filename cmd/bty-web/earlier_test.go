@@ -16,6 +16,7 @@ import (
 // The state folder of each earlier release is taken over as it is: no row, no secret, no setting and no
 // backup is lost, and what the site wrote stays as it wrote it.
 func TestStatesOfEarlierReleases(t *testing.T) {
+	t.Parallel()
 	for i, name := range states.Names() {
 		t.Run(name, func(t *testing.T) {
 			a := prepare(t, map[string]string{"BTY_ADMIN_PASSWORD": ""})

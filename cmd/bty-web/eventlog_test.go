@@ -96,6 +96,7 @@ func TestEventsPage(t *testing.T) {
 }
 
 func TestWorkerAndMachineStreams(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	a.live()
 	a.signIn()
@@ -122,6 +123,7 @@ func TestWorkerAndMachineStreams(t *testing.T) {
 // After old contacts were folded, a server knows from the rows that stand for them when a machine
 // was seen last.
 func TestFoldedContacts(t *testing.T) {
+	t.Parallel()
 	state := t.TempDir()
 	day := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -3)
 	const machines, each = 20, 30

@@ -172,6 +172,7 @@ func whatever(t testing.TB, messages <-chan streamed) streamed {
 }
 
 func TestStream(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	a.live()
 	a.signIn()

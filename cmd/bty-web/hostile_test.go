@@ -25,6 +25,7 @@ import (
 // that the document names, in the error shape, and never ours to be sorry for. The run is the same
 // every time.
 func TestHostileRequests(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t)
 	const rounds = 40
 	for i, o := range web.Operations() {
@@ -522,6 +523,7 @@ func boots(t testing.TB, h *hostile) []string {
 
 // TestTooLargeUploads sends every route that takes files more than the limit: nothing of it stays.
 func TestTooLargeUploads(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t)
 	before := files(t, h.state)
 	large := strings.Repeat("x", 200_000) // the limit is half

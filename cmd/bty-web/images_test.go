@@ -54,6 +54,7 @@ func (r reply) explains(t testing.TB, words ...string) {
 }
 
 func TestUploadCatalog(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	file := filepath.Join(a.state, "catalog.toml")
 	good := manifestHead + listed("a.img.zst", "https://h.example/a.img.zst") + listed("bad", "ftp://h/x")
@@ -143,6 +144,7 @@ func TestFetchRelease(t *testing.T) {
 }
 
 func TestAddForm(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	web := origin(t, map[string]string{"/x.img.zst": "12345"})
 	add := func(fields ...string) reply {

@@ -179,6 +179,7 @@ func TestLogWithoutSystemd(t *testing.T) {
 
 // What strangers cause is a few lines whose counts tell of each request.
 func TestFloodOfRefusedRequests(t *testing.T) {
+	t.Parallel()
 	const each = 500
 	a := start(t, nil)
 	before := strings.Count(a.log.String(), "\n")

@@ -31,6 +31,7 @@ const diskType = "application/vnd.nosi.disk-image.layer.v1+gzip"
 // An image of a registry is added by its tag, its digest is pinned, and a tag that moves is shown
 // and changes no bound machine unasked.
 func TestORASImage(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	a := start(t, map[string]string{"BTY_ORAS_PLAIN_HTTP": reg.Host})
 	first := reg.Push("lab/debian", "latest", registry.Layer{Type: diskType, Title: "debian-arm64.img.zst", Content: "first"},
@@ -107,6 +108,7 @@ func TestORASRefused(t *testing.T) {
 }
 
 func TestORASCredentials(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, true)
 	file := filepath.Join(t.TempDir(), "config.json")
 	raw, _ := json.Marshal(map[string]any{"auths": map[string]any{reg.Host: map[string]any{"auth": base64.StdEncoding.EncodeToString([]byte(registry.User + ":" + registry.Password))}}})
@@ -133,6 +135,7 @@ func listed(name, src string, more ...string) string {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	a := start(t, map[string]string{"BTY_ORAS_PLAIN_HTTP": reg.Host})
 	reg.Push("lab/a", "v1", registry.Layer{Type: diskType, Title: "a.img.gz", Content: "layer"})
@@ -323,6 +326,7 @@ func TestChangeImage(t *testing.T) {
 
 // The catalog does not grow without bound.
 func TestFullCatalog(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	path := filepath.Join(t.TempDir(), "catalog.toml")
 	var file strings.Builder

@@ -236,6 +236,7 @@ func TestUnknownMachines(t *testing.T) {
 
 // An identical PUT changes nothing, an act arms, a change arms.
 func TestArming(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	a.live()
 	const body = `{"boot_mode":"bty-inventory"}`

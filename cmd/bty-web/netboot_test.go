@@ -10,6 +10,7 @@ import (
 )
 
 func TestNetbootPage(t *testing.T) {
+	t.Parallel()
 	silent, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

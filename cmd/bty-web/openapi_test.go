@@ -71,6 +71,7 @@ func TestOpenAPI(t *testing.T) {
 // TestOpenAPISchemas compiles every schema of the document, which checks each against the rules of
 // JSON Schema 2020-12 and follows every reference.
 func TestOpenAPISchemas(t *testing.T) {
+	t.Parallel()
 	c := theContract()
 	n := 0
 	for path, methods := range c.doc["paths"].(map[string]any) {
@@ -267,6 +268,7 @@ func (c *contract) check(r *http.Response, body string) error {
 
 // TestAPIPages show every route to people.
 func TestAPIPages(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	list := a.do("GET", "/ui/api", nil).is(t, 200, "openapi.json").body
 	for _, o := range web.Operations() {

@@ -49,6 +49,7 @@ func soon(t testing.TB, what string, isSo func() bool) {
 // A plan leads to the cache of this host, cold or not, at the name by which the machine reached
 // bty-web, and names the bytes; an image is fetched once it is bound.
 func TestPlanFromTheOwnCache(t *testing.T) {
+	t.Parallel()
 	a, c := besideCache(t, true, "BTY_BOOT_MAX_ATTEMPTS", "1000")
 	soon(t, "the empty catalog is published", func() bool { return c.Puts() == 1 })
 	entry := bind(a, "bty-flash-always")

@@ -70,6 +70,7 @@ func TestPickAtTheConsole(t *testing.T) {
 
 // The log of a live environment is shown, bounded, made harmless, and deleted with its machine.
 func TestLogOfAMachine(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	c := a.agent()
 	if err := c.Log(t.Context(), []byte("x\n")); client.CodeOf(err) != 404 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("BTY_TEST_AS_BTY_WEB") != "" {
 		os.Args = os.Args[:1]
 		main()
+	}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // they wait for disks and clocks, not for processors
+		_ = f.Value.Set("8")
 	}
 	code := allTold(m.Run())
 	os.RemoveAll(built) // by cacheProgram, if any test asked for it
@@ -55,6 +60,7 @@ func (a *appliance) beginProcess() *exec.Cmd {
 
 // What bty-web has answered is on the disk: contacts, reports and uploads survive kill -9.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	a := prepare(t, nil)
 	rounds := 3
 	if os.Getenv("BTY_TEST_LONG") == "1" {
@@ -133,6 +139,7 @@ func says(t *testing.T, text string, want ...string) {
 }
 
 func TestStartsThatFail(t *testing.T) {
+	t.Parallel()
 	running := start(t, nil)
 	t.Run("port in use", func(t *testing.T) {
 		a := prepare(t, map[string]string{"BTY_SERVER_PORT": running.vars["BTY_SERVER_PORT"]})
@@ -402,6 +409,7 @@ func TestLargeBodies(t *testing.T) {
 
 // A crowd of large inventories is served, all of them.
 func TestLargeInventories(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	body := `{"lshw":{"x":"` + strings.Repeat("y", 3<<20) + `"}}`
 	var work sync.WaitGroup

@@ -305,6 +305,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestInventory(t *testing.T) {
+	t.Parallel()
 	a := start(t, nil)
 	a.anonymous("GET", "/pxe/"+mac1, nil)
 	post := func(body any, status int) reply {

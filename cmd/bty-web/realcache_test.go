@@ -171,6 +171,7 @@ func (a *appliance) fetchPlan(mac string) (plan map[string]any, sum string, err 
 // Sixteen machines that boot together get a cold image through the cache, each whole and right, and
 // its origin is asked once.
 func TestRackThroughTheRealCache(t *testing.T) {
+	t.Parallel()
 	o := newCountingOrigin(t, 16<<20, time.Second)
 	a, c := besideRealCache(t, nil)
 	entry := a.do("POST", "/catalog/entries", map[string]any{"image_url": o.URL + "/rack.img", "sha_url": o.URL + "/SHA256SUMS"}).is(t, 201).object(t)
@@ -216,6 +217,7 @@ func (a *appliance) planOf(mac string) map[string]any {
 // moved, or a rolling one is not there yet; the new ones afterwards. A plan is true as long as
 // somebody works by it.
 func TestTagThroughTheRealCache(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	a, _ := besideRealCache(t, lookAtTags(reg))
 	one := a.tagged(t, reg)

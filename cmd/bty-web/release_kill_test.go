@@ -19,6 +19,7 @@ import (
 // kill -9 at any moment of a fetch leaves a whole release once the next start is up: the one of
 // before or the new one, nothing of both and nothing half.
 func TestKilledWhileFetching(t *testing.T) {
+	t.Parallel()
 	var edition atomic.Int64
 	made := func(name string) string {
 		return strings.Repeat(fmt.Sprintf("%s of edition %d\n", name, edition.Load()), 20_000)

@@ -63,6 +63,7 @@ func lookAtTags(reg *registry.Registry) map[string]string {
 // A pinned tag that moves is an event and shown; machines get the old bytes, by plan and by source,
 // until somebody takes the new ones.
 func TestPinnedTagMoves(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	a := start(t, lookAtTags(reg))
 	one := a.tagged(t, reg)
@@ -104,6 +105,7 @@ func TestPinnedTagMoves(t *testing.T) {
 
 // A tag that rolls is taken by itself: at once where there is no cache.
 func TestRollingTag(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	a := start(t, lookAtTags(reg))
 	one := a.tagged(t, reg)
@@ -125,6 +127,7 @@ func TestRollingTag(t *testing.T) {
 
 // With a cache, a tag that rolls is taken when the cache holds all of the new bytes, and not before.
 func TestRollingTagThroughTheCache(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	var vars []string
 	for name, value := range lookAtTags(reg) {
@@ -156,6 +159,7 @@ func TestRollingTagThroughTheCache(t *testing.T) {
 
 // A registry that is down is told once, and holds nobody up.
 func TestTagsOfADeadRegistry(t *testing.T) {
+	t.Parallel()
 	reg := registry.Start(t, false)
 	a := start(t, map[string]string{"BTY_ORAS_PLAIN_HTTP": reg.Host + ",127.0.0.1:1", "BTY_ORAS_TAG_SECONDS": "1"})
 	file := fmt.Sprintf("version = 1\n[[images]]\nname = 'gone'\nsrc = 'oras://127.0.0.1:1/lab/gone:latest'\nsha256 = %q\n", strings.Repeat("ab", 32))

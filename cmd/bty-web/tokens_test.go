@@ -136,6 +136,7 @@ func TestReadTokenChangesNothing(t *testing.T) {
 
 // What the documentation shows works: curl with a token, for the API and for the stream.
 func TestCurlWithToken(t *testing.T) {
+	t.Parallel()
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Fatal("curl is missing: apt-get install curl")
@@ -183,6 +184,7 @@ func TestTooManyAttempts(t *testing.T) {
 
 // The password may be kept as a hash, in a credential, and in any script there is.
 func TestKeptPasswords(t *testing.T) {
+	t.Parallel()
 	var out strings.Builder
 	err := hashPassword(environment{stdin: strings.NewReader("pässwörd 密码\n"), stdout: &out})
 	if err != nil || !strings.HasPrefix(out.String(), "$argon2id$v=19$") {

@@ -81,6 +81,7 @@ func TestPlanFromTheCache(t *testing.T) {
 
 // A cache that says nothing costs one machine 3 s, and the others nothing.
 func TestPlanBesideADeadCache(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
