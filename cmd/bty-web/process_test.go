@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The test binary plays bty-web as a process of its own when BTY_TEST_AS_BTY_WEB is set.
@@ -26,9 +28,31 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // they wait for disks and clocks, not for processors
 		_ = f.Value.Set("8")
 	}
+	folder := inMemory()
 	code := allTold(m.Run())
 	os.RemoveAll(built) // by cacheProgram, if any test asked for it
+	if folder != "" {
+		os.RemoveAll(folder)
+	}
 	os.Exit(code)
+}
+
+// inMemory has the tests keep their state in a file system in memory, where there is a large one: each commit
+// waits for the disk else, which is most of their time, and what a kill leaves is the same. It returns
+// the folder, "" for none. Benchmarks are about the disk.
+func inMemory() string {
+	const memory, least = "/dev/shm", 2 << 30
+	var fs unix.Statfs_t
+	if flag.Lookup("test.bench").Value.String() != "" || os.Getenv("TMPDIR") != "" || unix.Statfs(memory, &fs) != nil ||
+		fs.Type != unix.TMPFS_MAGIC || int64(fs.Bavail)*fs.Bsize < least {
+		return ""
+	}
+	folder, err := os.MkdirTemp(memory, "bty-web-test-")
+	if err != nil {
+		return ""
+	}
+	_ = os.Setenv("TMPDIR", folder) // the name is good
+	return folder
 }
 
 // beginProcess starts the appliance as a real process and returns once it answers.
