@@ -12,6 +12,7 @@ import (
 
 	"bty/internal/client"
 	"bty/internal/previous"
+	"bty/internal/takeover"
 	"bty/internal/wire"
 )
 
@@ -98,6 +99,7 @@ func (i *importing) takeOver(ctx context.Context, path string) error {
 		return err
 	}
 	state.DryRun, state.SkipBad, state.Conflict = i.dryRun, i.skip, i.conflict()
+	state.Mark = takeover.Mark(database)
 	report, err := i.send(ctx, *state)
 	if err != nil {
 		return err

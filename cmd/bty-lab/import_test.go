@@ -235,7 +235,14 @@ func TestFilesOfThePreviousState(t *testing.T) {
 	}
 	oldstate.Fill(t, filepath.Join(state, "state.db"), oldstate.V65, oldstate.Site)
 	s = s.again(t)
+	banner := "bty-lab import " + filepath.Join(state, "state.db")
+	if page := s.get(t, "/ui/login"); !strings.Contains(page, banner) {
+		t.Errorf("no banner in %s", page)
+	}
 	out := s.must(t, "24 imported", "import", state)
+	if page := s.get(t, "/ui/login"); strings.Contains(page, banner) {
+		t.Error("the banner asks for what has been done")
+	}
 	if strings.Contains(out, "was not copied") {
 		t.Errorf("%s", out)
 	}

@@ -57,7 +57,7 @@ type app struct {
 }
 
 // assemble ties the parts together; it starts nothing.
-func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices []string, restores recovery, getenv func(string) string) (*app, error) {
+func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, restores recovery, getenv func(string) string) (*app, error) {
 	shelf, err := openBoot(cfg, log)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, notices 
 		API: api.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Ledger: books, Events: a.book, Logs: logs, Cache: keeper, Boot: folder.files, Fetches: folder.fetches, TFTP: tftp, Probe: folder.tftp, Client: client,
 			Guard: operator.Guard, Session: operator.Session, Tokens: a.tokens, Version: build.Version, Ready: ready.Ready, Doctor: a.doctor.Diagnosis},
 		UI: ui.Config{Serve: adapter, Fleet: machines, Library: images, Backups: a.backups, Book: a.book, Logs: logs, Cache: keeper, Auth: operator, Tokens: a.tokens, Settings: chosen, Client: client,
-			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: notices,
+			Now: time.Now, Zone: chosen.Zone, Netboot: folder.page(cfg, chosen), TFTP: tftp, Version: build.Version, Notices: legacyNotice(cfg, chosen, log),
 			Health: newHealth(a.doctor, images, a.book).Check, Doctor: a.doctor.Diagnosis},
 		Report:   report.Config{Serve: adapter, Book: a.book, Now: time.Now, Seen: seen, Sight: a.sight, MachineAt: machines.At, Asked: a.doctor.Asked},
 		Control:  control.Config{Serve: adapter, Reload: a.reloadNow, Rows: a.rows, TakeOver: takes.Take},

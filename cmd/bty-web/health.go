@@ -18,6 +18,7 @@ import (
 	"bty/internal/ledger"
 	"bty/internal/library"
 	"bty/internal/settings"
+	"bty/internal/takeover"
 	"bty/internal/web/auth"
 	"bty/internal/wire"
 )
@@ -38,7 +39,7 @@ func newDoctor(cfg *config.Config, log *slog.Logger, folder *bootFolder, chosen 
 		Address: func() netip.Addr { a, _ := netip.ParseAddr(chosen.Loaded().Netboot.Address); return a }, // "" is none
 		SeenAt:  machines.SeenAt, Port: cfg.Server.Port,
 		Folders: []checkup.Folder{{Path: cfg.Paths.StateDir, For: "the state"}, {Path: cfg.Paths.BootDir, For: "boot files"}, {Path: cfg.Paths.BackupDir, For: "backups"}},
-		OldDB:   oldDatabase(cfg), Host: where(log), Book: book, Now: time.Now, Log: log,
+		OldDB:   func() string { return leftDatabase(cfg, chosen) }, Host: where(log), Book: book, Now: time.Now, Log: log,
 		Changed: func(digest string) { book.Ledger.Worker(wire.WorkerDoctor, "findings", digest) },
 	})
 }
@@ -53,6 +54,16 @@ func where(log *slog.Logger) func() ([]doctor.Address, bool) {
 		}
 		return addresses, contained
 	}
+}
+
+// leftDatabase is the database of the previous system that was not taken over as it is, "" if there is
+// none.
+func leftDatabase(cfg *config.Config, chosen *settings.Settings) string {
+	path := oldDatabase(cfg)
+	if path == "" || takeover.Mark(path) == chosen.TakenOver() {
+		return ""
+	}
+	return path
 }
 
 // oldDatabase is the database of the previous system, "" if there is none. It is never opened.

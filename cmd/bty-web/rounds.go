@@ -71,7 +71,7 @@ func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
 	defer end()
 	var wanted atomic.Pointer[backup.Switch]
 	comeBack := func(s backup.Switch) { wanted.Store(&s); end() }
-	app, err := assemble(r.config, r.log, state, legacyNotice(r.config, r.log), recovery{comeBack, func() bool { return wanted.Load() != nil }, r.last}, r.env.getenv)
+	app, err := assemble(r.config, r.log, state, recovery{comeBack, func() bool { return wanted.Load() != nil }, r.last}, r.env.getenv)
 	if err != nil {
 		return nil, openError{errors.Join(err, state.Abandon())}
 	}

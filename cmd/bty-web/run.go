@@ -14,6 +14,7 @@ import (
 	"bty/internal/daemon"
 	"bty/internal/message"
 	"bty/internal/owner"
+	"bty/internal/settings"
 	"bty/internal/systemd"
 	"bty/internal/web"
 )
@@ -108,16 +109,19 @@ func (a *app) serve(ctx context.Context, env environment, log *slog.Logger, list
 	)
 }
 
-// legacyNotice says what to do when the previous system's database lies in the state folder. It
-// is never opened.
-func legacyNotice(cfg *config.Config, log *slog.Logger) []string {
-	path := oldDatabase(cfg)
-	if path == "" {
-		return nil
+// legacyNotice says what to do while a database of the previous system lies in the state folder that
+// was not taken over. It is never opened.
+func legacyNotice(cfg *config.Config, chosen *settings.Settings, log *slog.Logger) func() []string {
+	if path := leftDatabase(cfg, chosen); path != "" {
+		log.Warn("the database of the previous bty lies in the state folder and was not read", message.LegacyDatabase, "path", path, "next", "bty-lab import "+path)
 	}
-	notice := fmt.Sprintf("%s is the database of the previous bty; it was not read. Take its machines and images over with: bty-lab import %s", path, path)
-	log.Warn("the database of the previous bty lies in the state folder and was not read", message.LegacyDatabase, "path", path, "next", "bty-lab import "+path)
-	return []string{notice}
+	return func() []string {
+		path := leftDatabase(cfg, chosen)
+		if path == "" {
+			return nil
+		}
+		return []string{fmt.Sprintf("%s is the database of the previous bty; it was not read. Take its machines and images over with: bty-lab import %s", path, path)}
+	}
 }
 
 type options struct {

@@ -35,7 +35,7 @@ type Config struct {
 	SeenAt    func(machine.MAC) time.Time     // when a machine asked for its script or reported something last
 	Port      int                             // of bty-web
 	Folders   []Folder                        // the state's first
-	OldDB     string                          // the previous system's database, "" if there is none
+	OldDB     func() string                   // the previous system's database, "" if there is none
 	Host      func() ([]doctor.Address, bool) // addresses, and whether this is a container
 	Book      ledger.Book
 	Changed   func(digest string) // is told when a diagnosis is another than the last

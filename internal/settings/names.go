@@ -29,6 +29,7 @@ const (
 	BackupLastRun   Name = "backup.last_run_at"
 	EventsKeepDays  Name = "events.keep_days"
 	SessionEpoch    Name = "auth.session_epoch"
+	TakenOver       Name = "takeover.mark" // of the previous system's database that was taken over last
 )
 
 // What holds where nobody set anything.

@@ -52,6 +52,7 @@ func resolve(stored map[string]string, c *config.Config) *values {
 	lastRun := v.pick(stored, BackupLastRun, Value{})
 	days := v.pick(stored, EventsKeepDays, configured(c, "events.keep_days", strconv.Itoa(c.Events.KeepDays)))
 	v.pick(stored, SessionEpoch, Value{})
+	v.pick(stored, TakenOver, Value{})
 
 	// What was picked has passed its check.
 	v.zone, _ = loadZone(zone)

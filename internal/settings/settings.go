@@ -138,6 +138,9 @@ func (s *Settings) Proxy() config.Proxy { return s.inForce.Load().proxy }
 // SessionEpoch changes when everybody is signed out.
 func (s *Settings) SessionEpoch() string { return s.Value(SessionEpoch).Text }
 
+// TakenOver is the mark of the previous system's database that was taken over last, "" for none.
+func (s *Settings) TakenOver() string { return s.Value(TakenOver).Text }
+
 // subscribers wait for changes.
 type subscribers struct {
 	mu  sync.Mutex

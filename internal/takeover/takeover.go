@@ -143,7 +143,7 @@ func planOf(tx *store.Tx, in wire.PreviousState, how policy, now time.Time) (*pl
 	for _, row := range in.Lost {
 		p.add(row.Kind, row.ID, wire.TakenNot, row.Reason)
 	}
-	return p, nil
+	return p, p.noteMark(tx, in)
 }
 
 func (p *plan) add(kind, id, outcome, reason string) {

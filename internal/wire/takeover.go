@@ -6,6 +6,7 @@ import "encoding/json"
 // there: whoever takes them in checks them. What could not even be read of a row is its Problem.
 type PreviousState struct {
 	Source   string            `json:"source"`
+	Mark     string            `json:"mark"`     // of the file as it was read; see takeover.Mark
 	MadeBy   string            `json:"made_by"`  // version of the previous system
 	Conflict string            `json:"conflict"` // refuse, replace or keep
 	DryRun   bool              `json:"dry_run"`

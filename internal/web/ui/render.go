@@ -48,10 +48,17 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 
 // show renders a page.
 func (s surface) show(w http.ResponseWriter, r *http.Request, v view) error {
-	f := frame{view: v, Nav: *s.nav, Version: s.Version, Notices: s.Notices, SignedIn: s.Auth.SignedIn(r),
+	f := frame{view: v, Nav: *s.nav, Version: s.Version, Notices: s.notices(), SignedIn: s.Auth.SignedIn(r),
 		Default: s.Auth.IsDefault(), Flash: flashOf(r, v)}
 	f.AsOf, _ = r.Context().Value(newestKey{}).(event.ID)
 	return s.write(w, s.pages[v.Page], "layout", f, v.Status)
+}
+
+func (s surface) notices() []string {
+	if s.Notices == nil {
+		return nil
+	}
+	return s.Notices()
 }
 
 // fragment renders one template of a page alone.

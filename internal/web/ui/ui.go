@@ -39,7 +39,7 @@ type Config struct {
 	Now      func() time.Time
 	Zone     func() *time.Location // in which times are shown; nil is UTC
 	Version  string
-	Notices  []string // shown on every page: what is wrong with the installation
+	Notices  func() []string // shown on every page: what is wrong with the installation
 	Health   func() []health.Finding
 	Doctor   func() wire.Diagnosis
 	Netboot  Netboot
