@@ -11,7 +11,11 @@ import (
 
 // worlds are those in which commands run, with the test that does it.
 var worlds = map[string]string{
-	"api": "internal/testenv/guide TestAPI",
+	"api":        "internal/testenv/guide TestAPI",
+	"containers": "internal/testenv/containers TestGuideContainers",
+	"bare":       "internal/testenv/systemd TestGuideBare",
+	"host":       "internal/testenv/systemd TestGuideHost",
+	"rootless":   "internal/testenv/containers TestGuideRootless",
 }
 
 // older are the documents whose blocks are indented, as plain text, and run nowhere as they stand.

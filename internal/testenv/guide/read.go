@@ -15,6 +15,7 @@ type Block struct {
 	World    string // where it runs, "" for nowhere
 	NotRun   string // why it is shown only
 	File     string // what it is to be written to, "" for a block of commands
+	Snippet  string // which text for a DHCP server it is, "" for none
 	Text     string
 	Answer   []string // the lines that it prints, nil if the document does not say
 }
@@ -94,6 +95,8 @@ func (b *Block) marks(info string) error {
 		switch {
 		case key == "run" && value != "":
 			b.World = value
+		case key == "snippet" && value != "":
+			b.Snippet = value
 		case key == "file" && strings.HasPrefix(value, "/"):
 			b.File = value
 		case info == "text answer":
