@@ -55,7 +55,10 @@ put 644 "$prefix/share/fish/vendor_completions.d" packaging/completions/fish/*
 
 doc=$prefix/share/doc/bty
 put 644 "$doc" LICENSE docs/install.md docs/configuration.md docs/netboot.md docs/pages.md docs/rules.md \
-	docs/backup.md docs/cache.md docs/api.md docs/bty.md docs/systemd.md docs/doctor.md docs/journal.md
+	docs/backup.md docs/cache.md docs/api.md docs/bty.md docs/systemd.md docs/doctor.md docs/journal.md \
+	docs/README.md docs/walkthrough.md docs/quickstart.md docs/hardening.md docs/deploy.md docs/troubleshooting.md \
+	docs/upgrade.md docs/import.md docs/liveenv.md docs/stick.md
+put 644 "$doc/compose" compose/*.yml compose/dotenv.example
 find units/dropins -type f 2>/dev/null | sort | while read -r file; do # examples, none is active
 	put 644 "$doc/$(dirname "${file#units/}")" "$file"
 done

@@ -26,9 +26,11 @@ func TestGuideBare(t *testing.T) {
 	}
 }
 
-// TestGuideHost runs what they have for root on a host where the appliance is deployed.
+// TestGuideHost runs what they have for root on a host with the package, and then where the appliance is
+// deployed.
 func TestGuideHost(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
+		guide.Test(t, repo, "packaged", 2*time.Minute, h.shell)
 		h.run("bty-lab", "deploy")
 		guide.Test(t, repo, "host", 2*time.Minute, h.shell)
 	})
