@@ -18,6 +18,8 @@ const (
 	xzWhole = 32 << 20
 	// What all such blocks take together, but for the last one.
 	xzAhead = 96 << 20
+	// What the dictionaries of decoders that wait to be used again take together, but for one decoder's.
+	xzIdle = 32 << 20
 )
 
 const xzMagic = "\xfd7zXZ\x00"
@@ -32,12 +34,14 @@ type xzSplitter struct {
 	streams int
 	made    xzRecords // of the blocks that were seen
 	free    []*xzDecoder
+	idle    int64 // the dictionaries of free
 	bufs    [][]byte
 }
 
 // xzDecoder is one that can be used again: its dictionary is large.
 type xzDecoder struct {
 	*xz.Reader
+	dict int64 // the largest that it has had, which it keeps
 }
 
 func newXZ(src *bufio.Reader, workers int) (decoder, int64, error) {
@@ -112,8 +116,8 @@ func (x *xzSplitter) block() (part, error) {
 	if err != nil {
 		return part{}, noEOF(err)
 	}
-	dec := x.decoder()
-	p := part{inline: true, close: func() { x.free = append(x.free, dec) }}
+	dec := x.decoder(b.dict)
+	p := part{inline: true, close: func() { x.keep(dec) }}
 	if b.size > xzWhole {
 		p.open = func() (io.Reader, error) { return dec.over(x.alone(nil, b)) }
 		return p, nil
@@ -129,10 +133,10 @@ func (x *xzSplitter) block() (part, error) {
 	x.made.add(b)
 	file := io.MultiReader(bytes.NewReader(bytes.Clone(x.head[:])), bytes.NewReader(in), bytes.NewReader(xzTail(x.head, b)))
 	p.inline = false
-	p.weight = int64(cap(in)) + b.unpacked + b.dict
+	p.weight = int64(cap(in)) + b.unpacked + dec.dict
 	p.open = func() (io.Reader, error) { return dec.over(file) }
 	p.close = func() {
-		x.free = append(x.free, dec)
+		x.keep(dec)
 		x.bufs = append(x.bufs, in[:0])
 	}
 	return p, nil
@@ -160,13 +164,25 @@ func (l *lazy) Read(p []byte) (int, error) {
 	return l.r.Read(p)
 }
 
-func (x *xzSplitter) decoder() *xzDecoder {
+// decoder returns one for a dictionary of that size.
+func (x *xzSplitter) decoder(dict int64) *xzDecoder {
+	d := &xzDecoder{}
 	if n := len(x.free); n > 0 {
-		d := x.free[n-1]
+		d = x.free[n-1]
 		x.free = x.free[:n-1]
-		return d
+		x.idle -= d.dict
 	}
-	return &xzDecoder{}
+	d.dict = max(d.dict, dict)
+	return d
+}
+
+// keep takes a decoder back that is not used any more; a large one among others is given up.
+func (x *xzSplitter) keep(d *xzDecoder) {
+	if len(x.free) > 0 && x.idle+d.dict > xzIdle {
+		return
+	}
+	x.free = append(x.free, d)
+	x.idle += d.dict
 }
 
 func (d *xzDecoder) over(file io.Reader) (_ io.Reader, err error) {

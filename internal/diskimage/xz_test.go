@@ -60,3 +60,33 @@ func TestXZLargeBlocks(t *testing.T) {
 		}
 	}
 }
+
+// An image whose blocks have dictionaries of all sizes, in an order that leaves each decoder a large one, takes no
+// more memory for those at rest than is allowed for them.
+func TestXZIdleDictionaries(t *testing.T) {
+	x := &xzSplitter{}
+	var used []*xzDecoder
+	for round := range 50 {
+		for i := range 8 {
+			dict := int64(1) << 20
+			if i == round%8 {
+				dict = 64 << 20
+			}
+			used = append(used, x.decoder(dict))
+		}
+		for _, d := range used {
+			x.keep(d)
+		}
+		used = used[:0]
+		sum := int64(0)
+		for _, d := range x.free {
+			sum += d.dict
+		}
+		if sum != x.idle || sum > xzIdle+64<<20 {
+			t.Fatalf("round %d: decoders at rest hold %d MiB, %d are counted", round, sum>>20, x.idle>>20)
+		}
+	}
+	if len(x.free) == 0 {
+		t.Error("no decoder is kept")
+	}
+}
