@@ -32,22 +32,28 @@ func (t *Target) Zero(ctx context.Context, off, n int64) error {
 }
 
 func (t *Target) zero(off, n int64) error {
-	fd := int(t.f.Fd())
 	if !t.noPunch.Load() {
-		err := unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+		err := t.fallocate(unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 		if !unsupported(err) {
 			return err
 		}
 		t.noPunch.Store(true)
 	}
 	if !t.noZeroes.Load() {
-		err := unix.Fallocate(fd, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+		err := t.fallocate(unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 		if !unsupported(err) {
 			return err
 		}
 		t.noZeroes.Store(true)
 	}
 	return t.writeZeros(off, n)
+}
+
+func (t *Target) fallocate(mode uint32, off, n int64) error {
+	if t.ring == nil {
+		return t.alone(func() error { return unix.Fallocate(int(t.f.Fd()), mode, off, n) })
+	}
+	return t.ring.fallocate(int(t.f.Fd()), mode, off, n)
 }
 
 // zeroPage is small enough to stay in the processor's nearest cache beside what is compared with it.

@@ -47,7 +47,9 @@ type decoder interface {
 	Close() error
 }
 
-const bufferSize = 512 << 10
+// bufferSize is what the readers of headers look ahead. What is longer they read past the buffer, copied once
+// and not twice: so it is small.
+const bufferSize = 32 << 10
 
 // Open looks at the first bytes of src and prepares its decoder. The Reader does not close src;
 // an error of src ends every wait of the Reader.

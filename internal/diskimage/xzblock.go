@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 )
 
 // xzBlock walks over one block without decoding: each chunk of LZMA2 says how long it is and how
@@ -194,7 +195,7 @@ func (b *xzBlock) take(buf []byte, limit int) (_ []byte, whole bool, err error) 
 			return buf, false, nil
 		}
 		at := len(buf)
-		buf = append(buf, make([]byte, b.left)...)
+		buf = slices.Grow(buf, b.left)[:at+b.left]
 		if _, err := io.ReadFull(b, buf[at:]); err != nil {
 			return buf, false, noEOF(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -139,7 +140,7 @@ func (f *zstdFrame) take(buf []byte, limit int) (_ []byte, whole bool, err error
 			return buf, false, nil
 		}
 		at := len(buf)
-		buf = append(buf, make([]byte, f.left)...)
+		buf = slices.Grow(buf, f.left)[:at+f.left]
 		if _, err := io.ReadFull(f.src, buf[at:]); err != nil {
 			return buf, false, noEOF(err)
 		}

@@ -68,36 +68,31 @@ type union struct {
 	active int
 	since  time.Time
 	wall   time.Duration
-	cpu    time.Duration
 }
 
-// begin locks the goroutine to its thread until the work ends.
 func (u *union) begin() (end func()) {
-	runtime.LockOSThread()
-	before := cpuOf(unix.CLOCK_THREAD_CPUTIME_ID)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.active++; u.active == 1 {
 		u.since = time.Now()
 	}
-	return func() { u.end(cpuOf(unix.CLOCK_THREAD_CPUTIME_ID) - before) }
+	return u.end
 }
 
-func (u *union) end(cpu time.Duration) {
-	runtime.UnlockOSThread()
+func (u *union) end() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.cpu += cpu
 	if u.active--; u.active == 0 {
 		u.wall += time.Since(u.since)
 	}
 }
 
-// sum says what each stage took until now. The decoder waited for bytes in some of its time.
-func (c *clock) sum(starved time.Duration) Efforts {
+// sum says what each stage took until now, with the processor time of the disk. The decoder waited for bytes in
+// some of its time.
+func (c *clock) sum(starved, disk time.Duration) Efforts {
 	e := Efforts{Network: c.network.effort(), Digest: c.digest.effort(), Decode: c.decode.effort()}
 	c.disk.mu.Lock()
-	e.Disk = Effort{c.disk.wall.Seconds(), c.disk.cpu.Seconds()}
+	e.Disk = Effort{c.disk.wall.Seconds(), disk.Seconds()}
 	c.disk.mu.Unlock()
 	e.Decode.Seconds = max(e.Decode.Seconds-starved.Seconds(), 0)
 	rest := (cpuOf(unix.CLOCK_PROCESS_CPUTIME_ID) - c.before).Seconds() - e.Network.CPU - e.Digest.CPU - e.Disk.CPU

@@ -15,8 +15,8 @@ import (
 
 const (
 	chunkSize = 4 << 20
-	writers   = 3
-	chunks    = 6 // buffers in all: being filled, waiting, being written
+	writers   = 6
+	chunks    = 9 // buffers in all: being filled, waiting, being written
 	loads     = 6 // waiting for a writer
 )
 

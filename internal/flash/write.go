@@ -100,7 +100,7 @@ func (j *job) finish(ctx context.Context) error {
 	if err != nil {
 		return kind(ErrWrite, err)
 	}
-	j.res.Efforts = j.clock.sum(time.Duration(j.pump.starved.Load()))
+	j.res.Efforts = j.clock.sum(time.Duration(j.pump.starved.Load()), j.disk.Worked())
 	if err := context.Cause(ctx); err != nil {
 		return kind(ErrCancelled, err)
 	}
