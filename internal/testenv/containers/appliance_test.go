@@ -17,6 +17,7 @@ import (
 // Until somebody asks, systemd listens and no container runs but the sniffer's. The first packet starts the
 // one that it is for, and what machines are known by is their own address.
 func TestFirstPacketStartsTheContainer(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	h.awaitUnit(20*time.Second, "bty-sniff.service", "ActiveState", "active")
 	if running := h.run("podman", "ps", "--format={{.Names}}"); running != "bty-sniff" {
@@ -75,6 +76,7 @@ func (h *host) journal(matches ...string) (entries []map[string]string) {
 // The password comes as a secret and is nowhere else: not in what Podman shows of the container, not in
 // its environment, not in the unit, not in the journal.
 func TestPasswordIsASecret(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	h.operator()
 	pid := h.process("bty-web")
@@ -93,6 +95,7 @@ func TestPasswordIsASecret(t *testing.T) {
 
 // A daemon that hangs is ended by systemd and started anew: its watchdog reaches into the container.
 func TestWatchdog(t *testing.T) {
+	t.Parallel()
 	h := installed(t)
 	h.load(daemons...)
 	h.write("/etc/systemd/system/bty-web.service.d/test.conf", "[Service]\nWatchdogSec=3s\n", 0o644)
@@ -126,6 +129,7 @@ func (h *host) halt(pid int) {
 
 // What bty-web cannot know in a container, it says, with what to do instead.
 func TestPagesInAContainer(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	h.overTFTP("ipxe.efi")
 	page, err := h.operator().Page(h.ctx, "/ui/netboot")

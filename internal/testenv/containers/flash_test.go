@@ -17,6 +17,7 @@ import (
 // From power-on to a flashed disk through containers alone: the firmware's TFTP, the script and the live
 // environment over HTTP, the image by way of the cache; the sniffer saw the machine first.
 func TestFlash(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	ctx, cancel := context.WithTimeout(h.ctx, 4*time.Minute)
 	defer cancel()

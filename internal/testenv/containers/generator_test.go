@@ -10,6 +10,7 @@ import (
 
 // Podman's own generator takes every file, and systemd finds nothing wrong with what it makes of them.
 func TestGenerator(t *testing.T) {
+	t.Parallel()
 	h := installed(t)
 	h.lay(quadlet.Files, "dropins/*.conf", Quadlets+"/bty-web.container.d")
 	cmd := h.Command(h.ctx, "/usr/libexec/podman/quadlet", "-dryrun")
@@ -41,6 +42,7 @@ func TestGenerator(t *testing.T) {
 
 // A key that Podman does not know leaves the unit out: that is what the test of keys is for.
 func TestGeneratorLeavesOutWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	h := installed(t)
 	h.write(Quadlets+"/bty-tftp.container.d/typo.conf", "[Container]\nReadOnyl=true\n", 0o644)
 	if said, err := h.Try(h.ctx, "/usr/libexec/podman/quadlet", "-dryrun"); err == nil {

@@ -7,6 +7,7 @@ import (
 
 // Health is what the program says of itself, also in the container without a network.
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	h.overTFTP("ipxe.efi")
 	h.get("/healthz")

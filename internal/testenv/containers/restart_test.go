@@ -17,6 +17,7 @@ const restarts = 5
 // bty-web's container is restarted while twenty machines ask, each time on a connection of its own: not
 // one request fails.
 func TestRestartLosesNothing(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	h.get("/healthz")
 	ctx, stop := context.WithCancel(h.ctx)

@@ -10,6 +10,7 @@ import (
 // No process in any container has a capability, all run as the user of the images, and nothing but the
 // volumes can be written.
 func TestContainersHaveNoRights(t *testing.T) {
+	t.Parallel()
 	h := appliance(t)
 	h.overTFTP("ipxe.efi")
 	h.get("/healthz")

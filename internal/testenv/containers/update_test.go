@@ -41,6 +41,7 @@ func (h *host) registry() {
 // Images of a registry: the first start fetches, an update is taken when its daemon becomes ready, and one
 // whose daemon does not is taken back. Nobody who asks meanwhile is refused.
 func TestAutoUpdate(t *testing.T) {
+	t.Parallel()
 	h := installed(t)
 	h.registry()
 	const image = registryHost + "/bty-web:stable"
