@@ -91,12 +91,21 @@ func tftpConfig(cfg *config.Config, log *slog.Logger, reports *reporter) tftp.Co
 		Files:    nbp.Library{Boot: cfg.Paths.BootDir, System: nbp.SystemDirs()},
 		IsScript: nbp.IsAutoexec, IsProgram: nbp.IsProgram,
 		Script: func(local netip.Addr) []byte {
-			return ipxe.Autoexec(netip.AddrPortFrom(local, uint16(cfg.Server.Port)).String(), machine.ViaTFTP)
+			return ipxe.Autoexec(netip.AddrPortFrom(reachedAt(cfg, local), uint16(cfg.Server.Port)).String(), machine.ViaTFTP)
 		},
 		IsIPXE: reports.isIPXE, Report: reports.add, Log: log,
 		SinglePort:   cfg.TFTP.Mode == config.TFTPSinglePort,
 		MaxTransfers: cfg.TFTP.MaxTransfers, MaxPerClient: cfg.TFTP.MaxPerClient,
 	}
+}
+
+// reachedAt is the address at which a machine reaches the pages: the one at which it reached us, unless
+// the operator says otherwise. Behind a published port of a container, only the operator knows.
+func reachedAt(cfg *config.Config, local netip.Addr) netip.Addr {
+	if set, err := netip.ParseAddr(cfg.Netboot.Address); err == nil && (local.Is4() || local.Is4In6()) {
+		return set
+	}
+	return local
 }
 
 // checkAll is the watchdog's check: a packet to ourselves on every socket. Where even the first

@@ -282,10 +282,13 @@ func testOtherDaemons(h solo) {
 	if said := h.refused("bty-tftp", "--read-only", "--cap-drop=all"); !strings.Contains(said, "--sysctl=net.ipv4.ip_unprivileged_port_start=69") {
 		h.t.Errorf("TFTP without a right to its port: %s", said)
 	}
-	h.start("bty-tftp", "tftp", "--publish=69:69/udp", "--sysctl=net.ipv4.ip_unprivileged_port_start=69", "--read-only", "--cap-drop=all")
+	h.start("bty-tftp", "tftp", "--publish=69:69/udp", "--env=BTY_NETBOOT_ADDRESS=192.0.2.7", "--sysctl=net.ipv4.ip_unprivileged_port_start=69", "--read-only", "--cap-drop=all")
 	h.healthy("tftp", "bty-tftp")
 	if got := h.run("sh", "-c", "curl --silent --fail --max-time 20 tftp://"+systemd.IP+"/undionly.kpxe | wc -c"); len(got) < 5 {
 		h.t.Errorf("TFTP gave %s bytes", got)
+	}
+	if script := h.run("curl", "--silent", "--fail", "--max-time=20", "tftp://"+systemd.IP+"/autoexec.ipxe"); !strings.Contains(script, "http://192.0.2.7:8080/") {
+		h.t.Errorf("behind a published port the script is\n%s", script)
 	}
 	if said := h.refused("bty-sniff", "--cap-drop=all"); !strings.Contains(said, "--cap-add=NET_RAW") {
 		h.t.Errorf("the sniffer without its right: %s", said)
