@@ -14,44 +14,19 @@ import (
 	"testing"
 	"time"
 
-	"bty/internal/build"
 	"bty/internal/image"
 	"bty/internal/testenv/systemd"
 )
 
-const imageVersion = "1.2.3-test"
-
-// archives are written as `make image` writes them, from what `make build` and `make ipxe` made.
-func archives(t testing.TB) string {
-	t.Helper()
-	dir, out := t.TempDir(), buildFolder(t)
-	licences := filepath.Join(dir, "licences")
-	if err := os.WriteFile(licences, []byte("licences"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	abs, err := filepath.Abs(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "run", "-trimpath", "./packaging/image", "-version", imageVersion,
-		"-licences", licences, "-ipxe", filepath.Join(abs, "ipxe"), "-out", dir, "x86_64="+filepath.Join(abs, "bin"))
-	cmd.Dir, cmd.Env = repo, append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000", "CGO_ENABLED=0")
-	said, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("packaging/image: %v\n%s", err, said)
-	}
-	t.Logf("\n%s", said)
-	return dir
-}
-
 // The images as they come from make image, started by hand as people do.
 func TestImages(t *testing.T) {
-	h, dir := solo{boot(t), t}, archives(t)
+	h := solo{boot(t), t, map[string]string{}}
 	for _, name := range image.Names() {
-		got, err := h.Load(h.ctx, filepath.Join(dir, name+".x86_64.tar"))
-		if want := ref(name); err != nil || got != want {
-			t.Fatalf("loaded as %q, want %q: %v", got, want, err)
+		ref, err := h.Load(h.ctx, filepath.Join(buildFolder(t), "images", name+".x86_64.tar"))
+		if err != nil || !strings.Contains(ref, "/"+name+":") {
+			t.Fatalf("%s is loaded as %q (make image): %v", name, ref, err)
 		}
+		h.refs[name] = ref
 	}
 	t.Run("web", h.part(testWebByHand))
 	t.Run("password", h.part(testPasswords))
@@ -62,23 +37,22 @@ func TestImages(t *testing.T) {
 	t.Run("another architecture", h.part(testOtherArch))
 }
 
-func ref(name string) string { return "localhost/" + name + ":" + build.Tag(imageVersion) }
-
 // solo is a host on which containers are started one by one, as people do.
 type solo struct {
 	*host
-	t *testing.T
+	t    *testing.T
+	refs map[string]string // of images, by daemon
 }
 
 // part is a test on the same host.
 func (h solo) part(test func(h solo)) func(t *testing.T) {
-	return func(t *testing.T) { test(solo{&host{h.host.Host, t, t.Context()}, t}) }
+	return func(t *testing.T) { test(solo{&host{h.host.Host, t, t.Context()}, t, h.refs}) }
 }
 
 // start starts a container that is removed with the test.
 func (h solo) start(daemon, name string, args ...string) {
 	h.t.Helper()
-	h.run("podman", append(append([]string{"run", "--detach", "--name=" + name}, args...), ref(daemon))...)
+	h.run("podman", append(append([]string{"run", "--detach", "--name=" + name}, args...), h.refs[daemon])...)
 	h.t.Cleanup(func() {
 		if h.t.Failed() {
 			out, _ := h.Try(h.ctx, "podman", "logs", name)
@@ -107,7 +81,7 @@ func (h solo) healthy(name, daemon string) string {
 // refused starts a container that must end by itself and returns what it said.
 func (h solo) refused(daemon string, args ...string) string {
 	h.t.Helper()
-	cmd := h.Command(h.ctx, "timeout", append(append([]string{"30", "podman", "run", "--rm"}, args...), ref(daemon))...)
+	cmd := h.Command(h.ctx, "timeout", append(append([]string{"30", "podman", "run", "--rm"}, args...), h.refs[daemon])...)
 	out, err := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); err == nil || code == 124 {
 		h.t.Errorf("%s %q runs (%v)", daemon, args, err)
@@ -287,7 +261,7 @@ func testOtherDaemons(h solo) {
 	if got := h.run("sh", "-c", "curl --silent --fail --max-time 20 tftp://"+systemd.IP+"/undionly.kpxe | wc -c"); len(got) < 5 {
 		h.t.Errorf("TFTP gave %s bytes", got)
 	}
-	if script := h.run("curl", "--silent", "--fail", "--max-time=20", "tftp://"+systemd.IP+"/autoexec.ipxe"); !strings.Contains(script, "http://192.0.2.7:8080/") {
+	if script := h.run("curl", "--silent", "--fail", "--max-time", "20", "tftp://"+systemd.IP+"/autoexec.ipxe"); !strings.Contains(script, "http://192.0.2.7:8080/") {
 		h.t.Errorf("behind a published port the script is\n%s", script)
 	}
 	if said := h.refused("bty-sniff", "--cap-drop=all"); !strings.Contains(said, "--cap-add=NET_RAW") {
