@@ -4,7 +4,7 @@ import "bty/internal/wire"
 
 func (r *reader) images() error {
 	if r.columns["catalog_entries"] == nil {
-		r.lose("table", "catalog_entries", "from 0.66 on the catalog is withcache's and not in this file; import it as a catalog.toml")
+		r.lose("table", "catalog_entries", "from 0.66 on the catalog is withcache's: upload the catalog.toml of its data folder on the Images page")
 		return nil
 	}
 	columns := []column{{name: "bty_image_ref"}, {name: "src"}, {name: "resolved_src", limit: 4 * maxText}, {name: "disk_image_sha"}, {name: "name"},

@@ -26,6 +26,20 @@ type taken struct {
 	notes []string // what is not as it was
 }
 
+// parsed is a machine as it was read, and why it cannot be taken.
+type parsed struct {
+	taken
+	wrong []string
+}
+
+func parseAll(machines []wire.PreviousMachine, now time.Time) []parsed {
+	rows := make([]parsed, len(machines))
+	for i, one := range machines {
+		rows[i].taken, rows[i].wrong = parse(one, now)
+	}
+	return rows
+}
+
 // ramboot is the mode of the previous system that has no counterpart here.
 const ramboot = "ramboot"
 

@@ -15,7 +15,7 @@ import (
 const kindMachine = "machine"
 
 // machines plans for each of them.
-func (p *plan) machines(tx *store.Tx, in wire.PreviousState, now time.Time) error {
+func (p *plan) machines(tx *store.Tx, in wire.PreviousState, _ time.Time) error {
 	spelled := map[machine.MAC][]string{}
 	for _, one := range in.Machines {
 		if mac, err := machine.ParseTypedMAC(one.MAC); err == nil {
@@ -23,8 +23,8 @@ func (p *plan) machines(tx *store.Tx, in wire.PreviousState, now time.Time) erro
 		}
 	}
 	have := tx.CountMachines()
-	for _, one := range in.Machines {
-		t, wrong := parse(one, now)
+	for i, one := range in.Machines {
+		t, wrong := p.parsed[i].taken, p.parsed[i].wrong
 		if same := spelled[t.MAC]; len(wrong) == 0 && len(same) > 1 {
 			wrong = append(wrong, fmt.Sprintf("%d rows are this machine (%s); delete all but one there", len(same), strings.Join(same, ", ")))
 		}

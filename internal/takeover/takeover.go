@@ -55,13 +55,21 @@ func (t *Taker) Take(ctx context.Context, in wire.PreviousState, who fleet.Who) 
 		return wire.Takeover{}, err
 	}
 	now := t.Now()
+	rows := parseAll(in.Machines, now) // before the transaction, during which nobody else's is committed
 	var p *plan
+	err = t.Store.View(func(tx *store.Tx) (err error) { p, err = planOf(tx, in, rows, how, now); return err })
+	switch {
+	case err != nil:
+		return wire.Takeover{}, err
+	case in.DryRun || p.blocked():
+		return p.report(in, false), nil
+	}
 	err = ledger.Commit(ctx, t.Ledger, t.Store.Update, func(tx *store.Tx) ([]event.Event, error) {
 		var err error
-		if p, err = planOf(tx, in, how, now); err != nil {
+		if p, err = planOf(tx, in, rows, how, now); err != nil {
 			return nil, err
 		}
-		if in.DryRun || p.blocked() {
+		if p.blocked() { // since a moment ago
 			return nil, errNothing
 		}
 		if err := p.write(tx); err != nil || len(p.writes) == 0 {
@@ -69,16 +77,13 @@ func (t *Taker) Take(ctx context.Context, in wire.PreviousState, who fleet.Who) 
 		}
 		return p.events(in, who.From, now), nil
 	})
-	if err != nil && !errors.Is(err, errNothing) {
+	switch {
+	case errors.Is(err, errNothing):
+		return p.report(in, false), nil
+	case err != nil:
 		return wire.Takeover{}, err
 	}
-	report := p.report(in)
-	if report.Written = err == nil; report.Written {
-		err = t.told(p)
-	} else {
-		err = nil
-	}
-	return report, err
+	return p.report(in, true), t.told(p)
 }
 
 // told has those who keep something of it in memory know.
@@ -122,6 +127,7 @@ func (p policy) conflict(differs string) (outcome, reason string) {
 // plan is what is to be done, in the order of its rows.
 type plan struct {
 	policy
+	parsed []parsed // its machines
 	rows   []wire.TakeoverRow
 	writes []func(*store.Tx) error
 	taken  []taken // machines that are written
@@ -133,8 +139,8 @@ type plan struct {
 }
 
 // planOf checks every row against what is known here. It writes nothing.
-func planOf(tx *store.Tx, in wire.PreviousState, how policy, now time.Time) (*plan, error) {
-	p := &plan{policy: how}
+func planOf(tx *store.Tx, in wire.PreviousState, rows []parsed, how policy, now time.Time) (*plan, error) {
+	p := &plan{policy: how, parsed: rows}
 	for _, step := range []func(*store.Tx, wire.PreviousState, time.Time) error{p.images, p.machines, p.settings} {
 		if err := step(tx, in, now); err != nil {
 			return nil, err
@@ -182,8 +188,8 @@ func (p *plan) write(tx *store.Tx) error {
 	return nil
 }
 
-func (p *plan) report(in wire.PreviousState) wire.Takeover {
-	report := wire.Takeover{Source: in.Source, MadeBy: in.MadeBy, DryRun: in.DryRun, Outcomes: p.outcomes(), WillFlash: p.flash, Events: in.Events, Rows: p.rows}
+func (p *plan) report(in wire.PreviousState, written bool) wire.Takeover {
+	report := wire.Takeover{Source: in.Source, MadeBy: in.MadeBy, DryRun: in.DryRun, Written: written, Outcomes: p.outcomes(), WillFlash: p.flash, Events: in.Events, Rows: p.rows}
 	if report.WillFlash == nil {
 		report.WillFlash = []string{}
 	}
