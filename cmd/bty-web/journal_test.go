@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"bty/internal/event"
+	"bty/internal/liveenv/netup"
 	"bty/internal/message"
 	"bty/internal/testenv/msgcatalog"
 )
@@ -214,5 +215,18 @@ func TestFloodOfRefusedRequests(t *testing.T) {
 	}
 	if want := 4*each*4 - 60; refused < want {
 		t.Errorf("%d refusals are told of, of %d at least", refused, want)
+	}
+}
+
+// A request that no route takes is told as that, and the live environment's question for the time is none.
+func TestNoRouteInTheJournal(t *testing.T) {
+	a := start(t, nil)
+	a.anonymous("HEAD", "/", nil).is(t, 405)
+	if _, err := netup.ServerTime(t.Context(), a.url); err != nil {
+		t.Error(err)
+	}
+	said := a.log.String()
+	if strings.Count(said, `err="no route takes this method and path"`) != 1 || strings.Contains(said, "internal error") || strings.Contains(said, "/healthz") {
+		t.Errorf("%s", said)
 	}
 }

@@ -11,8 +11,8 @@ import (
 func TestServerTime(t *testing.T) {
 	want := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodHead {
-			t.Errorf("method %s", r.Method)
+		if r.Method != http.MethodHead || r.URL.Path != "/healthz" {
+			t.Errorf("%s %s", r.Method, r.URL)
 		}
 		w.Header().Set("Date", want.Format(http.TimeFormat))
 		w.WriteHeader(http.StatusNotFound) // any answer has the time

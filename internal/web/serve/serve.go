@@ -144,7 +144,7 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // Refuse answers a request that no handler takes.
 func (a Adapter) Refuse(w http.ResponseWriter, r *http.Request, status int) {
 	text := http.StatusText(status)
-	a.note(r, status, errors.New("no route takes it"))
+	a.note(r, status, fault.New(fault.NotFound, "no route takes this method and path"))
 	if !a.show(w, r, status, text) {
 		JSON(w, status, detail{text})
 	}
