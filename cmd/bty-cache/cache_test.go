@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -567,6 +568,28 @@ func TestWrongBytes(t *testing.T) {
 	if blobs := c.status().Blobs; len(blobs) != 0 {
 		t.Errorf("it is held: %+v", blobs)
 	}
+}
+
+// An origin that does not say how long an image is: one that is right ends, one that is wrong breaks off,
+// although its reader was not told a length either.
+func TestNoLength(t *testing.T) {
+	img := newImage(1 << 20)
+	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for part := range slices.Chunk(img.bytes, 64<<10) {
+			_, _ = w.Write(part)
+			w.(http.Flusher).Flush()
+		}
+	}))
+	defer open.Close()
+	c := start(t, nil)
+	c.publish(wire.CacheSource{Src: open.URL + "/right.img", SHA256: img.digest}, wire.CacheSource{Src: open.URL + "/wrong.img", SHA256: strings.Repeat("cd", 32)})
+	if _, body, code := curl(t, c.url(open.URL+"/wrong.img")); code == 0 || len(body) >= len(img.bytes) {
+		t.Errorf("the wrong one: curl ended with %d after %d bytes", code, len(body))
+	}
+	if headers, body, code := curl(t, c.url(open.URL+"/right.img")); code != 0 || hexOf([]byte(body)) != img.digest || strings.Contains(strings.ToLower(headers), "content-length") {
+		t.Errorf("the right one: curl ended with %d after %d bytes\n%s", code, len(body), headers)
+	}
+	c.held(img.digest)
 }
 
 // The orders of bty-web, and what of them is there after a restart.
