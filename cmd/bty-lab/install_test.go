@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -69,13 +70,38 @@ type server struct {
 	web                    *exec.Cmd
 }
 
-func startServer(t *testing.T) server {
-	t.Helper()
-	dir := t.TempDir()
+// programs is the folder of bty-web and bty, which are built once for all tests, and removed by TestMain.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "bty-lab-test-")
+	if err != nil {
+		return "", err
+	}
 	build := exec.Command("go", "build", "-o", dir, "bty/cmd/bty-web", "bty/cmd/bty")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v: %s", err, out)
+		return dir, fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return dir, nil
+})
+
+var built bool // somebody has asked for programs
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built {
+		dir, _ := programs()
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func startServer(t *testing.T) server {
+	t.Helper()
+	dir := t.TempDir()
+	built = true
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -83,8 +109,8 @@ func startServer(t *testing.T) server {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	s := server{fmt.Sprintf("http://127.0.0.1:%d", port), filepath.Join(dir, "run/control.sock"), filepath.Join(dir, "state/boot"), filepath.Join(dir, "bty"), nil}
-	s.web = exec.Command(filepath.Join(dir, "bty-web"))
+	s := server{fmt.Sprintf("http://127.0.0.1:%d", port), filepath.Join(dir, "run/control.sock"), filepath.Join(dir, "state/boot"), filepath.Join(bin, "bty"), nil}
+	s.web = exec.Command(filepath.Join(bin, "bty-web"))
 	s.web.Env = append(os.Environ(), "BTY_SERVER_HOST=127.0.0.1", fmt.Sprintf("BTY_SERVER_PORT=%d", port),
 		"BTY_PATHS_STATE_DIR="+filepath.Join(dir, "state"), "BTY_PATHS_RUN_DIR="+filepath.Join(dir, "run"))
 	s.web.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
