@@ -1,0 +1,51 @@
+package containers
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The host's /etc/bty is the configuration of every container, also where only the group bty may read it.
+// A reload of a wrong one changes nothing and is in the status.
+func TestConfigurationOfTheHost(t *testing.T) {
+	t.Parallel()
+	h := installed(t)
+	h.load(daemons...)
+	configure := func(text string) {
+		h.write("/etc/bty/bty.toml", text, 0o640)
+		h.run("chgrp", "bty", "/etc/bty/bty.toml")
+	}
+	configure("[log]\nlevel = 'debug'\n")
+	h.run("systemctl", "start", "bty-web.socket", "bty-tftp.socket", "bty-cache.socket")
+	h.run("systemctl", "start", "bty-web.service", "bty-tftp.service", "bty-cache.service")
+	h.awaitUnit(20*time.Second, "bty-sniff.service", "ActiveState", "active")
+	if debug := h.journal("_SYSTEMD_UNIT=bty-web.service", "PRIORITY=7"); len(debug) == 0 {
+		t.Error("bty-web does not log what the configuration asks for")
+	}
+	for _, unit := range []string{"bty-web.service", "bty-cache.service"} {
+		configure("[log]\nlevel = 'loud'\n")
+		h.run("systemctl", "reload", unit)
+		h.awaitStatus(unit, "reload failed")
+		configure("[log]\nlevel = 'info'\n")
+		h.run("systemctl", "reload", unit)
+		h.awaitStatus(unit, "")
+		if n := h.property(unit, "NRestarts"); n != "0" {
+			t.Errorf("%s was restarted %s times", unit, n)
+		}
+	}
+}
+
+// awaitStatus waits until the status line of a unit says that, or with "" that no reload has failed.
+func (h *host) awaitStatus(unit, want string) {
+	h.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		got := h.property(unit, "StatusText")
+		if want == "" && !strings.Contains(got, "reload failed") || want != "" && strings.Contains(got, want) {
+			return
+		}
+		if time.Now().After(end) {
+			h.t.Fatalf("the status of %s is %q, want %q", unit, got, want)
+		}
+	}
+}
