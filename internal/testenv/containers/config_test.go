@@ -1,9 +1,12 @@
 package containers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"bty/quadlet"
 )
 
 // The host's /etc/bty is the configuration of every container, also where only the group bty may read it.
@@ -33,6 +36,27 @@ func TestConfigurationOfTheHost(t *testing.T) {
 		if n := h.property(unit, "NRestarts"); n != "0" {
 			t.Errorf("%s was restarted %s times", unit, n)
 		}
+	}
+}
+
+// The drop-in for registries brings their passwords where the daemons look for them.
+func TestRegistryCredentials(t *testing.T) {
+	t.Parallel()
+	h := installed(t)
+	h.load("bty-cache")
+	if _, err := h.feed(h.ctx, strings.NewReader(`{"auths":{"registry.example":{"auth":"Ynk6cGFzcw=="}}}`), "podman", "secret", "create", "bty-oras-credentials", "-"); err != nil {
+		t.Fatal(err)
+	}
+	h.lay(quadlet.Files, "dropins/oras-credentials.conf", Quadlets+"/bty-cache.container.d")
+	h.run("systemctl", "daemon-reload")
+	h.run("systemctl", "start", "bty-cache.socket", "bty-cache.service")
+	pid := h.process("bty-cache")
+	if mode := h.run("stat", "--format=%a %u", fmt.Sprintf("/proc/%d/root/run/secrets/bty.oras-credentials", pid)); mode != "400 1000" {
+		t.Errorf("the credentials have mode and owner %s", mode)
+	}
+	// internal/config takes the file of that name from there.
+	if env := h.run("cat", fmt.Sprintf("/proc/%d/environ", pid)); !strings.Contains(env, "CREDENTIALS_DIRECTORY=/run/secrets\x00") {
+		t.Errorf("it is not told where: %q", env)
 	}
 }
 
