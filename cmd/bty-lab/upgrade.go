@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -62,6 +63,9 @@ func upgradeStack(ctx context.Context, e env) error {
 	if err := c.parseUpgrade(flags); err != nil {
 		return err
 	}
+	if inside, err := c.unshare(ctx); inside || err != nil {
+		return err
+	}
 	u, err := c.upgrade()
 	if err != nil {
 		return err
@@ -97,6 +101,25 @@ func (c *upgradeCall) parseUpgrade(flags *flag.FlagSet) error {
 	return c.load(config.Source{Getenv: c.getenv, Partial: true})
 }
 
+// unshare does the work of an ordinary user's project where its files can be read: as that user's root.
+func (c *upgradeCall) unshare(ctx context.Context) (inside bool, err error) {
+	mode, err := c.findMode()
+	if err != nil || mode != deploy.Compose || os.Geteuid() == 0 {
+		return false, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return false, err
+	}
+	cmd := exec.CommandContext(ctx, "podman", append([]string{"unshare", self, "upgrade"}, c.args...)...)
+	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Run(); err != nil {
+		return true, fmt.Errorf("as root of this user's containers: %w", err)
+	}
+	return true, nil
+}
+
 // upgrade ties the parts together.
 func (c *upgradeCall) upgrade() (*upgrade.Upgrade, error) {
 	if os.Geteuid() != 0 {
@@ -117,10 +140,19 @@ func (c *upgradeCall) upgrade() (*upgrade.Upgrade, error) {
 		u.Place = &upgrade.Packages{Dir: c.dir, File: c.file, Previous: c.previous, Config: c.config, Manager: manager.Manager{}, Tell: u.Tell}
 	case deploy.Quadlet:
 		u.Place = &upgrade.Containers{Dir: c.dir, Images: c.images, Version: c.to, Manager: manager.Manager{}, Tell: u.Tell}
-	default:
-		return nil, &deploy.Refused{Doing: "upgrade", Problems: []deploy.Problem{{ID: "mode", What: fmt.Sprintf("the mode %s is not upgraded by this command yet.", mode), Next: "By hand: docs/upgrade.md."}}}
+	case deploy.Compose:
+		u.Guarded = false // there is no systemd to run it
+		u.Place = &upgrade.Project{Dir: c.dir, Program: composeProgram(), Images: c.images, Version: c.to, Tell: u.Tell}
 	}
 	return u, nil
+}
+
+// composeProgram is what runs compose files here.
+func composeProgram() string {
+	if _, err := exec.LookPath("podman-compose"); err == nil {
+		return "podman-compose"
+	}
+	return "docker-compose"
 }
 
 // findMode goes by what was asked for, else by the deployment's record.
@@ -158,6 +190,9 @@ func (c *upgradeCall) carryOut(ctx context.Context, u *upgrade.Upgrade) error {
 	}
 	began := time.Now()
 	out, err := u.Run(ctx)
+	if _, back := errors.AsType[*upgrade.WentBack](err); back && c.asJSON {
+		return errors.Join(err, c.print(out, func() {}))
+	}
 	if err != nil {
 		return err
 	}
@@ -190,7 +225,11 @@ func (c *upgradeCall) printDone(out upgrade.Outcome, took time.Duration) {
 		return
 	}
 	c.printEdited(out)
-	fmt.Fprintf(c.stdout, "Upgraded from %s to %s in %.0f s; no row was lost. To undo it: bty-lab upgrade --back %s\n", out.From, out.To, took.Seconds(), c.dir)
+	rows := "no row was lost"
+	if !out.Proven {
+		rows = "rows were not compared"
+	}
+	fmt.Fprintf(c.stdout, "Upgraded from %s to %s in %.0f s; %s. To undo it: bty-lab upgrade --back %s\n", out.From, out.To, took.Seconds(), rows, c.dir)
 }
 
 func (c *upgradeCall) printEdited(out upgrade.Outcome) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"bty/internal/build"
+	"bty/internal/config"
 	"bty/internal/deploy"
 	"bty/internal/systemd/manager"
 	"bty/quadlet"
@@ -107,6 +108,9 @@ func (c *Containers) Look(ctx context.Context) (look Look, err error) {
 		return look, err
 	}
 	look.Database = filepath.Join(look.State, "bty.db")
+	if err := checkConfig(look.State); err != nil {
+		return look, err
+	}
 	look.Configs = c.configs()
 	for _, one := range c.running {
 		look.Units = append(look.Units, one.unit())
@@ -195,6 +199,17 @@ func mountpoint(ctx context.Context, volume string) (string, error) {
 		return filepath.Join(volumes, volume, "_data"), nil
 	}
 	return strings.TrimSpace(out), err
+}
+
+// checkConfig refuses a configuration that no release would start with: what runs has read another one.
+func checkConfig(state string) error {
+	_, _, err := config.Load(config.Source{Getenv: func(name string) string {
+		if name == "BTY_PATHS_STATE_DIR" {
+			return state
+		}
+		return ""
+	}})
+	return err
 }
 
 func (c *Containers) configs() []string {

@@ -60,6 +60,20 @@ func (u *Upgrade) equip(ctx context.Context, folder string) error {
 	return os.Chmod(to, 0o700)
 }
 
+// prove has systemd run the guard as it will have to. One that it may not run, on a file system without
+// programs for example, would keep the old release from coming back.
+func (u *Upgrade) prove(ctx context.Context, folder string) error {
+	if !u.Guarded {
+		return nil
+	}
+	_, err := tool(ctx, "systemd-run", "--quiet", "--wait", "--collect", filepath.Join(folder, guardName), "version")
+	if err != nil {
+		return refused("guard", fmt.Sprintf("systemd cannot run a program in %s: %v", folder, err),
+			"Choose a folder that programs may be run in (findmnt -T FOLDER shows noexec), as the last word of the command: bty-lab upgrade DIR")
+	}
+	return nil
+}
+
 // ReadGuard reads what arm wrote.
 func ReadGuard(folder string) (g Guard, err error) {
 	raw, err := os.ReadFile(filepath.Join(folder, guardFile))
@@ -186,6 +200,9 @@ func dropIn(folder string, limit time.Duration) string {
 		"[Service]\nExecStartPre=+%s upgrade-guard %s\nTimeoutStartSec=%.0f\n", filepath.Join(folder, guardName), folder, limit.Seconds())
 }
 
+// server is the unit that opens the database, in every mode.
+const server = "bty-web.service"
+
 // hold puts the guard in force; release lifts it.
 func (u *Upgrade) hold(ctx context.Context, r Record) error {
 	if !u.Guarded {
@@ -194,7 +211,7 @@ func (u *Upgrade) hold(ctx context.Context, r Record) error {
 	if err := u.equip(ctx, u.folder(r)); err != nil {
 		return err
 	}
-	path := dropInPath(r.Look.Units[0])
+	path := dropInPath(server)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -204,12 +221,15 @@ func (u *Upgrade) hold(ctx context.Context, r Record) error {
 	return u.Manager.Reload(ctx)
 }
 
-func (u *Upgrade) release(ctx context.Context, r Record) error {
-	if !u.Guarded || len(r.Look.Units) == 0 {
+// release works without a record, too: somebody may have removed the snapshot that the drop-in names.
+func (u *Upgrade) release(ctx context.Context) error {
+	if !u.Guarded {
 		return nil
 	}
-	path := dropInPath(r.Look.Units[0])
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path := dropInPath(server)
+	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	_ = os.Remove(filepath.Dir(path)) // unless the site has others in it

@@ -40,7 +40,6 @@ func (e *Unhealthy) Error() string {
 func (u *Upgrade) await(ctx context.Context, r Record, since time.Time) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, u.Limit, fmt.Errorf("not ready within %v", u.Limit))
 	defer cancel()
-	server := r.Look.Units[0]
 	base := u.starts(ctx, server)
 	for {
 		err := u.ask(ctx)
@@ -61,14 +60,27 @@ func (u *Upgrade) await(ctx context.Context, r Record, since time.Time) error {
 	}
 }
 
+// alone is a Place whose services no systemd knows, and whose server has no control socket on this host.
+type alone interface {
+	Ready(ctx context.Context) error
+	Starts(ctx context.Context) int
+	Words(ctx context.Context) string
+}
+
 func (u *Upgrade) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	if p, ok := u.Place.(alone); ok {
+		return p.Ready(ctx)
+	}
 	return u.Control.Call(ctx, http.MethodGet, "/readyz", nil, nil)
 }
 
 // starts is how often systemd has started a unit again by itself.
 func (u *Upgrade) starts(ctx context.Context, unit string) int {
+	if p, ok := u.Place.(alone); ok {
+		return p.Starts(ctx)
+	}
 	if !u.Guarded {
 		return 0
 	}
@@ -91,7 +103,7 @@ func (u *Upgrade) others(ctx context.Context, r Record, since time.Time) error {
 		}
 		var down manager.Unit
 		for _, unit := range report.Units {
-			if unit.Active != "active" && unit.Name != r.Look.Units[0] {
+			if unit.Active != "active" && unit.Name != server {
 				down = unit
 			}
 		}
@@ -112,6 +124,10 @@ func (u *Upgrade) unhealthy(r Record, unit, what string, since time.Time) error 
 	e := &Unhealthy{Unit: unit, What: what}
 	if u.Guarded {
 		e.Lines = journal(unit, since, r.Ended)
+	} else if p, ok := u.Place.(alone); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		e.Lines = p.Words(ctx)
 	}
 	return e
 }

@@ -38,6 +38,7 @@ type Record struct {
 	Ended   string      `json:"ended,omitempty"`  // the server's run that the upgrade ends
 	Look    Look        `json:"look"`
 	Running []string    `json:"running,omitempty"` // units that were at work before
+	Proven  bool        `json:"rows_compared"`     // and none was lost
 	Begun   time.Time   `json:"begun"`
 	Changed time.Time   `json:"changed"`
 	By      string      `json:"by"` // the version of bty-lab

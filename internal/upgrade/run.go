@@ -119,12 +119,12 @@ func (u *Upgrade) undone(ctx context.Context) (*Record, error) {
 		case r.Phase != Preparing:
 			return &r, nil
 		default:
-			if err := errors.Join(u.release(ctx, r), os.RemoveAll(u.folder(r))); err != nil {
+			if err := errors.Join(u.release(ctx), os.RemoveAll(u.folder(r))); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return nil, nil
+	return nil, u.release(ctx)
 }
 
 // takeUp goes on where an earlier run was cut off.
@@ -215,7 +215,7 @@ func (u *Upgrade) forward(ctx context.Context, r Record) (Outcome, error) {
 	}
 	if err == nil {
 		u.Tell("[5/5] rows: comparing what is in the database with what was")
-		err = u.compare(ctx, r)
+		r.Proven, err = u.compare(ctx, r)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil: // somebody ended this run: nothing is wrong with the release
@@ -260,7 +260,7 @@ func (u *Upgrade) goBack(ctx context.Context, r Record, since time.Time) error {
 
 // finish lifts the guard and keeps what the next upgrade may want to go back to.
 func (u *Upgrade) finish(ctx context.Context, r Record, phase Phase, release string) (Outcome, error) {
-	err := u.release(ctx, r)
+	err := u.release(ctx)
 	if err == nil {
 		err = u.Place.Settled(ctx, u.folder(r), release)
 	}
@@ -311,7 +311,7 @@ func (u *Upgrade) Back(ctx context.Context) (Outcome, error) {
 	}
 	r := records[len(records)-1]
 	if r.Phase == Preparing {
-		return u.outcome(r), errors.Join(u.release(ctx, r), os.RemoveAll(u.folder(r)))
+		return u.outcome(r), errors.Join(u.release(ctx), os.RemoveAll(u.folder(r)))
 	}
 	if err := u.checkLoss(ctx, r); err != nil {
 		return u.outcome(r), err

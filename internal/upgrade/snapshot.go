@@ -99,6 +99,9 @@ func (u *Upgrade) take(ctx context.Context, r Record) (err error) {
 	if err := u.arm(ctx, partial, r); err != nil {
 		return err
 	}
+	if err := u.prove(ctx, partial); err != nil {
+		return err
+	}
 	if err := r.write(partial); err != nil {
 		return err
 	}

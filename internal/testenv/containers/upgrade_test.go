@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"bty/compose"
 	"bty/internal/testenv/states"
 	"bty/internal/wire"
 )
@@ -77,17 +78,17 @@ func TestUpgradeContainers(t *testing.T) {
 	sockets := []string{"bty-web.socket", "bty-tftp.socket", "bty-control.socket", "bty-report.socket"}
 	opened := h.properties("InvocationID", sockets)
 
-	said, code := h.btyLab("upgrade", "--mode=quadlet", "--dry-run", "--to="+newRelease)
+	said, code := h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--dry-run", "--to="+newRelease)
 	h.expect(said, code, 0, "from "+oldRelease+" to "+newRelease, "localhost/bty-web:"+oldRelease+" -> localhost/bty-web:"+newRelease)
 	load := h.ask()
 	began := time.Now()
-	said, code = h.btyLab("upgrade", "--mode=quadlet", "--to="+newRelease)
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--to="+newRelease)
 	t.Logf("upgraded in %v", time.Since(began))
 	h.expect(said, code, 0, "Upgraded from "+oldRelease+" to "+newRelease, "no row was lost")
 	h.runs(newRelease, before)
 
 	began = time.Now()
-	said, code = h.btyLab("upgrade", "--mode=quadlet", "--to="+brokenRelease)
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--to="+brokenRelease)
 	t.Logf("went back in %v", time.Since(began))
 	h.expect(said, code, 1, "bty-web.service does not become healthy", "broken on purpose", newRelease+" runs again")
 	h.runs(newRelease, before)
@@ -96,13 +97,65 @@ func TestUpgradeContainers(t *testing.T) {
 		t.Errorf("a socket was opened anew: %v, before %v", now, opened)
 	}
 
-	said, code = h.btyLab("upgrade", "--mode=quadlet", "--to="+oldRelease)
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--to="+oldRelease)
 	h.expect(said, code, 1, oldRelease+" is older than "+newRelease)
-	said, code = h.btyLab("upgrade", "--mode=quadlet", "--to=9.9")
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--to=9.9")
 	h.expect(said, code, 1, "the image localhost/bty-web:9.9 is not loaded")
-	said, code = h.btyLab("upgrade", "--mode=quadlet", "--back")
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--back")
 	h.expect(said, code, 0, oldRelease+" runs again")
 	h.runs(oldRelease, before)
+}
+
+// A compose project goes to another release and back as well. Nobody holds its port meanwhile.
+func TestUpgradeComposed(t *testing.T) {
+	h := upgrading{boot(t)}
+	h.release(oldRelease, "")
+	h.release(newRelease, "bty/cmd/bty-web")
+	h.release(brokenRelease, "../systemd/broken")
+	h.giveLab()
+	h.writeAll(compose.Files, stack)
+	h.secret(stack, password)
+	h.write(stack+"/.env", "BTY_VERSION="+oldRelease+"\n# of the site\n", 0o644)
+	h.compose("up", "-d")
+	h.await(url("/readyz"))
+	macs := []string{"52:54:00:00:02:01", "52:54:00:00:02:02"}
+	for _, mac := range macs {
+		if err := get(h.ctx, h.client(), "/pxe/"+mac); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := func(version string) {
+		t.Helper()
+		h.await(url("/readyz"))
+		if got := h.run("podman", "inspect", "--format={{.ImageName}}", "bty-web"); got != "localhost/bty-web:"+version {
+			t.Errorf("%s runs, not %s", got, version)
+		}
+		if text := h.run("cat", stack+"/.env"); text != "BTY_VERSION="+version+"\n# of the site" {
+			t.Errorf(".env is %q", text)
+		}
+	}
+	said, code := h.btyLab("upgrade", "--timeout=90s", "--mode=compose", "--to="+newRelease)
+	h.expect(said, code, 0, "Upgraded from "+oldRelease+" to "+newRelease, "rows were not compared")
+	image(newRelease)
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=compose", "--to="+brokenRelease)
+	h.expect(said, code, 1, "does not become healthy", "broken on purpose", newRelease+" runs again")
+	image(newRelease)
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=compose", "--back")
+	h.expect(said, code, 1, "--yes")
+	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=compose", "--back", "--yes")
+	h.expect(said, code, 0, oldRelease+" runs again")
+	image(oldRelease)
+	h.compose("stop")
+	place := h.run("podman", "volume", "inspect", "--format={{.Mountpoint}}", "bty-data")
+	content, err := h.Try(h.ctx, "cat", place+"/bty.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mac := range macs {
+		if !strings.Contains(content, mac) { // its events have it
+			t.Errorf("%s is lost", mac)
+		}
+	}
 }
 
 // runs holds while a release is in place.

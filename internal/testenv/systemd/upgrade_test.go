@@ -155,6 +155,7 @@ func TestUpgrade(t *testing.T) {
 				t.Errorf("a dry run left %s", got)
 			}
 
+			h.refusesTooSmall("/root/" + better + ".deb")
 			was, opened := h.state("MainPID", services), h.state("InvocationID", sockets)
 			machines := h.load(8, nil, contacts())
 			machines.awaitProgress(20)
@@ -199,6 +200,22 @@ func TestUpgrade(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refusesTooSmall has no room for a snapshot, and then no right to run a program there: nothing is touched.
+func (h *host) refusesTooSmall(deb string) {
+	h.t.Helper()
+	h.run("mkdir", "-p", "/opt/small")
+	h.run("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", "/opt/small")
+	said, code := h.btyLab("upgrade", "--package", deb, "/opt/small")
+	h.expect(said, code, 1, "nothing was changed", "on the disk of /opt/small", "Make room")
+	h.run("mount", "-o", "remount,size=1g,noexec", "/opt/small")
+	said, code = h.btyLab("upgrade", "--package", deb, "/opt/small")
+	h.expect(said, code, 1, "nothing was changed", "systemd cannot run a program in /opt/small", "noexec")
+	if left := h.run("ls", "/opt/small/snapshots", "/etc/systemd/system/bty-web.service.d"); strings.Contains(left, "Z") || strings.Contains(left, "upgrade") {
+		h.t.Errorf("it leaves %s", left)
+	}
+	h.run("umount", "/opt/small")
 }
 
 // checkRelease holds after an upgrade and after a way back.

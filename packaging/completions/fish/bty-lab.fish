@@ -68,7 +68,7 @@ complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l downgrade -d 'An
 complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l dry-run -d 'Print what another release would bring'
 complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l images -x -a '(__fish_complete_directories)' -d 'Folder with the new images'
 complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l json -d 'Print it as JSON'
-complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l mode -x -a 'host quadlet' -d 'How the daemons run'
+complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l mode -x -a 'host quadlet compose' -d 'How the daemons run'
 complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l package -r -F -d 'The new release, a .deb or .rpm'
 complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l previous -r -F -d 'The package that is installed'
 complete -c bty-lab -n '__fish_seen_subcommand_from upgrade' -l socket -r -F -d 'The control socket of bty-web'
