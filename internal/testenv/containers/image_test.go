@@ -2,11 +2,14 @@ package containers
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +18,7 @@ import (
 	"time"
 
 	"bty/internal/image"
+	"bty/internal/testenv"
 	"bty/internal/testenv/systemd"
 )
 
@@ -33,6 +37,7 @@ func TestImages(t *testing.T) {
 	t.Run("read-only", h.part(testReadOnly))
 	t.Run("other users", h.part(testOtherUsers))
 	t.Run("mounted settings", h.part(testMountedSettings))
+	t.Run("a CA of one's own", h.part(testOwnCA))
 	t.Run("the others", h.part(testOtherDaemons))
 	t.Run("another architecture", h.part(testOtherArch))
 }
@@ -243,6 +248,46 @@ func testMountedSettings(h solo) {
 	}
 	if got := h.run("cat", "/srv/bty.toml"); !strings.Contains(got, "# mine") || !strings.Contains(got, "max_attempts = 9") {
 		h.t.Errorf("the mounted file is\n%s", got)
+	}
+}
+
+// Whoever fetches by https trusts a CA of the operator's that is mounted beside the image's, and no
+// stranger's.
+func testOwnCA(h solo) {
+	listener, err := h.LAN.Listen(h.ctx, testenv.ServerIP+":443")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	site := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/SHA256SUMS" {
+			fmt.Fprintf(w, "%064d  a.img\n", 1)
+		}
+	}))
+	site.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust it hangs up
+	site.Listener.Close()
+	site.Listener = listener
+	site.StartTLS() // for example.com, by a CA that is itself
+	defer site.Close()
+	h.write("/srv/site.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Certificate().Raw})), 0o644)
+	for _, trusts := range []bool{true, false} {
+		args := []string{"--publish=8080:8080", "--add-host=example.com:" + testenv.ServerIP, "--env=BTY_ADMIN_PASSWORD=pw"}
+		if trusts {
+			args = append(args, "--volume=/srv/site.pem:/etc/ssl/certs/site.pem:ro")
+		}
+		h.t.Run(fmt.Sprint("mounted ", trusts), h.part(func(h solo) {
+			h.start("bty-web", "web", args...)
+			h.healthy("web", "bty-web")
+			answer, err := h.signIn("pw").Post(url("/catalog/entries"), "application/json",
+				strings.NewReader(`{"image_url": "https://example.com/a.img", "sha_url": "https://example.com/SHA256SUMS"}`))
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			if ok := answer.StatusCode < 300; err != nil || ok != trusts || !trusts && !strings.Contains(string(body), "certificate") {
+				h.t.Errorf("%s, %v: %s", answer.Status, err, body)
+			}
+		}))
 	}
 }
 
