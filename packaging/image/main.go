@@ -55,6 +55,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	return o.sum(sizes, stdout)
+}
+
+// sum says how large the images are together, and what to do with them.
+func (o order) sum(sizes map[image.Arch]image.Bytes, stdout io.Writer) error {
 	for _, p := range o.from {
 		sum := sizes[p.arch]
 		fmt.Fprintf(stdout, "%-10s %-7s %s\n", "together", p.arch, size(sum))
@@ -62,6 +67,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("the images for %s have %s together, more than the %d MiB that are promised", p.arch, size(sum), budget>>20)
 		}
 	}
+	fmt.Fprintf(stdout, "load them: podman load -i %s\n", filepath.Join(o.out, image.Names()[0]+"."+string(o.from[0].arch)+".tar"))
 	return nil
 }
 
