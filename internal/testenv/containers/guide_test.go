@@ -55,6 +55,7 @@ func (h *host) forReaders(folder string) {
 		}
 		h.write(filepath.Join(folder, filepath.Base(archive)), string(content), 0o644)
 	}
+	h.give(filepath.Join(buildFolder(h.t), "bin", "bty-lab"), "/usr/local/bin/bty-lab", 0o755)
 	h.writeAll(compose.Files, filepath.Join(folder, "compose"))
 	h.writeAll(quadlet.Files, filepath.Join(folder, "quadlet"))
 	h.writeAll(units.Files, filepath.Join(folder, "units"))
