@@ -21,6 +21,7 @@ const stack = "/opt/bty"
 // their volumes, the password comes from its file, bty-web finds the cache, and TFTP answers the LAN
 // from the port that it was asked at.
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	h := boot(t)
 	h.load("bty-web", "bty-cache", "bty-tftp")
 	h.writeAll(compose.Files, stack)
@@ -61,6 +62,7 @@ func TestCompose(t *testing.T) {
 
 // Without a password file bty-web is not started, and the file is named. podman-compose ends with 0.
 func TestComposeWithoutPassword(t *testing.T) {
+	t.Parallel()
 	h := boot(t)
 	h.load("bty-web")
 	h.writeAll(compose.Files, stack)

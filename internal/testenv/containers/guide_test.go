@@ -18,6 +18,7 @@ const guidePassword = "correct horse"
 
 // TestGuideContainers runs what the documents have for root on a host with Podman.
 func TestGuideContainers(t *testing.T) {
+	t.Parallel()
 	h := boot(t)
 	h.forReaders("/root/bty")
 	guide.Test(t, repo, "containers", 2*time.Minute, func(ctx context.Context, script string) (string, error) {
@@ -28,6 +29,7 @@ func TestGuideContainers(t *testing.T) {
 
 // TestGuideRootless runs what they have for an ordinary user.
 func TestGuideRootless(t *testing.T) {
+	t.Parallel()
 	h := boot(t)
 	alice, err := h.AddUser(h.ctx, "alice")
 	if err != nil {

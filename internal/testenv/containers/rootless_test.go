@@ -13,6 +13,7 @@ import (
 // comes from its file, what is written belongs to the user's own range of ids, and the user's systemd
 // starts the containers again.
 func TestRootless(t *testing.T) {
+	t.Parallel()
 	h, alice := withUser(t)
 	run := func(script string) string {
 		t.Helper()
@@ -46,6 +47,7 @@ func TestRootless(t *testing.T) {
 
 // Port 69 is not an ordinary user's: Podman names it, and the rest runs.
 func TestRootlessTFTP(t *testing.T) {
+	t.Parallel()
 	h, alice := withUser(t)
 	out, err := alice.Command(h.ctx, "cd bty && podman-compose --profile tftp up -d").CombinedOutput()
 	if !strings.Contains(string(out), "69") || !strings.Contains(string(out), "ip_unprivileged_port_start") {
