@@ -26,6 +26,14 @@ func begin(r Record, dir string) Action {
 		if err := os.MkdirAll(e.path(dir), 0o755); err != nil {
 			return err
 		}
+		if err := e.lock(dir); err != nil {
+			return err
+		}
+		was, err := ReadRecord(e.path(dir))
+		if err != nil {
+			return err
+		}
+		r.Files = untilWritten(r.Files, was)
 		r.At = time.Now().UTC()
 		e.folders, e.dir = r.Folders, dir
 		return r.write(e.path(dir))
@@ -41,6 +49,7 @@ func done(r Record, dir string) Action {
 				return err
 			}
 		}
+		defer e.unlock()
 		var there []Written
 		for _, w := range r.Files {
 			if !e.exists(w.Path) {

@@ -77,6 +77,9 @@ func ReadPassword(path string) (string, error) {
 	if text == "" || len(text) > most || strings.ContainsAny(text, "\n\x00") {
 		return "", fmt.Errorf("%s has to hold one line, the password or its hash", path)
 	}
+	if _, err := password.Parse(text); err != nil { // before anything is written
+		return "", fmt.Errorf("the password in %s cannot be used: it %w", path, err)
+	}
 	return text, nil
 }
 

@@ -1,0 +1,76 @@
+package deploy
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A run that is cut off right after it has begun leaves files of the run before. The next run writes
+// them: nobody has edited them. What somebody did edit is left.
+func TestCutOffBeforeWriting(t *testing.T) {
+	for name, tt := range map[string]struct {
+		there string
+		edits bool
+	}{"as it was": {"old", false}, "written": {"new", false}, "edited": {"mine", true}} {
+		root := t.TempDir()
+		const dir, path = "/opt/bty", "/etc/bty/x.conf"
+		before := Record{State: Deployed, Files: []Written{{path, digest("old")}}}
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.write(filepath.Join(root, dir)); err != nil {
+			t.Fatal(err)
+		}
+		files := []File{{Path: path, Content: "new", Mode: 0o644, Kind: "settings"}}
+		meant := Record{State: Deploying, Files: []Written{{path, digest("new")}}}
+		if err := begin(meant, dir).do(t.Context(), &Engine{Root: root}); err != nil {
+			t.Fatal(err)
+		}
+		if meant.Files[0].Digest != digest("new") {
+			t.Error("what is to be noted in the end was changed")
+		}
+		left, err := ReadRecord(filepath.Join(root, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &planner{Observed: Observed{Record: left, Files: map[string]string{path: digest(tt.there)}}, plan: &Plan{}, files: files, left: map[string]bool{}}
+		d.writeFiles()
+		writes := len(d.plan.Steps) == 1
+		if writes != (tt.there == "old") || d.left[path] != tt.edits || (len(d.plan.Warnings) > 0) != tt.edits {
+			t.Errorf("%s: steps %v, left %v, warnings %v", name, d.plan.Steps, d.left, d.plan.Warnings)
+		}
+	}
+}
+
+// Two runs at one time would each make a password.
+func TestOneAtATime(t *testing.T) {
+	root := t.TempDir()
+	first, second := &Engine{Root: root}, &Engine{Root: root}
+	if err := begin(Record{}, "/opt/bty").do(context.Background(), first); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(Record{}, "/opt/bty").do(context.Background(), second); err == nil || !strings.Contains(err.Error(), "another bty-lab works on /opt/bty") {
+		t.Errorf("%v", err)
+	}
+	first.unlock()
+	if err := begin(Record{}, "/opt/bty").do(context.Background(), second); err != nil {
+		t.Error(err)
+	}
+}
+
+// A hash that no password matches is refused before anything is done.
+func TestReadPassword(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	for text, want := range map[string]string{"hunter2\n": "", "": "one line", "a\nb\n": "one line", "$argon2id$broken": "cannot be used"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadPassword(path)
+		if want == "" && (err != nil || got != "hunter2") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
