@@ -26,6 +26,7 @@ func tree() command {
 		sub: []command{
 			{name: "deploy", summary: "bring the appliance up on this host", run: deployStack},
 			{name: "upgrade", summary: "bring the appliance to another release, and back if that does not work", run: upgradeStack},
+			{name: "init", summary: "write what deploy would install into a folder, and start nothing", run: initStack},
 			{name: "status", summary: "say what is deployed here, and whether it is as it was left", run: stackStatus},
 			{name: "purge", summary: "take a deployment away, with its state", run: purgeStack},
 			{name: "show-config", summary: "print each setting in force, and where it comes from", run: showConfig},

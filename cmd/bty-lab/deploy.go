@@ -129,6 +129,49 @@ func deployStack(ctx context.Context, e env) error {
 	return d.carryOut(ctx, plan, engine, seen)
 }
 
+const initHelp = `init DIR
+
+Writes what deploy would install into a folder, and starts nothing: in the modes host and quadlet below
+DIR/files, in the mode compose the project itself. bty-lab deploy DIR goes by what was chosen here.`
+
+func initStack(ctx context.Context, e env) error {
+	d := &deployment{env: e}
+	flags := d.flagSet("init", initHelp)
+	d.siteFlags(flags)
+	if err := d.parse(flags, ""); err != nil {
+		return err
+	}
+	seen, err := deploy.Observe(ctx, d.want)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	plan, err := deploy.Init(seen, d.want)
+	if err != nil {
+		return err
+	}
+	d.warn(plan)
+	result := outcome{Plan: plan, DryRun: d.dryRun, Changed: !d.dryRun && len(plan.Steps) > 0}
+	if d.dryRun {
+		return d.printDryRun(result)
+	}
+	if err := plan.Run(ctx, d.engine(), d.tell); err != nil {
+		return err
+	}
+	if d.asJSON {
+		return d.printJSON(result)
+	}
+	_, err = fmt.Fprintln(d.stdout, deploy.InitSummary(plan))
+	return err
+}
+
+func (d *deployment) tell(p deploy.Progress) { fmt.Fprintln(d.stderr, p) }
+
+func (d *deployment) warn(p deploy.Plan) {
+	for _, w := range p.Warnings {
+		fmt.Fprintln(d.stderr, "warning:", w)
+	}
+}
+
 // outcome is what is printed as JSON.
 type outcome struct {
 	deploy.Plan
@@ -140,9 +183,7 @@ type outcome struct {
 
 // carryOut shows a plan, runs it unless that is not wanted, and says how it came out.
 func (d *deployment) carryOut(ctx context.Context, plan deploy.Plan, engine *deploy.Engine, seen deploy.Observed) error {
-	for _, w := range plan.Warnings {
-		fmt.Fprintln(d.stderr, "warning:", w)
-	}
+	d.warn(plan)
 	result := outcome{Plan: plan, DryRun: d.dryRun}
 	if plan.Site.Address.IsValid() {
 		result.URL = plan.Site.URL(seen.WebPort)
@@ -159,7 +200,7 @@ func (d *deployment) carryOut(ctx context.Context, plan deploy.Plan, engine *dep
 			return d.printJSON(result)
 		}
 	}
-	if err := plan.Run(ctx, engine, func(p deploy.Progress) { fmt.Fprintln(d.stderr, p) }); err != nil {
+	if err := plan.Run(ctx, engine, d.tell); err != nil {
 		return err
 	}
 	switch {

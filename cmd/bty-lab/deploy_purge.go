@@ -54,7 +54,7 @@ func (d *deployment) carryOutPurge(ctx context.Context, plan deploy.Plan) error 
 	if d.dryRun {
 		return d.printDryRun(result)
 	}
-	if err := plan.Run(ctx, d.engine(), func(p deploy.Progress) { fmt.Fprintln(d.stderr, p) }); err != nil {
+	if err := plan.Run(ctx, d.engine(), d.tell); err != nil {
 		return err
 	}
 	if d.asJSON {

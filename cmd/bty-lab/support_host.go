@@ -11,14 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"bty/internal/deploy"
 	"bty/internal/host"
 )
 
-// supportUnits are ours, as units/ has them.
-var supportUnits = []string{
-	"bty-web.socket", "bty-web.service", "bty-control.socket", "bty-report.socket", "bty-tftp.socket", "bty-tftp.service",
-	"bty-cache.socket", "bty-cache-control.socket", "bty-cache.service", "bty-sniff.service", "bty-backup.service", "bty-backup.timer", "bty.slice",
-}
+// supportUnits are ours.
+var supportUnits = deploy.Units()
 
 func unitStates(ctx context.Context, w io.Writer) error {
 	return output(ctx, w, "systemctl", append([]string{"status", "--no-pager", "--full", "--lines=0"}, supportUnits...)...)

@@ -42,7 +42,7 @@ func begin(r Record, dir string) Action {
 
 // done writes the record when everything is there. Whoever is to see a new password has seen it by
 // then: a run that ends before makes another one the next time.
-func done(r Record, dir string) Action {
+func done(r Record, dir string, end State) Action {
 	return action(func(_ context.Context, e *Engine) error {
 		if e.made != "" && e.Show != nil {
 			if err := e.Show(e.made); err != nil {
@@ -63,7 +63,7 @@ func done(r Record, dir string) Action {
 			}
 			there = append(there, w)
 		}
-		r.Files, r.Folders, r.State, r.At = there, e.folders, Deployed, time.Now().UTC()
+		r.Files, r.Folders, r.State, r.Unseen, r.At = there, e.folders, end, false, time.Now().UTC()
 		return r.write(e.path(dir))
 	})
 }
@@ -114,8 +114,7 @@ func job(unit string, do func(manager.Manager, context.Context, string) error) A
 
 // lastWords are what a unit said last, each line after a bar. A socket's are those of its service, too.
 func lastWords(ctx context.Context, unit string) string {
-	const lines = "10"
-	args := []string{"--no-pager", "--quiet", "--output=short", "--lines=" + lines, "--unit=" + unit}
+	args := []string{"--no-pager", "--quiet", "--output=short", "--lines=200", "--unit=" + unit}
 	if name, isSocket := strings.CutSuffix(unit, ".socket"); isSocket {
 		args = append(args, "--unit="+name+".service")
 	}
@@ -123,8 +122,23 @@ func lastWords(ctx context.Context, unit string) string {
 	if err != nil {
 		return "its journal cannot be read: " + err.Error()
 	}
-	if out = strings.TrimSpace(out); out == "" {
+	said := telling(out)
+	if len(said) == 0 {
 		return unit + " has said nothing in the journal"
 	}
-	return "the journal of " + unit + " ends:\n  | " + strings.ReplaceAll(out, "\n", "\n  | ")
+	return "the journal of " + unit + " ends:\n  | " + strings.Join(said, "\n  | ")
+}
+
+// telling are the last lines that say something: Podman tells each step of a container's life, with all
+// of its labels.
+func telling(journal string) (lines []string) {
+	const most, width = 10, 500
+	for line := range strings.Lines(journal) {
+		if strings.Contains(line, " podman[") || strings.Contains(line, " conmon[") {
+			continue
+		}
+		line = strings.TrimRight(line, "\n")
+		lines = append(lines, line[:min(len(line), width)])
+	}
+	return lines[max(0, len(lines)-most):]
 }

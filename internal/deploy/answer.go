@@ -13,15 +13,19 @@ const answerTime = time.Minute
 
 // checkAnswer asks bty-web as a machine would, which starts it, and waits until it can work.
 func checkAnswer(port int, words func(context.Context) string) Action {
-	return action(func(ctx context.Context, _ *Engine) error {
+	return action(func(ctx context.Context, e *Engine) error {
 		web := service("bty-web")
 		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, web.Request)
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()
-		var last error
+		before := e.restarts(ctx, web.Unit)
 		for {
-			if last = ask(ctx, url); last == nil {
+			last := ask(ctx, url)
+			if last == nil {
 				return nil
+			}
+			if n := e.restarts(ctx, web.Unit) - before; n >= enoughRestarts {
+				return fmt.Errorf("bty-web ended %d times since it was asked: %w\n%s", n, last, words(ctx))
 			}
 			select {
 			case <-ctx.Done():
@@ -32,8 +36,20 @@ func checkAnswer(port int, words func(context.Context) string) Action {
 	})
 }
 
+// enoughRestarts are more than a port or a lock that is still held would explain.
+const enoughRestarts = 4
+
+// restarts is how often systemd has started a unit anew; 0 where there is no systemd to ask.
+func (e *Engine) restarts(ctx context.Context, unit string) int {
+	report, err := e.Manager.Look(ctx, unit)
+	if err != nil || len(report.Units) == 0 {
+		return 0
+	}
+	return report.Units[0].Restarts
+}
+
 func ask(ctx context.Context, url string) error {
-	const patience = 10 * time.Second
+	const patience = 2 * time.Second // for one question; then it is seen whether it still runs
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

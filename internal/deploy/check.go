@@ -44,6 +44,10 @@ func checkSystem(o Observed, s Site) (problems []Problem) {
 	case Quadlet:
 		problems = append(problems, checkPodman(o)...)
 	case Compose:
+		if o.Root && o.Podman.Version == "" && o.Podman.Err == "" {
+			return append(problems, Problem{"nothing", "This host has neither the package of the appliance nor Podman.",
+				"Install the package (apt install ./bty_*.deb, dnf install ./bty-*.rpm), or Podman 5 or newer (apt-get install podman), and deploy again."})
+		}
 		if o.Podman.Compose == "" {
 			problems = append(problems, Problem{"compose", "There is no program here that runs a compose file.", "Install one: apt-get install podman-compose."})
 		}

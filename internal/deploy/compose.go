@@ -80,7 +80,9 @@ func (s Site) up(program, dir string) Action {
 			args = append(args, "--profile", "tftp")
 		}
 		args = append(args, "up", "--detach")
-		_, err := tool(ctx, "", program, append(args, s.composed()...)...)
+		ctx, cancel := context.WithTimeout(ctx, longTime)
+		defer cancel()
+		_, err := longTool(ctx, "", program, append(args, s.composed()...)...)
 		return err
 	})
 }

@@ -29,6 +29,9 @@ type Engine struct {
 
 func (e *Engine) path(p string) string { return filepath.Join("/", e.Root, p) }
 
+// longTime is for what moves images.
+const longTime = time.Hour
+
 // bounds of what other programs may take, and of what is shown of what they say.
 const (
 	toolTime = 2 * time.Minute
@@ -37,8 +40,13 @@ const (
 
 // tool runs another program with input and returns what it prints; an error has what it complains of.
 func tool(ctx context.Context, input, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, toolTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, toolTime, fmt.Errorf("it has not ended within %v", toolTime))
 	defer cancel()
+	return longTool(ctx, input, name, args...)
+}
+
+// longTool is for what may take as long as ctx lets it.
+func longTool(ctx context.Context, input, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(input)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")

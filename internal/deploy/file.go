@@ -56,12 +56,6 @@ func (e *Engine) put(f File) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new-*")) // the pattern is right
-	for _, unfinished := range left {                                                             // by a run that was killed
-		if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
 	return replaceFile(path, []byte(f.Content), f.Mode)
 }
 
@@ -70,6 +64,9 @@ func remove(paths []string) Action {
 	return action(func(_ context.Context, e *Engine) error {
 		for _, p := range paths {
 			if err := os.Remove(e.path(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			if err := sweep(e.path(p)); err != nil {
 				return err
 			}
 		}

@@ -115,22 +115,27 @@ func refIn(r io.Reader) (string, error) {
 
 // checkImages: each image is loaded, or there is an archive with exactly it, or a registry.
 func checkImages(o Observed, s Site) (problems []Problem) {
-	if s.Mode == Host || o.Podman.Err != "" || o.Podman.Version == "" {
+	if s.Mode == Host || o.Podman.Err != "" || o.Podman.Version == "" || IsRegistry(s.Prefix) {
 		return nil
 	}
+	var missing, other []string
 	for _, v := range s.services() {
-		ref := s.Ref(v.Name)
-		archive := o.Images.Archives[v.Name]
+		ref, archive := s.Ref(v.Name), o.Images.Archives[v.Name]
 		switch {
-		case o.Images.Loaded[ref]:
-		case archive.Ref == ref:
-		case archive.Ref != "" && !IsRegistry(s.Prefix):
-			problems = append(problems, Problem{"image", fmt.Sprintf("%s holds %s, and %s is needed.", archive.Path, archive.Ref, ref),
-				"Use the bty-lab and the images of one build (make image), or name their folder with --images."})
-		case !IsRegistry(s.Prefix):
-			problems = append(problems, Problem{"image", fmt.Sprintf("The image %s is not loaded, and there is no archive of it in %s.", ref, strings.Join(o.Images.Folders, ", ")),
-				"Name the folder that make image wrote to with --images, or a registry with --image-prefix."})
+		case o.Images.Loaded[ref], archive.Ref == ref:
+		case archive.Ref != "":
+			other = append(other, fmt.Sprintf("%s holds %s, and %s is needed", archive.Path, archive.Ref, ref))
+		default:
+			missing = append(missing, ref)
 		}
+	}
+	if len(other) > 0 {
+		problems = append(problems, Problem{"image", strings.Join(other, "; ") + ".",
+			"Use the bty-lab and the images of one build (make image), or name their folder with --images."})
+	}
+	if len(missing) > 0 {
+		problems = append(problems, Problem{"image", fmt.Sprintf("Images that are not loaded, and of which there is no archive in %s: %s.", strings.Join(o.Images.Folders, ", "), strings.Join(missing, ", ")),
+			"Name the folder that make image wrote to with --images, or a registry with --image-prefix."})
 	}
 	return problems
 }

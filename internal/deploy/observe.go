@@ -210,7 +210,7 @@ func existing(dir string) string {
 // files takes the digests of what is there of the deployment's files.
 func (o *Observed) files(s Site, dir string) error {
 	var paths []string
-	for _, f := range s.Files(dir) {
+	for _, f := range append(s.Files(dir), s.preview(dir)...) {
 		paths = append(paths, f.Path)
 	}
 	if o.Record != nil {

@@ -95,7 +95,7 @@ const (
 func (k PasswordKind) String() string {
 	switch k {
 	case NoPassword:
-		return "none"
+		return "somebody else's than deploy's"
 	case Credential:
 		return "a credential, " + credentialPath
 	case Sealed:

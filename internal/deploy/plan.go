@@ -62,6 +62,7 @@ func (d *planner) sameSite() bool {
 
 // host is for the services of a package.
 func (d *planner) host() {
+	d.leaveOut()
 	d.writeFiles()
 	d.password()
 	d.units()
@@ -102,7 +103,7 @@ func (d *planner) dropFiles() bool {
 	}
 	var gone []string
 	for _, w := range d.Record.Files {
-		if d.Files[w.Path] != "" && !d.isOurs(w.Path) {
+		if d.Files[w.Path] != "" && !d.isOurs(w.Path) && (d.plan.Doing == "init" || !isPreview(d.want.Dir, w.Path)) {
 			gone = append(gone, w.Path)
 		}
 	}
@@ -126,7 +127,7 @@ func (d *planner) restarts(service string) {
 // newPassword is where one is to be put, if one is to be made up or was brought. One that nobody has
 // been shown, because the run that made it was cut off, is no password.
 func (d *planner) newPassword() (kind PasswordKind, isNew bool) {
-	unseen := d.pending() && d.Record.Password != NoPassword && d.Record.Password != Configured
+	unseen := d.pending() && d.Record.Unseen
 	if d.Password != NoPassword && !d.want.Password && !unseen {
 		return d.Password, false
 	}
@@ -166,7 +167,6 @@ func (d *planner) units() {
 	if d.pending() || len(d.plan.Steps) > 0 || d.anyStale() {
 		d.step("reload", "systemd reads its units again", "", d.reload())
 	}
-	d.leaveOut()
 	var off []string
 	for _, s := range d.plan.Site.services() {
 		for _, u := range s.Enable {
@@ -241,10 +241,13 @@ func (d *planner) leaveOut() {
 }
 
 // frame puts the record around the steps: what is meant before the first, what is there after the last.
-func (d *planner) frame() {
-	r := Record{State: Deploying, Site: d.plan.Site, Password: d.Password, By: d.want.Version}
+func (d *planner) frame() { d.frameAs(Deployed) }
+
+// frameAs is frame for an end in some state.
+func (d *planner) frameAs(end State) {
+	r := Record{State: Deploying, Site: d.plan.Site, By: d.want.Version}
 	if d.Record != nil {
-		r.Folders = d.Record.Folders
+		r.Folders, r.Password = d.Record.Folders, d.Record.Password
 	}
 	for _, f := range d.files {
 		w := Written{f.Path, digest(f.Content)}
@@ -254,15 +257,21 @@ func (d *planner) frame() {
 		r.Files = append(r.Files, w)
 	}
 	kind, isNew := d.newPassword()
-	if isNew {
-		r.Password = kind
+	switch {
+	case end == Initialised:
+		r.State, isNew = Initialised, false // nothing is installed at any time
+	case isNew:
+		r.Password, r.Unseen = kind, !d.want.Password
 	}
-	if isNew || d.Record != nil && d.Record.Password == kind { // else it is somebody else's
+	if end != Initialised {
+		r.Files = append(r.Files, d.previewed()...)
+	}
+	if end != Initialised && r.Password != NoPassword {
 		for _, p := range d.passwordFiles() {
 			r.Files = append(r.Files, Written{Path: p})
 		}
 	}
 	first := Step{"begin", "note in " + RecordPath(d.want.Dir) + " what is to be done", "", begin(r, d.want.Dir)}
-	last := Step{"done", "note in " + RecordPath(d.want.Dir) + " what is there now", "", done(r, d.want.Dir)}
+	last := Step{"done", "note in " + RecordPath(d.want.Dir) + " what is there now", "", done(r, d.want.Dir, end)}
 	d.plan.Steps = slices.Concat([]Step{first}, d.plan.Steps, []Step{last})
 }

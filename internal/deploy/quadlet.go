@@ -72,6 +72,7 @@ func (s Site) imageDropIn(name string) File {
 // run, nothing of what runs is touched.
 func (d *planner) quadlet() {
 	d.images()
+	d.leaveOut()
 	if d.writeFiles() || d.pending() {
 		d.step("users", "make the users, groups and folders of "+usersPath+" and "+foldersCnf, "systemd-sysusers --dry-run bty.conf says what is wrong.", action(users))
 	}
@@ -99,7 +100,9 @@ func (d *planner) images() {
 
 func load(archive, ref string) Action {
 	return action(func(ctx context.Context, _ *Engine) error {
-		if _, err := tool(ctx, "", "podman", "load", "--quiet", "--input", archive); err != nil {
+		ctx, cancel := context.WithTimeout(ctx, longTime)
+		defer cancel()
+		if _, err := longTool(ctx, "", "podman", "load", "--quiet", "--input", archive); err != nil {
 			return err
 		}
 		if _, err := tool(ctx, "", "podman", "image", "exists", ref); err != nil {
@@ -111,7 +114,9 @@ func load(archive, ref string) Action {
 
 func pull(ref string) Action {
 	return action(func(ctx context.Context, _ *Engine) error {
-		_, err := tool(ctx, "", "podman", "pull", "--quiet", ref)
+		ctx, cancel := context.WithTimeout(ctx, longTime)
+		defer cancel()
+		_, err := longTool(ctx, "", "podman", "pull", "--quiet", ref)
 		return err
 	})
 }

@@ -31,10 +31,11 @@ type Record struct {
 	Format int   `json:"format"`
 	State  State `json:"state"`
 	Site
-	Password PasswordKind `json:"password,omitempty"`
-	Files    []Written    `json:"files,omitempty"`   // in the order in which they were written
-	Folders  []string     `json:"folders,omitempty"` // that were made for them, outermost first
-	By       string       `json:"by"`                // the version of bty-lab
+	Password PasswordKind `json:"password,omitempty"`        // that this deployment has set, none if it was there before
+	Unseen   bool         `json:"password_unseen,omitempty"` // it was made up, and nobody has been shown it
+	Files    []Written    `json:"files,omitempty"`           // in the order in which they were written
+	Folders  []string     `json:"folders,omitempty"`         // that were made for them, outermost first
+	By       string       `json:"by"`                        // the version of bty-lab
 	At       time.Time    `json:"at"`
 }
 
@@ -80,6 +81,9 @@ func (r Record) write(dir string) error {
 
 // replaceFile gives a file new content, all of it or none, and has it on the disk when it returns.
 func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
+	if err := sweep(path); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-")
 	if err != nil {
 		return err
@@ -97,6 +101,17 @@ func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// sweep removes what a run that was killed has left of a file.
+func sweep(path string) error {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new-*")) // the pattern is right
+	for _, unfinished := range left {
+		if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncFolder(dir string) error {

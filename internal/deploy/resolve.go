@@ -35,6 +35,9 @@ func Resolve(o Observed, w Wanted) (s Site, warnings []string, problems []Proble
 			warnings = append(warnings, "Backups are made while bty-web runs, but not by the timer before it is first called: no service can run this bty-lab where it is. Put it into /usr/local/bin, and deploy from there.")
 		}
 	case Compose:
+		if o.Root && w.Mode == "" && was.Mode == "" && o.Podman.Version != "" {
+			warnings = append(warnings, fmt.Sprintf("Podman %s is too old for the mode quadlet, which is of 5.0, so this is the mode compose: without systemd's sockets, requests are refused while a container restarts.", o.Podman.Version))
+		}
 		if s.Has("bty-sniff") && o.Root {
 			s.Without = append(slices.Clone(s.Without), "bty-sniff")
 			warnings = append(warnings, "The compose file has no watch over DHCP (bty-sniff): machines are known from their first request on, and the doctor sees no DHCP servers. The mode quadlet has it.")

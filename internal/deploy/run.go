@@ -27,6 +27,9 @@ func (e *StepError) Unwrap() error { return e.Err }
 
 func (e *StepError) Error() string {
 	s := fmt.Sprintf("%s failed in step %s: %v", e.Doing, e.Progress, e.Err)
+	if errors.Is(e.Err, context.Canceled) {
+		s = fmt.Sprintf("%s was interrupted in step %s", e.Doing, e.Progress)
+	}
 	if next := advice(e.Err, e.Step.Next); next != "" {
 		s += "\n-> " + next
 	}

@@ -41,6 +41,47 @@ func TestDeploy(t *testing.T) {
 	h.isPurged(before)
 }
 
+// An image that does not run, or ends at its start, and a Podman that is too old: each is named with the
+// next step, and once it is mended the next run ends well.
+func TestDeployBadImages(t *testing.T) {
+	h := boot(t)
+	h.giveLab()
+	h.write("/usr/local/bin/podman", "#!/bin/sh\necho 4.3.1\n", 0o755)
+	h.fails("an old Podman", []string{"--mode", "quadlet"}, "Podman 4.3.1 is too old", "nothing was changed")
+	h.run("rm", "/usr/local/bin/podman")
+
+	var plan struct{ Site struct{ Version string } }
+	h.decode(h.run("bty-lab", "deploy", "--images", imagesInside, "--dry-run", "--json"), &plan)
+	tag := plan.Site.Version
+	err := h.Make(h.ctx, Image{Name: "localhost/bty-web:" + tag, Program: filepath.Join(buildFolder(t), "bin", "bty-cache"), // which answers --version, and wants other sockets
+		Folders: []string{"/var", "/var/lib", "/var/lib/bty", "/var/lib/bty/boot"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.fails("an image that ends at its start", []string{"--images", imagesInside}, "check: bty-web answers on port 8080", "bty-web ended ", "the journal of bty-web.service ends:", "bty-web.socket", "again goes on from here")
+	h.run("podman", "rmi", "--force", "localhost/bty-web:"+tag)
+	h.run("bty-lab", "deploy", "--images", imagesInside)
+	h.await(url("/readyz"))
+	h.run("bty-lab", "purge", "--yes")
+
+	h.write(imagesInside+"/bty-sniff.x86_64.tar", "no image", 0o644)
+	h.fails("a damaged archive", []string{"--images", imagesInside}, imagesInside+"/bty-sniff.x86_64.tar: it cannot be read", "make image")
+}
+
+// fails: the deployment is not done, and says what it must.
+func (h *host) fails(what string, args []string, want ...string) {
+	h.t.Helper()
+	_, err := h.Try(h.ctx, "bty-lab", append([]string{"deploy"}, args...)...)
+	if err == nil {
+		h.t.Fatalf("%s: it is deployed", what)
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			h.t.Errorf("%s: it does not say %q: %v", what, w, err)
+		}
+	}
+}
+
 // imagesInside is where the host of a test has what make image wrote.
 const imagesInside = "/srv/images"
 

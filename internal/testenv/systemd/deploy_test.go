@@ -20,6 +20,7 @@ import (
 func TestDeploy(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		before := h.files()
+		t.Run("refused", func(t *testing.T) { h.refusesToBegin() })
 		begun := time.Now()
 		out := h.run("bty-lab", "deploy")
 		if answer, err := h.client(false).Get(url("/healthz")); err != nil || answer.StatusCode != http.StatusOK {
@@ -38,6 +39,38 @@ func TestDeploy(t *testing.T) {
 		h.run("bty-lab", "purge", "--yes")
 		h.isPurged(before)
 	})
+}
+
+// refusesToBegin: what stands in the way of a first deployment is named with the way out, all of it at
+// once, and nothing is changed.
+func (h *host) refusesToBegin() {
+	refused := func(what string, args []string, want ...string) {
+		h.t.Helper()
+		_, err := h.try(args[0], args[1:]...)
+		if err == nil {
+			h.t.Fatalf("%s: it is deployed", what)
+		}
+		for _, w := range append(want, "nothing was changed") {
+			if !strings.Contains(err.Error(), w) {
+				h.t.Errorf("%s: it does not say %q: %v", what, w, err)
+			}
+		}
+	}
+	deploy := []string{"bty-lab", "deploy"}
+	refused("no root", []string{"env", "HOME=/nonexistent", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bty-lab", "deploy", "--mode", "host"}, "The mode host is for root", "sudo")
+
+	h.run("systemd-run", "--quiet", "--unit=taker", "socat", "-u", "UDP4-RECV:69", "OPEN:/dev/null")
+	h.await(10*time.Second, "taker.service", "ActiveState", "active")
+	h.run("sh", "-c", "mount -t tmpfs -o ro tmpfs /opt")
+	h.write("/etc/containers/systemd/withcache.container", "[Container]\nImage=ghcr.io/safl/withcache:latest\n", 0o644)
+	refused("several things", deploy, "UDP port 69, which is bty-tftp's, is held by socat (pid ", "taker.service", "systemctl disable --now taker.service", "--without bty-tftp",
+		"/opt/bty (the record) is on a file system that can only be read", "The previous system is on this host")
+	if state := h.property("taker.service", "ActiveState"); state != "active" {
+		h.t.Errorf("the program that has the port is %s", state)
+	}
+	h.run("sh", "-c", "systemctl stop taker.service; umount /opt; rm -r /etc/containers; mount -t tmpfs -o size=1M tmpfs /opt; dd if=/dev/zero of=/opt/full bs=1M status=none; true")
+	refused("a full disk", deploy, "/opt/bty (the record) has 0 MB free", "df -h")
+	h.run("umount", "/opt")
 }
 
 // isDeployed holds after a first deployment.
@@ -182,10 +215,7 @@ func TestDeployKilled(t *testing.T) {
 		h.finished(h.run("bty-lab", "deploy", "--json"), strings.HasPrefix(step, "done"))
 		h.run("bty-lab", "purge", "--yes")
 	}
-	for n := 1; h.killed(n, "deploy") != ""; n++ { // each goes on from what the one before has left
-	}
-	h.run("bty-lab", "deploy")
-	h.deploysNothing()
+	h.deploysNothing() // the last one had no such step, and came to its end
 	for n := 1; h.killed(n, "purge", "--yes") != ""; n++ {
 	}
 	h.run("bty-lab", "purge", "--yes")
