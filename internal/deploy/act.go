@@ -34,6 +34,10 @@ func begin(r Record, dir string) Action {
 			return err
 		}
 		r.Files = untilWritten(r.Files, was)
+		if was != nil {
+			r.Since = was.Since
+		}
+		e.since = r.Since
 		r.At = time.Now().UTC()
 		e.folders, e.dir = r.Folders, dir
 		return r.write(e.path(dir))
@@ -50,6 +54,9 @@ func done(r Record, dir string, end State) Action {
 			}
 		}
 		defer e.unlock()
+		if r.Since = e.since; r.Since.IsZero() && r.State != Initialised {
+			r.Since = time.Now().UTC()
+		}
 		var there []Written
 		for _, w := range r.Files {
 			if !e.exists(w.Path) {

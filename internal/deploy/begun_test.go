@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A run that is cut off right after it has begun leaves files of the run before. The next run writes
@@ -71,6 +72,39 @@ func TestReadPassword(t *testing.T) {
 		got, err := ReadPassword(path)
 		if want == "" && (err != nil || got != "hunter2") || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
+// What was deployed once is not brought to another release by a run that follows one that was cut off;
+// what never came to its end may be.
+func TestVersionAfterCutOff(t *testing.T) {
+	w := Wanted{Dir: "/opt/bty", Version: "2.0"}
+	for name, tt := range map[string]struct {
+		end  bool
+		want string
+	}{"deployed before": {true, "1.0"}, "the first run": {false, "2.0"}} {
+		root := t.TempDir()
+		meant := Record{State: Deploying, Site: Site{Mode: Quadlet, Version: "1.0"}, By: "1.0"}
+		if tt.end {
+			before := meant
+			before.State, before.Since = Deployed, time.Unix(1_800_000_000, 0)
+			if err := os.MkdirAll(filepath.Join(root, w.Dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := before.write(filepath.Join(root, w.Dir)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := begin(meant, w.Dir).do(t.Context(), &Engine{Root: root}); err != nil {
+			t.Fatal(err)
+		}
+		left, err := ReadRecord(filepath.Join(root, w.Dir))
+		if err != nil || left.State != Deploying {
+			t.Fatal(left, err)
+		}
+		if got := version(Observed{Record: left}, w, Quadlet); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
 	}
 }

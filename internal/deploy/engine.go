@@ -21,10 +21,11 @@ type Engine struct {
 	Show     func(password string) error // to who is to know it, before the record says that it is known
 	Remark   func(string)                // what turned out while a step was done
 
-	held    *os.File // the deployment's folder, locked
-	made    string   // the password that was made up
-	folders []string // that this deployment has made
-	dir     string   // of the deployment
+	since   time.Time // that the record says
+	held    *os.File  // the deployment's folder, locked
+	made    string    // the password that was made up
+	folders []string  // that this deployment has made
+	dir     string    // of the deployment
 }
 
 func (e *Engine) path(p string) string { return filepath.Join("/", e.Root, p) }

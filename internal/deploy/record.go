@@ -28,8 +28,9 @@ const recordFormat = 1
 
 // Record is what is kept of a deployment, as deploy.json in its folder.
 type Record struct {
-	Format int   `json:"format"`
-	State  State `json:"state"`
+	Format int       `json:"format"`
+	Since  time.Time `json:"deployed_since,omitzero"` // the first run that came to its end; zero before
+	State  State     `json:"state"`
 	Site
 	Password PasswordKind `json:"password,omitempty"`        // that this deployment has set, none if it was there before
 	Unseen   bool         `json:"password_unseen,omitempty"` // it was made up, and nobody has been shown it

@@ -76,7 +76,7 @@ func version(o Observed, w Wanted, mode Mode) string {
 	switch {
 	case mode == Host:
 		return cmp.Or(o.Package.Version, w.Version)
-	case o.Record != nil && o.Record.State == Deployed && o.Record.Version != "":
+	case o.Record != nil && o.Record.Version != "" && (o.Record.State == Deployed || !o.Record.Since.IsZero()): // also after a later run that was cut off
 		return o.Record.Version
 	}
 	return w.Version
