@@ -23,6 +23,7 @@ type Observed struct {
 	Config     string            // why the configuration is refused, "" if it is not
 	Disks      []Disk
 	Previous   []string // signs of the previous system that runs here, in words
+	Snapshots  bool     // upgrades have left some
 	Images     Images
 	Lab        string          // this program, if services can run it
 	Containers map[string]bool // that run, by name

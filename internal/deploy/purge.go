@@ -39,6 +39,7 @@ func Purge(o Observed, dir string, data bool) (Plan, error) {
 	if p.Site.Mode != Compose && o.Record.State != Initialised {
 		d.step("reload", "systemd reads its units again, and forgets failures", "", action(forget))
 	}
+	d.purgeSnapshots(data)
 	record := []string{RecordPath(dir)}
 	d.step("remove", RecordPath(dir)+", and the folders that were made", "", both(remove(record), removeEmpty(o.Record.Folders)))
 	return p, nil

@@ -175,7 +175,11 @@ func (d *planner) purgeContainers(data bool) {
 
 func (d *planner) purgeImages() {
 	for _, v := range d.plan.Site.services() {
+		refs := d.otherReleases(v.Name)
 		if ref := d.plan.Site.Ref(v.Name); d.Images.Loaded[ref] {
+			refs = append(refs, ref)
+		}
+		for _, ref := range refs {
 			d.step("remove", "the image "+ref, "podman ps --all shows who uses it.", podmanAway("image", "exists", "rm", ref))
 		}
 	}

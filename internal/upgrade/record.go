@@ -47,7 +47,7 @@ type Record struct {
 const recordName = "upgrade.json"
 
 // Snapshots is the folder of all snapshots of a deployment.
-func Snapshots(dir string) string { return filepath.Join(dir, "snapshots") }
+func Snapshots(dir string) string { return deploy.Snapshots(dir) }
 
 func readRecord(folder string) (*Record, error) {
 	raw, err := os.ReadFile(filepath.Join(folder, recordName))

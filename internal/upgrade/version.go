@@ -9,6 +9,7 @@ import (
 // The forms that a version has here: a tag, what git describe makes of one, and what packages are called.
 var (
 	describedForm = regexp.MustCompile(`^(.*)-(\d+)-(g[0-9a-f]+)(.*)$`)
+	commitForm    = regexp.MustCompile(`^[0-9a-f]{7,40}(-dirty)?$`)
 	candidateForm = regexp.MustCompile(`-(alpha|beta|dev|pre|rc)`)
 )
 
@@ -26,7 +27,7 @@ func Compare(a, b string) (order int, known bool) {
 	if a == b {
 		return 0, true
 	}
-	if !startsWithDigit(a) || !startsWithDigit(b) {
+	if !startsWithDigit(a) || !startsWithDigit(b) || commitForm.MatchString(a) || commitForm.MatchString(b) {
 		return 0, false
 	}
 	return compareParts(a, b), true

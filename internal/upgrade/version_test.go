@@ -23,6 +23,8 @@ func TestCompare(t *testing.T) {
 		{"1.3.0-1", "1.2.3-1", 1, true},
 		{"1.2.3-1", "1.2.3-2", -1, true},
 		{"abcdef0", "1.2.3", 0, false},
+		{"483c8dd", "1.2.3", 0, false},
+		{"483c8dd-dirty", "e03d94d", 0, false},
 		{"unknown", "unknown", 0, true},
 		{"", "1.0", 0, false},
 	} {
