@@ -28,7 +28,7 @@ func Documents(repo string) ([]string, error) {
 	if err != nil || len(found) == 0 {
 		return nil, fmt.Errorf("no documents below %s: %w", repo, err)
 	}
-	return append([]string{filepath.Join(repo, "README.md")}, found...), nil
+	return append([]string{filepath.Join(repo, "README.md"), filepath.Join(repo, "quadlet", "README.md")}, found...), nil
 }
 
 // Read returns the fenced blocks of a document.
