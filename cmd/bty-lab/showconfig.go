@@ -6,13 +6,15 @@ import (
 	"text/tabwriter"
 
 	"bty/internal/config"
+	"bty/internal/deploy"
 	"bty/internal/origin"
 )
 
 const showConfigHelp = `show-config
 
 Prints the configuration as the daemons of this host read it: the files, the one that the Settings page
-writes to, and each key with its value and where it comes from. Secrets are not shown. A password that is
+writes to, and each key with its value and where it comes from. Where containers are deployed in the mode
+quadlet, the state folder is that of bty-web's volume. Secrets are not shown. A password that is
 a credential is set for the service alone, and does not appear here.`
 
 // shownKey is a key of the configuration for people.
@@ -31,7 +33,7 @@ type shownConfig struct {
 	Keys     []shownKey `json:"keys"`
 }
 
-func showConfig(_ context.Context, e env) error {
+func showConfig(ctx context.Context, e env) error {
 	d := &deployment{env: e}
 	flags := d.flagSet("show-config", showConfigHelp)
 	var paths config.Paths
@@ -39,6 +41,9 @@ func showConfig(_ context.Context, e env) error {
 	changed := flags.Bool("set", false, "only the keys that somebody has set")
 	if err := (&appliance{env: e}).parse(flags, 0); err != nil {
 		return err
+	}
+	if len(paths) == 0 {
+		paths = deploy.ConfigFiles(ctx, d.defaultDir())
 	}
 	source := config.Source{Paths: paths, Getenv: e.getenv}
 	cfg, warnings, err := config.Load(source)

@@ -31,6 +31,7 @@ func Purge(o Observed, dir string, data bool) (Plan, error) {
 	}
 	d.removeFiles()
 	switch {
+	case o.Record.State == Initialised: // nothing is installed
 	case p.Site.Mode == Quadlet:
 		d.purgeContainers(data)
 	case p.Site.Mode == Host && data:

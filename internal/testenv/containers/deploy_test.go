@@ -37,13 +37,33 @@ func TestDeploy(t *testing.T) {
 	}
 	h.isDeployed(out)
 	h.deploysNothing()
+	h.write(h.run("podman", "volume", "inspect", "--format={{.Mountpoint}}", "bty-data")+"/bty.toml", "[boot]\nmax_attempts = 7\n", 0o644)
+	if out := h.run("bty-lab", "show-config", "--set"); !strings.Contains(out, "bty.toml:2") || !strings.Contains(out, "10-deploy.toml:3") {
+		t.Errorf("show-config does not have the volume's file and deploy's:\n%s", out)
+	}
 	h.run("bty-lab", "purge", "--yes")
+	h.isPurged(before)
+	h.initialises(before)
+}
+
+// initialises: init writes what deploy would install, and nothing else; purge takes that away.
+func (h *host) initialises(before map[string]bool) {
+	h.t.Helper()
+	h.run("bty-lab", "init", "--mode", "quadlet", "--images", imagesInside, "/opt/site")
+	if got := h.run("cat", "/opt/site/files/etc/containers/systemd/bty-tftp.container.d/10-image.conf"); !strings.Contains(got, "Image=localhost/bty-tftp:") {
+		h.t.Errorf("init writes %s", got)
+	}
+	if units := h.run("systemctl", "list-units", "--all", "--no-legend", "--plain", "bty*"); units != "" {
+		h.t.Errorf("init has started %s", units)
+	}
+	h.run("bty-lab", "purge", "--yes", "/opt/site")
 	h.isPurged(before)
 }
 
 // An image that does not run, or ends at its start, and a Podman that is too old: each is named with the
 // next step, and once it is mended the next run ends well.
 func TestDeployBadImages(t *testing.T) {
+	t.Parallel()
 	h := boot(t)
 	h.giveLab()
 	h.write("/usr/local/bin/podman", "#!/bin/sh\necho 4.3.1\n", 0o755)
@@ -190,6 +210,7 @@ func (h *host) isPurged(before map[string]bool) {
 
 // A deployment that is killed at any step goes on from there.
 func TestDeployKilled(t *testing.T) {
+	t.Parallel()
 	h := boot(t)
 	h.giveLab()
 	deploy := []string{"deploy", "--images", imagesInside}
@@ -248,6 +269,7 @@ func (h *host) killedAt(step string, args ...string) (found bool) {
 
 // With podman-compose: the same commands, as root and as an ordinary user, who is told what is missing.
 func TestDeployCompose(t *testing.T) {
+	t.Parallel()
 	h, alice := withUser(t)
 	h.run("rm", "-r", alice.Home+"/bty")
 	h.giveLab()
