@@ -26,6 +26,10 @@ func TestCompose(t *testing.T) {
 	h.load("bty-web", "bty-cache", "bty-tftp")
 	h.writeAll(compose.Files, stack)
 	h.secret(stack, "correct horse")
+	both := h.run("podman-compose", "--file="+stack+"/compose.yml", "--file="+stack+"/compose.health.yml", "--profile=tftp", "config")
+	if n := strings.Count(both, "- --health"); n != 3 {
+		t.Errorf("with the checks there are %d, want one for each daemon:\n%s", n, both)
+	}
 	h.compose("--profile", "tftp", "up", "-d")
 	h.await(url("/readyz"))
 	for _, name := range []string{"bty-web", "bty-cache", "bty-tftp"} {
@@ -33,6 +37,7 @@ func TestCompose(t *testing.T) {
 		if is != "[] true 1000:1000 [no-new-privileges]" {
 			t.Errorf("%s: %s", name, is)
 		}
+		h.run("podman", "exec", name, "/usr/bin/"+name, "--health")
 	}
 	if said := h.run("podman", "inspect", "bty-web"); strings.Contains(said, "correct horse") {
 		t.Error("podman inspect shows the password")
