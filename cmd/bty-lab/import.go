@@ -71,6 +71,9 @@ func isBundle(path string) (bool, error) {
 	if exists(inventory) && exists(database) {
 		return false, fmt.Errorf("%s holds both an inventory.json and a %s; name the one that you mean", path, previous.Name)
 	}
+	if !exists(inventory) && !exists(database) {
+		return false, fmt.Errorf("%s holds neither a %s nor an inventory.json; give the folder that the previous bty has as its state folder (its container mounts it at /var/lib/bty), or that of an export or a backup", path, previous.Name)
+	}
 	return exists(inventory), nil
 }
 

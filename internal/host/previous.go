@@ -57,27 +57,45 @@ var stateVolume = regexp.MustCompile(`(?m)^\s*Volume\s*=\s*(/[^:\s]*):/var/lib/b
 // answerTime is how long a server on this host may take.
 const answerTime = 2 * time.Second
 
-// previousVersion is the version of the previous system if that is what answers: both say a version
-// there, but only its server is uvicorn.
+// previousVersion is the version of the previous system if that is what answers: it has the script that
+// machines begin with, and not the route by which this one says that it is ready.
 func previousVersion(ctx context.Context, base string) string {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/version", nil)
-	if err != nil {
-		return ""
-	}
-	resp, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return ""
-	}
-	defer resp.Body.Close()
 	var said struct {
 		Version string `json:"version"`
 	}
-	if resp.StatusCode != http.StatusOK || !strings.Contains(resp.Header.Get("Server"), "uvicorn") || json.NewDecoder(io.LimitReader(resp.Body, 4096)).Decode(&said) != nil {
+	status, body := fetch(ctx, base+"/version")
+	if status != http.StatusOK || json.Unmarshal(body, &said) != nil || said.Version == "" {
+		return ""
+	}
+	if status, script := fetch(ctx, base+"/pxe-bootstrap.ipxe"); status != http.StatusOK || !strings.HasPrefix(string(script), "#!ipxe") {
+		return ""
+	}
+	if status, _ := fetch(ctx, base+"/readyz"); status != http.StatusNotFound {
 		return ""
 	}
 	return fmt.Sprintf("%.40s", said.Version)
+}
+
+// fetch returns the status of an answer and how it begins, 0 if there is none.
+func fetch(ctx context.Context, url string) (status int, begins []byte) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, nil
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil
+	}
+	defer resp.Body.Close()
+	const enough = 4096
+	begins, err = io.ReadAll(io.LimitReader(resp.Body, enough))
+	if err != nil {
+		return 0, nil
+	}
+	return resp.StatusCode, begins
 }
 
 // previousContainers asks Podman for those that run, without those of Quadlets.

@@ -37,23 +37,23 @@ func TestPreviousQuadlets(t *testing.T) {
 }
 
 func TestPreviousAnswers(t *testing.T) {
+	const script = "#!ipxe\nchain http://192.0.2.1:8080/pxe/${mac:hexhyp}\n"
 	for name, tt := range map[string]struct {
-		server, body string
-		status       int
-		want         string
+		routes map[string]string
+		want   string
 	}{
-		"the previous one":  {"uvicorn", `{"version":"0.65.4"}`, 200, "0.65.4"},
-		"this one":          {"", `{"version":"0.65.4"}`, 200, ""},
-		"another program":   {"uvicorn", `<html>`, 200, ""},
-		"one that does not": {"uvicorn", `{"version":"1"}`, 404, ""},
+		"the previous one": {map[string]string{"/version": `{"version":"0.65.4"}`, "/pxe-bootstrap.ipxe": script}, "0.65.4"},
+		"this one":         {map[string]string{"/version": `{"version":"0.65.4"}`, "/pxe-bootstrap.ipxe": script, "/readyz": "{}"}, ""},
+		"another program":  {map[string]string{"/version": `{"version":"1"}`}, ""},
+		"a page":           {map[string]string{"/version": "<html>", "/pxe-bootstrap.ipxe": "<html>"}, ""},
+		"nothing":          {nil, ""},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/version" {
-				t.Errorf("%s is asked for", r.URL)
+			text, ok := tt.routes[r.URL.Path]
+			if !ok {
+				w.WriteHeader(http.StatusNotFound)
 			}
-			w.Header().Set("Server", tt.server)
-			w.WriteHeader(tt.status)
-			_, _ = w.Write([]byte(tt.body))
+			_, _ = w.Write([]byte(text))
 		}))
 		if got := previousVersion(t.Context(), s.URL); got != tt.want {
 			t.Errorf("%s: %q", name, got)

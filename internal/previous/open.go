@@ -68,7 +68,7 @@ func readHead(path string) ([]byte, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; be root, or give a copy that you may read", err)
 	}
 	defer file.Close()
 	head := make([]byte, headLength)
