@@ -73,6 +73,8 @@ var neverTold = map[event.Kind]string{
 	event.TFTPRestarted:  "D-Bus: internal/testenv/systemd",
 	event.DoctorFound:    "half a minute of patience: internal/checkup",
 	event.DoctorGone:     "minutes of patience: internal/checkup",
+	event.MachineTaken:   "a state.db of the previous system: cmd/bty-lab TestImportPreviousState",
+	event.StateTaken:     "the same",
 }
 
 // untold are the kinds that should have been told in a run of all tests and were not.
