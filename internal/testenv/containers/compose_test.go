@@ -47,6 +47,7 @@ func TestCompose(t *testing.T) {
 	if size := h.tftp("ipxe.efi"); size < 500_000 {
 		t.Errorf("ipxe.efi has %d bytes", size)
 	}
+	h.awaitSaid("bty-tftp", "remote="+testenv.ServerIP) // by its address TFTP knows a machine
 	// What a boot folder has goes before what the image has, and it is bty-web's.
 	h.run("podman", "cp", "/etc/hostname", "bty-web:/var/lib/bty/boot/hello.txt")
 	if size := h.tftp("hello.txt"); size == 0 {
