@@ -293,7 +293,7 @@ func (h upgrading) ask() *asking {
 	ctx, stop := context.WithCancel(h.ctx)
 	a := &asking{h: h, stop: stop}
 	client := h.client()
-	client.Timeout = time.Minute // a way back takes its time, and requests wait
+	client.Timeout = 3 * time.Minute // a way back takes its time, and requests wait
 	for n := range 6 {
 		a.done.Go(func() {
 			for ctx.Err() == nil {

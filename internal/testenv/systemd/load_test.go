@@ -95,10 +95,16 @@ func (c *clients) awaitProgress(more int64) {
 // contacts has each machine ask once for what to boot, as a new one each time, over a connection of
 // its own.
 func contacts() func(context.Context, *clients) error {
-	var client *http.Client
+	var ask func(context.Context, *clients) error
 	var once sync.Once
 	return func(ctx context.Context, c *clients) error {
-		once.Do(func() { client = c.h.client(false) })
+		once.Do(func() { ask = contactsOver(c.h.client(false)) })
+		return ask(ctx, c)
+	}
+}
+
+func contactsOver(client *http.Client) func(context.Context, *clients) error {
+	return func(ctx context.Context, c *clients) error {
 		n := c.numbers.Add(1)
 		mac := fmt.Sprintf("52:54:%02x:%02x:%02x:%02x", byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 		if err := send(ctx, client, http.MethodGet, "/pxe/"+mac, nil); err != nil {

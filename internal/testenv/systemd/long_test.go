@@ -9,4 +9,5 @@ func init() {
 	killing = time.Minute
 	crashing = 5 * time.Minute
 	flooding = 10 * time.Second
+	killedAt = []string{"[1/5]", "[2/5]", "[3/5]", "[4/5]", "[5/5]"}
 }
