@@ -205,6 +205,7 @@ func (h *host) isPurged(before map[string]bool) {
 
 // A deployment, and a purge, that are killed at any step are done to the end by the next run.
 func TestDeployKilled(t *testing.T) {
+	t.Parallel()
 	h := boot(t, roots.Trixie)
 	before := h.files()
 	for n := 1; ; n++ {
@@ -224,6 +225,7 @@ func TestDeployKilled(t *testing.T) {
 
 // A deployment starts with the host: sockets, and no daemon before its first packet.
 func TestDeployStartsWithTheHost(t *testing.T) {
+	t.Parallel()
 	h := boot(t, roots.Bookworm)
 	h.run("bty-lab", "deploy")
 	if err := h.Reboot(h.ctx); err != nil {
