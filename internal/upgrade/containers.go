@@ -412,7 +412,7 @@ func (c *Containers) put(ctx context.Context, folder string, choose func(switchi
 		return err
 	}
 	for _, f := range choose(plan) {
-		if err := replaceFile(f.Path, []byte(f.Content), f.Mode); err != nil {
+		if err := replaceFile(f.Path, []byte(f.Content), modeOf(f.Path, f.Mode)); err != nil {
 			return err
 		}
 	}
@@ -485,15 +485,15 @@ func (c *Containers) Refresh(ctx context.Context) error {
 
 // Settled implements Place.
 func (c *Containers) Settled(_ context.Context, folder string, release string) error {
-	var written []string
+	var exchanged []deploy.Exchanged
 	if folder != "" {
 		plan, err := readSwitching(folder)
 		if err != nil {
 			return err
 		}
-		for _, f := range plan.Next {
-			written = append(written, f.Path)
+		for i, f := range plan.Next { // Old has the same files in the same order
+			exchanged = append(exchanged, deploy.Exchanged{Path: f.Path, Old: plan.Old[i].Content, New: f.Content})
 		}
 	}
-	return deploy.Upgraded(c.Dir, release, build.Version, written...)
+	return deploy.Upgraded(c.Dir, release, build.Version, exchanged...)
 }

@@ -38,6 +38,15 @@ func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
 	return store.SyncDir(filepath.Dir(path))
 }
 
+// modeOf is the mode that a file has: the site may have closed it to others. otherwise is for one that is new.
+func modeOf(path string, otherwise fs.FileMode) fs.FileMode {
+	info, err := os.Stat(path)
+	if err != nil {
+		return otherwise
+	}
+	return info.Mode().Perm()
+}
+
 // copyFile makes a whole copy with owner, mode and times, under its name once it is on the disk.
 func copyFile(ctx context.Context, from, to string) (sum string, err error) {
 	in, err := os.Open(from)

@@ -156,6 +156,17 @@ type projectSwitch struct {
 	Old, Next string // .env
 }
 
+func readProjectSwitch(folder string) (plan projectSwitch, err error) {
+	raw, err := os.ReadFile(filepath.Join(folder, projectPlan))
+	if err == nil {
+		err = json.Unmarshal(raw, &plan)
+	}
+	if err != nil {
+		err = fmt.Errorf("what differs between the releases cannot be read (%s): %w", filepath.Join(folder, projectPlan), err)
+	}
+	return plan, err
+}
+
 // Prepare implements Place.
 func (p *Project) Prepare(ctx context.Context, folder string) error {
 	if err := os.MkdirAll(filepath.Join(folder, packagesName), 0o700); err != nil {
@@ -186,18 +197,14 @@ func (p *Project) Return(ctx context.Context, folder string) error {
 }
 
 func (p *Project) put(ctx context.Context, folder string, choose func(projectSwitch) string) error {
-	raw, err := os.ReadFile(filepath.Join(folder, projectPlan))
+	plan, err := readProjectSwitch(folder)
 	if err != nil {
 		return err
-	}
-	var plan projectSwitch
-	if err := json.Unmarshal(raw, &plan); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(folder, projectPlan), err)
 	}
 	if _, err := tool(ctx, "podman", "stop", "--ignore", "--time=40", "bty-web"); err != nil {
 		return err
 	}
-	if err := replaceFile(p.env(), []byte(choose(plan)), 0o644); err != nil {
+	if err := replaceFile(p.env(), []byte(choose(plan)), modeOf(p.env(), 0o644)); err != nil {
 		return err
 	}
 	guard, err := ReadGuard(folder)
@@ -227,8 +234,15 @@ func (p *Project) up(ctx context.Context, services []string) error {
 func (p *Project) Refresh(ctx context.Context) error { return p.up(ctx, p.services) }
 
 // Settled implements Place.
-func (p *Project) Settled(_ context.Context, _ string, release string) error {
-	return deploy.Upgraded(p.Dir, release, build.Version, p.env())
+func (p *Project) Settled(_ context.Context, folder string, release string) error {
+	if folder == "" {
+		return deploy.Upgraded(p.Dir, release, build.Version)
+	}
+	plan, err := readProjectSwitch(folder)
+	if err != nil {
+		return err
+	}
+	return deploy.Upgraded(p.Dir, release, build.Version, deploy.Exchanged{Path: p.env(), Old: plan.Old, New: plan.Next})
 }
 
 // Ready asks the server over its port.
