@@ -123,12 +123,29 @@ func (u *Upgrade) checkLoss(ctx context.Context, r Record) error {
 	}
 	var now wire.Rows
 	if err := u.Control.Call(ctx, http.MethodGet, "/rows", nil, &now); err != nil {
-		u.Tell("note: what was written since the upgrade is not known: " + err.Error())
-		return nil
+		return u.checkFile(r, path, err)
 	}
 	if now.Schema == schema { // it stays
 		return nil
 	}
 	return refused("newer-rows", fmt.Sprintf("%s does not know the database as %s has made it (schema %d, not %d), so the one of %s comes back: what was set and reported since is put aside, with %d rows that are new",
 		r.From, r.To, now.Schema, schema, r.Begun.Local().Format(time.DateTime), len(Lost(now.Tables, before))), "Repeat with --yes if that is meant")
+}
+
+// checkFile is checkLoss for a server that does not answer, by the file that it would have open. An upgrade
+// that has not ended may be undone all the same: its guard has seen to what was written.
+func (u *Upgrade) checkFile(r Record, kept string, silent error) error {
+	u.Tell("note: the server does not say what was written since the upgrade: " + silent.Error())
+	if !r.Phase.over() {
+		return nil
+	}
+	why, err := unfit(r.Look.Database, kept)
+	if err != nil {
+		why = "it cannot be looked at (" + err.Error() + ")"
+	}
+	if why == "" {
+		return nil
+	}
+	return refused("newer-rows", fmt.Sprintf("the database may have to be put back as it was at %s, because %s: what was set and reported since is put aside then, and the server does not say what that is",
+		r.Begun.Local().Format(time.DateTime), why), "Repeat with --yes if that is meant")
 }

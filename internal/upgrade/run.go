@@ -313,6 +313,10 @@ func (u *Upgrade) Back(ctx context.Context) (Outcome, error) {
 	if r.Phase == Preparing {
 		return u.outcome(r), errors.Join(u.release(ctx), os.RemoveAll(u.folder(r)))
 	}
+	if _, err := os.Stat(filepath.Join(u.folder(r), packagesName)); errors.Is(err, fs.ErrNotExist) {
+		return Outcome{}, refused("no-snapshot", fmt.Sprintf("the upgrade from %s to %s is not the last one: what it would need to go back was removed when a later one had worked", r.From, r.To),
+			"Only the last upgrade can be undone. To an older release: bty-lab upgrade --downgrade with its package or images")
+	}
 	if err := u.checkLoss(ctx, r); err != nil {
 		return u.outcome(r), err
 	}

@@ -97,7 +97,10 @@ func (f *fake) Look(context.Context) (Look, error) {
 }
 
 func (f *fake) Prepare(_ context.Context, folder string) error {
-	return os.WriteFile(filepath.Join(folder, "old-release"), []byte(f.inPlace()), 0o600)
+	if err := os.Mkdir(filepath.Join(folder, packagesName), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, packagesName, "old-release"), []byte(f.inPlace()), 0o600)
 }
 
 func (f *fake) Switch(ctx context.Context, folder string) error {
@@ -109,7 +112,7 @@ func (f *fake) Switch(ctx context.Context, folder string) error {
 }
 
 func (f *fake) Return(ctx context.Context, folder string) error {
-	old, err := os.ReadFile(filepath.Join(folder, "old-release"))
+	old, err := os.ReadFile(filepath.Join(folder, packagesName, "old-release"))
 	if err != nil {
 		return err
 	}
@@ -223,6 +226,41 @@ func TestUpgradeAndBack(t *testing.T) {
 	if _, err := f.upgrade("").Back(t.Context()); err == nil {
 		t.Error("it went back twice")
 	}
+}
+
+// Only the last upgrade can be undone: the one before has given up what it would need, and says so before
+// it touches anything.
+func TestBackOnlyOnce(t *testing.T) {
+	f := newFake(t)
+	for _, f.offers = range []string{"1.1", "1.2"} {
+		if _, err := f.upgrade("").Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.upgrade("").Back(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.upgrade("").Back(t.Context())
+	if refusal, ok := errors.AsType[*deploy.Refused](err); !ok || refusal.Problems[0].ID != "no-snapshot" {
+		t.Errorf("it went back twice: %v", err)
+	}
+	if out, err := f.upgrade("").Run(t.Context()); err != nil || out.To != "1.2" {
+		t.Errorf("and an upgrade after it: %+v, %v", out, err)
+	}
+}
+
+// A server that does not answer cannot say what has been written to it: that is not put aside without a yes.
+func TestBackFromASilentServer(t *testing.T) {
+	f := newFake(t)
+	if _, err := f.upgrade("").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	u := f.upgrade("")
+	u.Control = client.NewControl(f.file("nobody.sock"), "test")
+	if _, err := u.Back(t.Context()); err == nil || !strings.Contains(err.Error(), "--yes") {
+		t.Error(err)
+	}
+	f.holds("1.1", 4)
 }
 
 // A release that does not get ready, and one that loses a row, give way to the old one with its state.
