@@ -29,16 +29,30 @@ func (e *Engine) lock(dir string) error {
 	if e.held != nil {
 		return nil
 	}
-	folder, err := os.Open(e.path(dir))
+	var err error
+	e.held, err = hold(e.path(dir), dir)
+	return err
+}
+
+func hold(path, dir string) (*os.File, error) {
+	folder, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		folder.Close()
-		return fmt.Errorf("another bty-lab works on %s (%w); wait until it has ended", dir, err)
+		return nil, fmt.Errorf("another bty-lab works on %s (%w); wait until it has ended", dir, err)
 	}
-	e.held = folder
-	return nil
+	return folder, nil
+}
+
+// Lock is for an upgrade: until it has ended no deploy and no purge is at work in the same folder.
+func Lock(dir string) (unlock func(), err error) {
+	folder, err := hold(dir, dir)
+	if err != nil {
+		return nil, err
+	}
+	return func() { folder.Close() }, nil
 }
 
 func (e *Engine) unlock() {

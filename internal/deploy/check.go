@@ -6,13 +6,18 @@ import (
 )
 
 // check finds what stands in the way of a site, all of it at once.
-func check(o Observed, s Site, files []File, force bool) (problems []Problem) {
+func check(o Observed, s Site, files []File, force, brought bool) (problems []Problem) {
 	problems = append(problems, checkRights(o, s)...)
 	problems = append(problems, checkSystem(o, s)...)
 	problems = append(problems, checkImages(o, s)...)
 	problems = append(problems, checkPrevious(o)...)
 	problems = append(problems, checkPorts(o, s)...)
 	problems = append(problems, checkDisks(o)...)
+	problems = append(problems, checkPassword(o, s, brought)...)
+	if o.Upgrading {
+		problems = append(problems, Problem{"upgrade", "An upgrade is under way, or was cut off: " + UpgradeGuard + " is there.",
+			"Wait until it has ended. bty-lab upgrade takes one up that was cut off, bty-lab upgrade --back undoes it."})
+	}
 	if o.Config != "" {
 		problems = append(problems, Problem{"configuration", o.Config, "Correct it; bty.toml(5) has every key. The daemons would not start with it."})
 	}
@@ -56,6 +61,15 @@ func checkSystem(o Observed, s Site) (problems []Problem) {
 		}
 	}
 	return problems
+}
+
+// checkPassword: the container does not start without the secret, which counts more than bty.toml.
+func checkPassword(o Observed, s Site, brought bool) []Problem {
+	if s.Mode != Quadlet || o.Password != Configured || brought {
+		return nil
+	}
+	return []Problem{{"password", "admin.password is set in the configuration, and the container of bty-web takes it from the Podman secret " + SecretName + ", which is not there.",
+		"Bring it as the secret: bty-lab deploy --password-file FILE. From then on that counts, and the line in the configuration can go."}}
 }
 
 func checkPodman(o Observed) []Problem {

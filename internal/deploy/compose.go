@@ -97,7 +97,7 @@ func (e *Engine) composePassword(hash string) error {
 }
 
 func (d *planner) purgeCompose(data bool) {
-	if d.Podman.Compose == "" || d.Record.State == Initialised {
+	if d.Record.State == Initialised {
 		return
 	}
 	detail := "the containers"

@@ -34,7 +34,7 @@ func Observe(ctx context.Context, w Wanted) (Observed, error) {
 	o.Outbound = outbound(ctx)
 	o.Package = installed(ctx)
 	o.Podman = podman(ctx)
-	o.Snapshots = hasSnapshots(w.Dir)
+	o.Snapshots, o.Upgrading = hasSnapshots(w.Dir), isThere(UpgradeGuard)
 	o.Units, o.Systemd = unitStates(ctx)
 	if program, err := os.Executable(); err == nil && isForServices(program) {
 		o.Lab = program

@@ -24,6 +24,7 @@ type Observed struct {
 	Disks      []Disk
 	Previous   []string // signs of the previous system that runs here, in words
 	Snapshots  bool     // upgrades have left some
+	Upgrading  bool     // an upgrade has not ended: its guard is in force
 	Images     Images
 	Lab        string          // this program, if services can run it
 	Containers map[string]bool // that run, by name

@@ -11,7 +11,7 @@ import (
 func Deploy(o Observed, w Wanted) (Plan, error) {
 	site, warnings, problems := Resolve(o, w)
 	files := site.Files(w.Dir)
-	problems = append(problems, check(o, site, files, w.Force)...)
+	problems = append(problems, check(o, site, files, w.Force, w.Password)...)
 	p := Plan{Doing: "deploy", Dir: w.Dir, Site: site, Warnings: warnings}
 	if len(problems) > 0 {
 		return p, &Refused{p.Doing, problems}

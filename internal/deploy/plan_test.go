@@ -54,7 +54,10 @@ func deployed(o Observed, w Wanted) Observed {
 		}
 		o.Images.Loaded[site.Ref(s.Name)] = true
 	}
-	o.Record, o.Password = r, Sealed
+	if site.Mode == Quadlet {
+		r.Password = Secret
+	}
+	o.Record, o.Password = r, r.Password
 	return o
 }
 
@@ -123,8 +126,13 @@ func scenes() []scene {
 		{name: "quadlet: without the cache", o: quadlets, w: wish(func(w *Wanted) { w.Without = []string{"bty-cache"} })},
 		{name: "quadlet: from a registry", o: with(podmanHost(), func(o *Observed) { o.Images.Archives = nil }), w: wish(func(w *Wanted) { w.Prefix = "registry.example/lab" })},
 		{name: "quadlet: purge", o: quadlets, w: w, run: purge(true)},
+		{name: "quadlet: purge, where the operator made the secret", o: after(podmanHost(), func(o *Observed) { o.Record.Password = NoPassword }), w: w, run: purge(false)},
 		{name: "compose: as an ordinary user", o: with(podmanHost(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Dir = "/home/alice/bty" })},
 		{name: "compose: init", o: with(podmanHost(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Dir = "/home/alice/bty" }), run: Init},
+		{name: "host: purge in the middle of an upgrade", o: after(hostWithPackage(), func(o *Observed) { o.Upgrading, o.Snapshots = true, true }), w: w, run: purge(true)},
+		{name: "refused: an upgrade is under way", o: after(hostWithPackage(), func(o *Observed) { o.Upgrading = true }), w: w},
+		{name: "refused: a password in the configuration, and containers", o: with(podmanHost(), func(o *Observed) { o.Password = Configured }), w: w},
+		{name: "refused: purge of a compose project without its program", o: after(podmanHost(), func(o *Observed) { o.Record.Mode, o.Podman.Compose = Compose, "" }), w: w, run: purge(true)},
 		{name: "refused: nothing to run", o: with(podmanHost(), func(o *Observed) { o.Podman = Podman{} }), w: w},
 		{name: "refused: old Podman", o: with(podmanHost(), func(o *Observed) { o.Podman.Version = "4.9.3" }), w: wish(func(w *Wanted) { w.Mode = Quadlet })},
 		{name: "refused: no root", o: with(hostWithPackage(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Mode = Host })},

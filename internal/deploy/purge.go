@@ -22,6 +22,9 @@ func Purge(o Observed, dir string, data bool) (Plan, error) {
 	if problems := checkRights(o, p.Site); len(problems) > 0 {
 		return p, &Refused{p.Doing, problems}
 	}
+	if p.Site.Mode == Compose && o.Record.State != Initialised && o.Podman.Compose == "" {
+		return p, &Refused{p.Doing, []Problem{{"compose", "There is no program here that takes the containers of a compose file away.", "Install one: apt-get install podman-compose."}}}
+	}
 	d := &planner{Observed: o, plan: &p, want: Wanted{Dir: dir}}
 	switch {
 	case p.Site.Mode == Compose:
@@ -80,6 +83,9 @@ func (d *planner) removeFiles() {
 	}
 	if len(paths) > 0 {
 		d.step("remove", strings.Join(paths, ", "), "", remove(paths))
+	}
+	if d.Upgrading { // bty-web would not start again: what the guard needs goes with the snapshots
+		d.step("remove", UpgradeGuard+", the guard of an upgrade that has not ended", "", both(remove([]string{UpgradeGuard}), removeEmpty([]string{filepath.Dir(UpgradeGuard)})))
 	}
 }
 

@@ -2,8 +2,10 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -162,7 +164,9 @@ func generated(names []string) Action {
 }
 
 func (d *planner) purgeContainers(data bool) {
-	d.step("remove", "the Podman secret "+SecretName, "", podmanAway("secret", "exists", "rm", SecretName))
+	if d.Record.Password == Secret { // else somebody made it before there was a deployment
+		d.step("remove", "the Podman secret "+SecretName, "", podmanAway("secret", "exists", "rm", SecretName))
+	}
 	if data {
 		for _, v := range volumes() {
 			d.step("delete", "the volume "+v+" with all that is in it", "podman volume inspect "+v+" says more.", podmanAway("volume", "exists", "rm", v))
@@ -188,13 +192,14 @@ func (d *planner) purgeImages() {
 // podmanAway removes a thing if it is there.
 func podmanAway(kind, exists, rm, name string) Action {
 	return action(func(ctx context.Context, _ *Engine) error {
-		if _, err := tool(ctx, "", "podman", kind, exists, name); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			return nil // or Podman does not work, and then the next says so
+		_, err := tool(ctx, "", "podman", kind, exists, name)
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
+			return nil // there is none; where Podman itself fails it ends with another status
 		}
-		_, err := tool(ctx, "", "podman", kind, rm, name)
+		if err != nil {
+			return err
+		}
+		_, err = tool(ctx, "", "podman", kind, rm, name)
 		return err
 	})
 }

@@ -51,6 +51,12 @@ func advice(err error, own string) string {
 
 // Run carries a plan out, and stops at the first step that fails or when ctx ends.
 func (p Plan) Run(ctx context.Context, e *Engine, tell func(Progress)) error {
+	if p.Doing == "purge" && len(p.Steps) > 0 { // a deploy locks when it has made the folder
+		if err := e.lock(p.Dir); err != nil {
+			return fmt.Errorf("purge: %w; nothing was changed", err)
+		}
+		defer e.unlock()
+	}
 	for i, step := range p.Steps {
 		at := Progress{i + 1, len(p.Steps), step}
 		if ctx.Err() != nil {

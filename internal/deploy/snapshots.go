@@ -12,10 +12,15 @@ import (
 // are in it.
 func Snapshots(dir string) string { return filepath.Join(dir, "snapshots") }
 
-func hasSnapshots(dir string) bool {
-	_, err := os.Stat(Snapshots(dir))
+func hasSnapshots(dir string) bool { return isThere(Snapshots(dir)) }
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
 	return err == nil
 }
+
+// UpgradeGuard is the drop-in by which an upgrade has systemd look after the database until it has ended.
+const UpgradeGuard = unitDir + "bty-web.service.d/99-bty-upgrade.conf"
 
 // purgeSnapshots takes them away with the state that they are of.
 func (d *planner) purgeSnapshots(data bool) {

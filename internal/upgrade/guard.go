@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"bty/internal/deploy"
 	"bty/internal/store"
 )
 
@@ -188,11 +189,7 @@ func schemaOf(path string) (uint32, error) {
 }
 
 // unitDropIn has systemd run the guard. It is in /etc: a power cut in the middle does not remove it.
-const unitDropIn = "99-bty-upgrade.conf"
-
-func dropInPath(unit string) string {
-	return filepath.Join("/etc/systemd/system", unit+".d", unitDropIn)
-}
+const unitDropIn = deploy.UpgradeGuard
 
 // dropIn also bounds how long a release may hang in its start, in the way of those who wait for it.
 func dropIn(folder string, limit time.Duration) string {
@@ -211,7 +208,7 @@ func (u *Upgrade) hold(ctx context.Context, r Record) error {
 	if err := u.equip(ctx, u.folder(r)); err != nil {
 		return err
 	}
-	path := dropInPath(server)
+	path := unitDropIn
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -226,7 +223,7 @@ func (u *Upgrade) release(ctx context.Context) error {
 	if !u.Guarded {
 		return nil
 	}
-	path := dropInPath(server)
+	path := unitDropIn
 	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {

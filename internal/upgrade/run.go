@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bty/internal/deploy"
 )
 
 // Outcome is how a run ended.
@@ -57,7 +59,12 @@ func (u *Upgrade) lock() (unlock func(), err error) {
 		file.Close()
 		return nil, refused("busy", "another bty-lab upgrade works on "+u.Dir, "Wait until it has ended")
 	}
-	return func() { file.Close() }, nil
+	other, err := deploy.Lock(u.Dir)
+	if err != nil {
+		file.Close()
+		return nil, refused("busy", err.Error(), "A deploy or a purge may be at work there")
+	}
+	return func() { other(); file.Close() }, nil
 }
 
 // Run upgrades, or takes up what an earlier run left undone.

@@ -338,6 +338,13 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 	unlock()
+	if unlock, err = deploy.Lock(f.file("opt")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.upgrade("").Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another bty-lab works on") {
+		t.Errorf("while a deploy or a purge is at work: %v", err)
+	}
+	unlock()
 	err = checkRoom([]Room{{f.dir, 1 << 60, "the snapshot"}})
 	if err == nil || !strings.Contains(err.Error(), "Make room") {
 		t.Error(err)
