@@ -217,7 +217,6 @@ func (a *appliance) planOf(mac string) map[string]any {
 // moved, or a rolling one is not there yet; the new ones afterwards. A plan is true as long as
 // somebody works by it.
 func TestTagThroughTheRealCache(t *testing.T) {
-	t.Parallel()
 	reg := registry.Start(t, false)
 	a, _ := besideRealCache(t, lookAtTags(reg))
 	one := a.tagged(t, reg)
