@@ -11,6 +11,6 @@
 //	                                 is written to that file
 //	```text snippet=kea              is what the Netboot page shows, for the appliance 192.0.2.5
 //
-// The tests of a world run what the documents have for it. TestEveryBlockIsMarked sees to it that
+// The tests of a world run what the documents have for it. TestEveryBlockIsMarked of the documents sees to it that
 // no block is left out, and that what is not run is counted in docs/tests.md.
 package guide

@@ -1,4 +1,4 @@
-package guide
+package docs
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bty/internal/testenv/guide"
 )
 
 // worlds are those in which commands run, with the test that does it.
@@ -21,17 +23,17 @@ var worlds = map[string]string{
 // TestEveryBlockIsMarked sees to it that no block of commands is left out by an oversight: it runs,
 // in a world that there is, or the document says why it does not. docs/tests.md has the count.
 func TestEveryBlockIsMarked(t *testing.T) {
-	documents, err := Documents(repo)
+	documents, err := guide.Documents("..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rows []string
 	for _, path := range documents {
-		name, err := filepath.Rel(repo, path)
+		name, err := filepath.Rel("..", path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		blocks, err := Read(path)
+		blocks, err := guide.Read(path)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -45,7 +47,7 @@ func TestEveryBlockIsMarked(t *testing.T) {
 }
 
 // count is a document's row, "" for one without commands.
-func count(t *testing.T, name string, blocks []Block) string {
+func count(t *testing.T, name string, blocks []guide.Block) string {
 	t.Helper()
 	run, shown := 0, 0
 	for _, b := range blocks {
@@ -88,7 +90,7 @@ func indented(t *testing.T, path string) {
 // compare holds the rows against docs/tests.md.
 func compare(t *testing.T, rows []string) {
 	t.Helper()
-	path := filepath.Join(repo, "docs", "tests.md")
+	path := "tests.md"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
