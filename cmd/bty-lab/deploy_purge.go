@@ -37,6 +37,7 @@ func purgeStack(ctx context.Context, e env) error {
 		_, err := fmt.Fprintf(d.stdout, "There is nothing to purge: %s has no deployment.\n", d.want.Dir)
 		return err
 	}
+	d.warn(plan)
 	if !d.dryRun && !*yes {
 		if err := d.confirm(plan); err != nil {
 			return err

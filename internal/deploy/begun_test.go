@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +107,26 @@ func TestVersionAfterCutOff(t *testing.T) {
 		if got := version(Observed{Record: left}, w, Quadlet); got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
+	}
+}
+
+// What a run is to remove is not forgotten by one that is cut off before it does.
+func TestRemovesAfterCutOff(t *testing.T) {
+	root, w := t.TempDir(), Wanted{Dir: "/opt/bty", Version: "1.2.3"}
+	o := deployed(podmanHost(), w)
+	w.Without = []string{"bty-cache"}
+	p, err := Deploy(o, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Steps[0].do(context.Background(), &Engine{Root: root}); err != nil { // and then it is killed
+		t.Fatal(err)
+	}
+	if o.Record, err = ReadRecord(filepath.Join(root, w.Dir)); err != nil || o.recorded(quadletDir+"bty-cache.container") == nil {
+		t.Fatalf("the record has lost it: %v", err)
+	}
+	again, err := Deploy(o, w)
+	if err != nil || !slices.ContainsFunc(again.Steps, func(s Step) bool { return s.Name == "remove" && strings.Contains(s.Detail, "bty-cache.container") }) {
+		t.Errorf("the next run does not remove it: %v, %v", again.Steps, err)
 	}
 }

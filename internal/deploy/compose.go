@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"bty/compose"
@@ -31,6 +32,21 @@ func (s Site) composeFiles(dir string) []File {
 		{Path: filepath.Join(dir, variablesFile), Mode: 0o644, Kind: "project", Content: fmt.Sprintf(
 			"# Made by bty-lab deploy.\nBTY_IMAGE_PREFIX=%s\nBTY_VERSION=%s\nBTY_HOST_ADDRESS=%s\n", s.Prefix, build.Tag(s.Version), s.four())},
 	}
+}
+
+// composePort is the port of the pages that the project's .env names. The last line counts.
+func composePort(dir string, otherwise int) int {
+	raw, err := os.ReadFile(filepath.Join(dir, variablesFile))
+	if err != nil {
+		return otherwise
+	}
+	for line := range strings.Lines(string(raw)) {
+		value, ok := strings.CutPrefix(strings.TrimSpace(line), "BTY_WEB_PORT=")
+		if n, err := strconv.ParseUint(strings.Trim(value, `"'`), 10, 16); ok && err == nil && n > 0 {
+			otherwise = int(n)
+		}
+	}
+	return otherwise
 }
 
 // four is the address as far as the configuration takes it: firmware speaks IPv4.

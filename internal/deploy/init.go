@@ -46,12 +46,14 @@ func (s Site) preview(dir string) []File {
 	return files
 }
 
-// previewed are the files of the record that init has written.
-func (d *planner) previewed() []Written {
+// others are the files of the record that this site does not have: what init has written, what is edited
+// and left, and what this run is to remove. A run that is cut off before it does must not forget them; what
+// is gone at the end is taken from the record then.
+func (d *planner) others() []Written {
 	if d.Record == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(d.Record.Files), func(w Written) bool { return !isPreview(d.want.Dir, w.Path) })
+	return slices.DeleteFunc(slices.Clone(d.Record.Files), func(w Written) bool { return d.isOurs(w.Path) })
 }
 
 func isPreview(dir, path string) bool {

@@ -45,7 +45,7 @@ func Observe(ctx context.Context, w Wanted) (Observed, error) {
 	if err := o.lookForImages(ctx, site, w.Images); err != nil {
 		return o, err
 	}
-	o.settings(site)
+	o.settings(site, w.Dir)
 	o.Ports = host.Ports(ctx, o.ports(site)...)
 	o.Disks = disks(site, w.Dir)
 	if err := o.files(site, w.Dir); err != nil {
@@ -135,8 +135,9 @@ func unitStates(ctx context.Context) (map[string]Unit, Systemd) {
 }
 
 // settings reads the configuration as the daemons of this host would.
-func (o *Observed) settings(s Site) {
+func (o *Observed) settings(s Site, dir string) {
 	if s.Mode == Compose {
+		o.WebPort = composePort(dir, o.WebPort)
 		return
 	}
 	cfg, _, err := config.Load(config.Source{Getenv: func(string) string { return "" }})
@@ -146,7 +147,7 @@ func (o *Observed) settings(s Site) {
 		}
 		return
 	}
-	o.WebPort = cfg.Server.Port
+	o.WebPort, o.StateDir = cfg.Server.Port, cfg.Paths.StateDir
 	if cfg.Admin.Password != "" && !cfg.Origin("admin.password").IsDefault() {
 		o.Password = Configured
 	}

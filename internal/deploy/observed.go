@@ -29,6 +29,7 @@ type Observed struct {
 	Lab        string          // this program, if services can run it
 	Containers map[string]bool // that run, by name
 	WebPort    int             // of bty-web, as its configuration says
+	StateDir   string          // of the host's services, as it says; "" if it was not asked
 }
 
 // Package is the package of the appliance on this host.

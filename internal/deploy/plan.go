@@ -103,7 +103,13 @@ func (d *planner) dropFiles() bool {
 	}
 	var gone []string
 	for _, w := range d.Record.Files {
-		if d.Files[w.Path] != "" && !d.isOurs(w.Path) && (d.plan.Doing == "init" || !isPreview(d.want.Dir, w.Path)) {
+		there := d.Files[w.Path]
+		switch {
+		case there == "" || d.isOurs(w.Path) || d.plan.Doing != "init" && isPreview(d.want.Dir, w.Path):
+		case w.Digest != "" && w.Digest != there && !d.want.Force:
+			d.plan.Warnings = append(d.plan.Warnings, w.Path+" was edited since it was deployed, and is left although nothing needs it any more; --force removes it.")
+			d.left[w.Path] = true
+		default:
 			gone = append(gone, w.Path)
 		}
 	}
@@ -256,15 +262,13 @@ func (d *planner) frameAs(end State) {
 		}
 		r.Files = append(r.Files, w)
 	}
+	r.Files = append(r.Files, d.others()...)
 	kind, isNew := d.newPassword()
 	switch {
 	case end == Initialised:
 		r.State, isNew = Initialised, false // nothing is installed at any time
 	case isNew:
 		r.Password, r.Unseen = kind, !d.want.Password
-	}
-	if end != Initialised {
-		r.Files = append(r.Files, d.previewed()...)
 	}
 	if end != Initialised && r.Password != NoPassword {
 		for _, p := range d.passwordFiles() {

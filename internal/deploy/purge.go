@@ -93,6 +93,9 @@ func (d *planner) removeFiles() {
 // stays.
 func (d *planner) purgeState() {
 	folders := []string{config.DefaultStateDir, config.DefaultCacheDir}
+	if d.StateDir != "" && d.StateDir != config.DefaultStateDir {
+		d.plan.Warnings = append(d.plan.Warnings, "The state is in "+d.StateDir+", as the configuration says, and stays there. If it is to go, remove that folder by hand.")
+	}
 	d.step("delete", "the state, backups and images: "+strings.Join(folders, ", "), "", both(empty(folders), action(tmpfiles)))
 	d.step("remove", "what the sockets and the timer have left", "", remove(append(runSockets, timerStamp)))
 }
