@@ -13,6 +13,7 @@ import (
 	"bty/internal/build"
 	"bty/internal/client"
 	"bty/internal/config"
+	"bty/internal/deploy"
 	"bty/internal/wire"
 )
 
@@ -73,6 +74,23 @@ func (a *appliance) load(source config.Source) error {
 
 func (a *appliance) server() *client.Control {
 	return client.NewControl(a.socket, "bty-lab/"+build.Version)
+}
+
+// isHere refuses work on files where the state is in a volume of containers: it would go where no server
+// looks, and be said to be done.
+func (a *appliance) isHere() error {
+	record, err := deploy.ReadRecord((&deployment{env: a.env}).defaultDir())
+	if err != nil {
+		return err
+	}
+	return inVolume(a.config.Paths.StateDir, record)
+}
+
+func inVolume(state string, record *deploy.Record) error {
+	if state != config.DefaultStateDir || record == nil || record.Mode == deploy.Host || record.State == deploy.Initialised {
+		return nil // or somebody has named it
+	}
+	return fmt.Errorf("bty-web does not run, and its state is in the volume bty-data of its containers, not in %s; start it (bty-lab deploy), or name the volume while it is stopped: BTY_PATHS_STATE_DIR=$(podman volume inspect bty-data --format '{{.Mountpoint}}') bty-lab ...", state)
 }
 
 // files is the same appliance without its server.

@@ -23,6 +23,9 @@ import (
 // intoFiles takes a state over while no server runs: first into a copy of the database, so that one
 // which is refused makes and changes nothing.
 func (i *importing) intoFiles(ctx context.Context, state wire.PreviousState, absent error) (wire.Takeover, error) {
+	if err := i.isHere(); err != nil {
+		return wire.Takeover{}, err
+	}
 	database := i.config.Database()
 	if !exists(filepath.Dir(database)) {
 		return wire.Takeover{}, fmt.Errorf("%w. There is no state folder %s either, which the package or bty-lab deploy makes", absent, filepath.Dir(database))

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"bty/internal/config"
+	"bty/internal/deploy"
 	"bty/internal/testenv/oldstate"
 	"bty/internal/wire"
 )
@@ -213,6 +215,22 @@ func TestImportOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.cannot(t, "is held by another process", "import", bad)
+}
+
+// Where the state is in a volume of containers, nothing goes into the host's folder, where no server looks.
+func TestStateInAVolume(t *testing.T) {
+	quadlet := &deploy.Record{State: deploy.Deployed, Site: deploy.Site{Mode: deploy.Quadlet}}
+	if err := inVolume(config.DefaultStateDir, quadlet); err == nil || !strings.Contains(err.Error(), "podman volume inspect bty-data") {
+		t.Errorf("containers, the host's folder: %v", err)
+	}
+	for what, err := range map[string]error{
+		"containers, their volume": inVolume("/var/lib/containers/storage/volumes/bty-data/_data", quadlet), "no deployment": inVolume(config.DefaultStateDir, nil),
+		"the package": inVolume(config.DefaultStateDir, &deploy.Record{State: deploy.Deployed, Site: deploy.Site{Mode: deploy.Host}}),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }
 
 // Its files are taken as they are where they lie: the folder of the previous system, its database

@@ -61,6 +61,9 @@ func answers(ctx context.Context, server *client.Control) (bool, error) {
 }
 
 func (a *appliance) restoreFiles(ctx context.Context, what string, yes bool) error {
+	if err := a.isHere(); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
 	files := a.files()
 	path, _, err := files.Find(what)
 	if err != nil {

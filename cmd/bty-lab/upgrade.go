@@ -23,7 +23,7 @@ const upgradeHelp = `upgrade [DIR]
 
 Brings the appliance on this host to another release, and back to the one before if that does not
 become healthy. Sockets stay open: requests wait while services are exchanged. A run that was cut off
-is taken up by the next. Snapshots are in DIR/snapshots (default: /opt/bty), the newest three are kept.
+is taken up by the next. Snapshots are in DIR/snapshots (default: /opt/bty, as an ordinary user ~/bty), the newest three are kept.
 
 Where the package is installed, name the new one with --package; without it what the package manager
 has put in place is looked at and restarted where that is due. For containers name the folder of the
@@ -33,6 +33,7 @@ new images with --images, or the version with --to.`
 type upgradeCall struct {
 	*appliance
 	dir       string
+	named     bool // the folder was
 	mode      string
 	file      string
 	previous  string
@@ -90,8 +91,8 @@ func (c *upgradeCall) parseUpgrade(flags *flag.FlagSet) error {
 	if c.limit < time.Second {
 		return usageError{errors.New("--timeout: a release needs at least 1s")}
 	}
-	c.dir = deploy.DefaultDir
-	if flags.NArg() == 1 {
+	c.dir = (&deployment{env: c.env}).defaultDir()
+	if c.named = flags.NArg() == 1; c.named {
 		c.dir = flags.Arg(0)
 	}
 	var err error
@@ -111,7 +112,11 @@ func (c *upgradeCall) unshare(ctx context.Context) (inside bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	cmd := exec.CommandContext(ctx, "podman", append([]string{"unshare", self, "upgrade"}, c.args...)...)
+	args := append([]string{"unshare", self, "upgrade"}, c.args...)
+	if !c.named { // the default of root is another
+		args = append(args, c.dir)
+	}
+	cmd := exec.CommandContext(ctx, "podman", args...)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	if err := cmd.Run(); err != nil {
