@@ -140,8 +140,8 @@ func (g Guard) putBack(ctx context.Context, folder string) (string, error) {
 	if _, err := copyFile(ctx, kept, ready); err != nil {
 		return "", fmt.Errorf("put the database back: %w", err)
 	}
-	gone := g.Database + aside + filepath.Base(folder)
-	if err := os.Link(g.Database, gone); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+	gone, err := setAside(g.Database, g.Database+aside+filepath.Base(folder))
+	if err != nil {
 		return "", fmt.Errorf("put the new release's database aside: %w", err)
 	}
 	if err := os.Rename(ready, g.Database); err != nil {
@@ -149,6 +149,30 @@ func (g Guard) putBack(ctx context.Context, folder string) (string, error) {
 	}
 	note := fmt.Sprintf("%s was put back as the old release left it, because %s. What the new release made of it, with all that was written to it since, is %s", g.Database, why, gone)
 	return note, errors.Join(store.SyncDir(filepath.Dir(g.Database)), replaceFile(filepath.Join(folder, noteName), []byte(note), 0o600))
+}
+
+// setAside gives a database a second name, one that no other has: that of a way back which was cut off, and
+// after which another release ran again, is a database of its own.
+func setAside(database, name string) (string, error) {
+	now, err := os.Stat(database)
+	if errors.Is(err, fs.ErrNotExist) {
+		return name, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	const most = 100
+	for n, first := 2, name; n < most; n++ {
+		err := os.Link(database, name)
+		if !errors.Is(err, fs.ErrExist) {
+			return name, err
+		}
+		if there, err := os.Stat(name); err == nil && os.SameFile(there, now) {
+			return name, nil // a run that was cut off has done it
+		}
+		name = fmt.Sprintf("%s.%d", first, n)
+	}
+	return "", fmt.Errorf("%s and %d more are there already", name, most)
 }
 
 func putBackNote(folder string) string {

@@ -114,6 +114,11 @@ func TestGuardPutsBack(t *testing.T) {
 				t.Errorf("%v, %v", info, err)
 			}
 			p.stand("") // and once more
+			p.migrate() // by the new release, which somebody has installed meanwhile
+			p.stand("put back as the old release left it")
+			if second, err := schemaOf(p.Database + aside + filepath.Base(p.folder) + ".2"); err != nil || int(second) != len(names) {
+				t.Errorf("the second database put aside has schema %d, %v", second, err)
+			}
 			if putBackNote(p.folder) == "" {
 				t.Error("nothing tells what was done")
 			}
