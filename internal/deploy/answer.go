@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,15 +13,16 @@ import (
 const answerTime = time.Minute
 
 // checkAnswer asks bty-web as a machine would, which starts it, and waits until it can work.
-func checkAnswer(port int, words func(context.Context) string) Action {
+func checkAnswer(s Site, port int, words func(context.Context) string) Action {
 	return action(func(ctx context.Context, e *Engine) error {
 		web := service("bty-web")
-		url := fmt.Sprintf("http://127.0.0.1:%d%s", port, web.Request)
+		// A socket may be bound to the address of the site alone.
+		urls := []string{fmt.Sprintf("http://127.0.0.1:%d%s", port, web.Request), s.url(port, web.Request)}
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()
 		before := e.restarts(ctx, web.Unit)
 		for {
-			last := ask(ctx, url)
+			last := askAny(ctx, urls)
 			if last == nil {
 				return nil
 			}
@@ -46,6 +48,19 @@ func (e *Engine) restarts(ctx context.Context, unit string) int {
 		return 0
 	}
 	return report.Units[0].Restarts
+}
+
+// askAny is done with the first that answers well.
+func askAny(ctx context.Context, urls []string) error {
+	var errs []error
+	for _, url := range urls {
+		err := ask(ctx, url)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func ask(ctx context.Context, url string) error {

@@ -75,7 +75,7 @@ func (d *planner) compose() {
 	if changed || d.pending() || len(d.plan.Steps) > 0 || !d.allRun() {
 		d.step("start", strings.Join(d.plan.Site.composed(), ", ")+" with "+d.Podman.Compose, "podman ps --all shows what runs; podman logs NAME says why one does not.",
 			d.plan.Site.up(d.Podman.Compose, dir))
-		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "podman logs bty-web says what it is at.", checkAnswer(d.WebPort, containerWords))
+		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "podman logs bty-web says what it is at.", checkAnswer(d.plan.Site, d.WebPort, containerWords))
 	}
 }
 

@@ -226,7 +226,7 @@ func (d *planner) start() {
 		}
 	}
 	if began || len(d.plan.Steps) > 0 {
-		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "journalctl -u bty-web says what it is at.", checkAnswer(d.WebPort, webWords))
+		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "journalctl -u bty-web says what it is at.", checkAnswer(d.plan.Site, d.WebPort, webWords))
 	}
 }
 
