@@ -15,7 +15,7 @@ func (s *Store) isGuest(e *entry) bool {
 			return false
 		}
 	}
-	return true
+	return e.Former == nil || !s.cfg.Listed(e.Former.Src)
 }
 
 func (s *Store) growsForGuest(p *Partial) bool {

@@ -20,6 +20,7 @@ type Info struct {
 	Size      int64
 	Type      string
 	Sources   []Source // by address
+	Former    *Source  // where no address leads here any more: the last that did
 	Pinned    bool
 	Reads     int64
 	Sent      int64
@@ -134,7 +135,7 @@ func (l *Lease) Close(sent int64) {
 }
 
 func (s *Store) info(e *entry) Info {
-	i := Info{Digest: e.digest, Size: e.Size, Type: e.Type, Reads: e.Reads, Sent: e.Sent, FetchedAt: e.FetchedAt, UsedAt: e.UsedAt, Pinned: s.pinned(e)}
+	i := Info{Digest: e.digest, Size: e.Size, Type: e.Type, Reads: e.Reads, Sent: e.Sent, FetchedAt: e.FetchedAt, UsedAt: e.UsedAt, Pinned: s.pinned(e), Former: e.Former}
 	for _, key := range slices.Sorted(maps.Keys(e.Sources)) {
 		i.Sources = append(i.Sources, e.Sources[key])
 	}

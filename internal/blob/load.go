@@ -89,10 +89,10 @@ func (s *Store) adopt(e *entry) {
 		if other, taken := s.bound[key]; taken && other != e.digest {
 			rival := s.held[other]
 			if rival.Sources[key].BoundAt.After(src.BoundAt) {
-				delete(e.Sources, key)
+				s.supersede(key, e)
 				continue
 			}
-			delete(rival.Sources, key)
+			s.supersede(key, rival)
 		}
 		s.bound[key] = e.digest
 	}

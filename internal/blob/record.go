@@ -26,6 +26,8 @@ type record struct {
 	ProvenAt  time.Time         `json:"proven_at"` // when its SHA-256 was last seen to be its name
 	Reads     int64             `json:"reads"`
 	Sent      int64             `json:"sent"`
+	Former    *Source           `json:"former,omitempty"` // the last address that led here, where it leads to other bytes now
+	FormerAt  time.Time         `json:"former_at,omitzero"`
 }
 
 // Source is an address that has led to a blob.

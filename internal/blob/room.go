@@ -106,9 +106,10 @@ func (s *Store) makeRoom() error {
 }
 
 // Shrink evicts what is too much although nothing was fetched: another program has filled the file
-// system, or the limit is lower than it was.
+// system, or the limit is lower than it was. What was superseded goes when its time is over.
 func (s *Store) Shrink() error {
 	s.mu.Lock()
+	s.expire()
 	over, _, err := s.lacking()
 	if err == nil && over > 0 {
 		evicted, _ := s.lastUsed(over)
@@ -151,23 +152,25 @@ func (s *Store) lacking() (over int64, why string, err error) {
 	return over, why, nil
 }
 
-// evictable are the blobs that may go, the next one first: guests, and then what was not used for the
-// longest time.
-func (s *Store) evictable() (all []*entry) {
-	var listed []*entry
+// evictable are the blobs that may go, the next one first: guests, then what was superseded, and then
+// what was not used for the longest time.
+func (s *Store) evictable() []*entry {
+	var guests, superseded, listed []*entry
 	for _, e := range s.held {
 		switch {
 		case e.leases > 0 || s.pinned(e):
 		case s.isGuest(e):
-			all = append(all, e)
+			guests = append(guests, e)
+		case e.Former != nil:
+			superseded = append(superseded, e)
 		default:
 			listed = append(listed, e)
 		}
 	}
-	byUse := func(a, b *entry) int { return a.UsedAt.Compare(b.UsedAt) }
-	slices.SortFunc(all, byUse)
-	slices.SortFunc(listed, byUse)
-	return append(all, listed...)
+	for _, some := range [][]*entry{guests, superseded, listed} {
+		slices.SortFunc(some, func(a, b *entry) int { return a.UsedAt.Compare(b.UsedAt) })
+	}
+	return slices.Concat(guests, superseded, listed)
 }
 
 // freeOf is how many bytes this user may still write.

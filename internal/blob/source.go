@@ -3,13 +3,14 @@ package blob
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"bty/internal/catalog"
 )
 
 // Bind records that a source leads to a blob that is held. It lasts from the next Flush on: a kill
-// before costs nothing, because whoever declared the digest will declare it again. A blob that no
-// source leads to any more is deleted; who reads it keeps it to the end.
+// before costs nothing, because whoever declared the digest will declare it again. A blob that it led
+// to before, and that no other source leads to, is kept for a while.
 func (s *Store) Bind(key string, d catalog.Digest, src Source) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -24,15 +25,38 @@ func (s *Store) Bind(key string, d catalog.Digest, src Source) error {
 // bind is Bind for who holds mu.
 func (s *Store) bind(key string, e *entry, src Source) {
 	if old := s.held[s.bound[key]]; old != nil && old != e {
-		s.unbind(key, old)
+		s.supersede(key, old)
 	}
 	src.BoundAt = s.cfg.Now()
 	e.Sources[key] = src
+	e.Former, e.FormerAt = nil, time.Time{}
 	e.dirty = true
 	s.bound[key] = e.digest
 	if len(e.Sources) > maxSources {
 		if gone := s.expendable(e, key); gone != "" {
 			s.unbind(gone, e)
+		}
+	}
+}
+
+// grace is how long a blob is kept that was superseded: machines still work by plans that name it.
+const grace = 24 * time.Hour
+
+// supersede takes a source from a blob because it leads to other bytes now.
+func (s *Store) supersede(key string, e *entry) {
+	src := e.Sources[key]
+	delete(e.Sources, key)
+	e.dirty = true
+	if len(e.Sources) == 0 {
+		e.Former, e.FormerAt = &src, s.cfg.Now()
+	}
+}
+
+// expire forgets what was superseded long ago, unless somebody reads it.
+func (s *Store) expire() {
+	for _, e := range s.held {
+		if e.Former != nil && e.leases == 0 && s.cfg.Now().Sub(e.FormerAt) > grace {
+			s.forget(e)
 		}
 	}
 }

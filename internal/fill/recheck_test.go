@@ -46,7 +46,10 @@ func TestRecheck(t *testing.T) {
 					t.Errorf("who reads the old bytes got others: %v", err)
 				}
 			}
-			eventually(t, func() bool { s := c.Status(); return len(s.Blobs) == 1 && !s.Blobs[0].Moved && len(s.Fills) == 0 })
+			eventually(t, func() bool {
+				s := c.Status()
+				return len(s.Blobs) == 2 && !s.Blobs[0].Moved && s.Blobs[1].Moved && len(s.Fills) == 0
+			})
 			stop()
 		})
 	}
@@ -72,7 +75,7 @@ func TestLateLook(t *testing.T) {
 		c.checked(due{key: key, source: old}, "it is another one")
 		eventually(t, func() bool { return len(c.Status().Fills) == 0 })
 	}
-	if s := c.Status(); len(s.Blobs) != 1 || s.Blobs[0].SizeBytes != 200000 || s.Blobs[0].Moved || p.gets() != 2 {
+	if s := c.Status(); len(s.Blobs) != 2 || s.Blobs[0].SizeBytes != 200000 || s.Blobs[0].Moved || p.gets() != 2 {
 		t.Errorf("%d fetches, %+v", p.gets(), s.Blobs)
 	}
 }
@@ -124,11 +127,11 @@ func TestDeclaredAnew(t *testing.T) {
 	wants(t, c, Source{Src: p.url, Digest: digest(now)}, now)
 	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
 	s := c.Status()
-	if len(s.Blobs) != 1 || s.Blobs[0].SHA256 != digest(now).String() {
+	if len(s.Blobs) != 2 || s.Blobs[0].SHA256 != digest(now).String() || s.Blobs[0].Moved || !s.Blobs[1].Moved {
 		t.Errorf("%+v", s.Blobs)
 	}
-	// And what the origin does not have is an error, whatever is held.
-	breaks(t, c, Source{Src: p.url, Digest: digest(old)}, now, ErrProof)
+	// And what nobody has is an error, whatever is held.
+	breaks(t, c, Source{Src: p.url, Digest: digest(noise(3, 100000))}, now, ErrProof)
 	wants(t, c, Source{Src: p.url, Digest: digest(now)}, now)
 }
 

@@ -47,6 +47,9 @@ func shownBlob(b blob.Info) wire.CacheBlob {
 		w.Sources = append(w.Sources, src.Src)
 		w.Moved = w.Moved || src.Moved
 	}
+	if b.Former != nil {
+		w.Sources, w.Moved = append(w.Sources, b.Former.Src), true
+	}
 	return w
 }
 

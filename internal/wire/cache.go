@@ -62,7 +62,7 @@ type CacheBlob struct {
 	SizeBytes int64    `json:"size_bytes"`
 	Sources   []string `json:"sources"`
 	Pinned    bool     `json:"pinned"`
-	Moved     bool     `json:"moved"` // a source has other bytes now
+	Moved     bool     `json:"moved"` // a source has other bytes now, or leads to them here
 	Reads     int64    `json:"reads"`
 	SentBytes int64    `json:"sent_bytes"`
 	FetchedAt IsoTime  `json:"fetched_at"`
