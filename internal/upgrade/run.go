@@ -324,10 +324,24 @@ func (u *Upgrade) Back(ctx context.Context) (Outcome, error) {
 		return Outcome{}, refused("no-snapshot", fmt.Sprintf("the upgrade from %s to %s is not the last one: what it would need to go back was removed when a later one had worked", r.From, r.To),
 			"Only the last upgrade can be undone. To an older release: bty-lab upgrade --downgrade with its package or images")
 	}
-	if err := u.checkLoss(ctx, r); err != nil {
+	if err := errors.Join(u.checkPlace(ctx, r), u.checkLoss(ctx, r)); err != nil {
 		return u.outcome(r), err
 	}
 	return wanted(u.back(ctx, r, asked))
+}
+
+// checkPlace refuses to undo an upgrade whose release is not in place any more, unless somebody said yes:
+// the package manager, or somebody by hand, has brought another since.
+func (u *Upgrade) checkPlace(ctx context.Context, r Record) error {
+	if r.Phase != Upgraded || u.Yes {
+		return nil
+	}
+	look, err := u.Place.Look(ctx)
+	if err != nil || look.From == r.To { // what cannot be looked at may be why somebody wants to go back
+		return nil
+	}
+	return refused("other-release", fmt.Sprintf("%s is in place. The last upgrade by bty-lab was from %s to %s, so going back would lead past that", look.From, r.From, r.To),
+		"Repeat with --yes if "+r.From+" is meant")
 }
 
 // asked is the reason for a way back that is no failure.

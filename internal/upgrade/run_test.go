@@ -249,6 +249,18 @@ func TestBackOnlyOnce(t *testing.T) {
 	}
 }
 
+// What somebody has brought since, by the package manager, is not gone back past without a yes.
+func TestBackPastAnotherRelease(t *testing.T) {
+	f := newFake(t)
+	if _, err := f.upgrade("").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.put("1.5")
+	if _, err := f.upgrade("").Back(t.Context()); err == nil || !strings.Contains(err.Error(), "1.5 is in place") || f.inPlace() != "1.5" {
+		t.Error(err)
+	}
+}
+
 // A server that does not answer cannot say what has been written to it: that is not put aside without a yes.
 func TestBackFromASilentServer(t *testing.T) {
 	f := newFake(t)
