@@ -28,7 +28,7 @@ func (s Site) composeFiles(dir string) []File {
 		return nil // it is embedded: a test looks
 	}
 	return []File{
-		{Path: filepath.Join(dir, composeFile), Content: string(content), Mode: 0o644, Kind: "project"},
+		{Path: filepath.Join(dir, composeFile), Content: string(content), Mode: 0o644, Kind: "project", Shipped: true},
 		{Path: filepath.Join(dir, variablesFile), Mode: 0o644, Kind: "project", Content: fmt.Sprintf(
 			"# Made by bty-lab deploy.\nBTY_IMAGE_PREFIX=%s\nBTY_VERSION=%s\nBTY_HOST_ADDRESS=%s\n", s.Prefix, build.Tag(s.Version), s.four())},
 	}

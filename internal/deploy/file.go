@@ -20,6 +20,7 @@ type File struct {
 	Mode    fs.FileMode
 	Kind    string // what its step is called after
 	Service string // that has to be restarted to take it up, "" for none
+	Shipped bool   // the same for every site: it belongs to the release, and changes with it
 }
 
 func digest(content string) string {

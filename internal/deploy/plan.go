@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"bty/internal/build"
 )
 
 // Deploy plans the way from what was observed to what is wanted. The error is a *Refused.
@@ -83,6 +85,10 @@ func (d *planner) writeFiles() (changed bool) {
 			d.left[f.Path] = true
 			continue
 		}
+		if there != "" && was != nil && f.Shipped && d.plan.Doing == "deploy" && d.isOlder() && !d.want.Force {
+			d.left[f.Path] = true // an upgrade brings it, with the images that it is for
+			continue
+		}
 		if !slices.Contains(kinds, f.Kind) {
 			kinds = append(kinds, f.Kind)
 		}
@@ -94,6 +100,11 @@ func (d *planner) writeFiles() (changed bool) {
 		d.step("write "+kind, list(byKind[kind]), "", write(byKind[kind]))
 	}
 	return d.dropFiles() || changed
+}
+
+// isOlder holds where the deployment is left at another release than this bty-lab's.
+func (d *planner) isOlder() bool {
+	return d.Record != nil && d.plan.Site.Mode != Host && build.Tag(d.plan.Site.Version) != build.Tag(d.want.Version)
 }
 
 // dropFiles removes what an earlier release had and this one has not.

@@ -124,6 +124,10 @@ func scenes() []scene {
 		{name: "quadlet: the first time", o: with(podmanHost(), nothing), w: w},
 		{name: "quadlet: again", o: quadlets, w: w},
 		{name: "quadlet: with a newer bty-lab", o: quadlets, w: wish(func(w *Wanted) { w.Version = "1.3.0" })},
+		{name: "quadlet: with a newer bty-lab, whose container differs", o: after(podmanHost(), func(o *Observed) {
+			const path = "/etc/containers/systemd/bty-web.container"
+			o.Files[path], o.recorded(path).Digest = "older", "older"
+		}), w: wish(func(w *Wanted) { w.Version = "1.3.0" })},
 		{name: "quadlet: without the cache", o: quadlets, w: wish(func(w *Wanted) { w.Without = []string{"bty-cache"} })},
 		{name: "quadlet: without the cache, whose container was edited", o: after(podmanHost(), func(o *Observed) { o.Files["/etc/containers/systemd/bty-cache.container"] = "other" }), w: wish(func(w *Wanted) { w.Without = []string{"bty-cache"} })},
 		{name: "quadlet: from a registry", o: with(podmanHost(), func(o *Observed) { o.Images.Archives = nil }), w: wish(func(w *Wanted) { w.Prefix = "registry.example/lab" })},

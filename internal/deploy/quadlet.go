@@ -34,7 +34,7 @@ func (s Site) quadletFiles() []File {
 	list := s.hostFiles()
 	add := func(kind, from, to, service string, files fs.FS) {
 		if content, err := fs.ReadFile(files, from); err == nil { // those of the list are embedded: a test looks
-			list = append(list, File{Path: to, Content: string(content), Mode: 0o644, Kind: kind, Service: service})
+			list = append(list, File{Path: to, Content: string(content), Mode: 0o644, Kind: kind, Service: service, Shipped: true})
 		}
 	}
 	add("users", "sysusers.d/bty.conf", usersPath, "", units.Files)
