@@ -13,7 +13,7 @@ import (
 )
 
 // begin writes the record before anything it speaks of is there: what is made can be found, and taken
-// away, after a run that was cut off at any point.
+// away, after a run that was cut off at any point. The time in r is of the record that the plan was made by.
 func begin(r Record, dir string) Action {
 	return action(func(_ context.Context, e *Engine) error {
 		paths := []string{RecordPath(dir)}
@@ -32,6 +32,9 @@ func begin(r Record, dir string) Action {
 		was, err := ReadRecord(e.path(dir))
 		if err != nil {
 			return err
+		}
+		if !r.At.Equal(was.at()) {
+			return errors.New("another bty-lab has changed what is deployed since this one looked; nothing was changed now")
 		}
 		r.Files = untilWritten(r.Files, was)
 		if was != nil {

@@ -264,7 +264,7 @@ func (d *planner) frame() { d.frameAs(Deployed) }
 func (d *planner) frameAs(end State) {
 	r := Record{State: Deploying, Site: d.plan.Site, By: d.want.Version}
 	if d.Record != nil {
-		r.Folders, r.Password = d.Record.Folders, d.Record.Password
+		r.Folders, r.Password, r.At = d.Record.Folders, d.Record.Password, d.Record.At
 	}
 	for _, f := range d.files {
 		w := Written{f.Path, digest(f.Content)}

@@ -46,6 +46,14 @@ type Written struct {
 	Digest string `json:"sha256"`
 }
 
+// at is when a record was written, the zero time for one that is not there.
+func (r *Record) at() time.Time {
+	if r == nil {
+		return time.Time{}
+	}
+	return r.At
+}
+
 // RecordPath is where the record of a folder is.
 func RecordPath(dir string) string { return filepath.Join(dir, "deploy.json") }
 
