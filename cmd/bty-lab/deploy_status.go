@@ -18,7 +18,8 @@ is 1 if it is.`
 type status struct {
 	Record *deploy.Record         `json:"record"`
 	Units  map[string]deploy.Unit `json:"units"`
-	Differ []deploy.Step          `json:"would_do"` // by deploy
+	Runs   map[string]bool        `json:"containers,omitempty"` // of a compose project, by service
+	Differ []deploy.Step          `json:"would_do"`             // by deploy
 	Say    []string               `json:"warnings,omitempty"`
 	URL    string                 `json:"url,omitempty"`
 }
@@ -36,7 +37,10 @@ func stackStatus(ctx context.Context, e env) error {
 		return fmt.Errorf("status: nothing is deployed: %s has no deploy.json; bty-lab deploy makes it", d.want.Dir)
 	}
 	plan, refused := deploy.Deploy(seen, d.want)
-	s := status{Record: seen.Record, Units: seen.Units, Differ: plan.Steps, Say: plan.Warnings, URL: plan.Site.URL(seen.WebPort)}
+	s := status{Record: seen.Record, Units: seen.Units, Runs: map[string]bool{}, Differ: plan.Steps, Say: plan.Warnings, URL: plan.Site.URL(seen.WebPort)}
+	for _, name := range seen.Record.Composed() {
+		s.Runs[name] = seen.Containers[name]
+	}
 	if d.asJSON {
 		err = d.printJSON(s)
 	} else {
@@ -58,8 +62,11 @@ func (d *deployment) printStatus(s status) error {
 	fmt.Fprintf(d.stdout, "%s: version %s, mode %s, at %s, %s since %s\n", d.want.Dir, r.Version, r.Mode, s.URL, r.State, r.At.Local().Format(time.DateTime))
 	fmt.Fprintf(d.stdout, "password: %s\n\n", r.Password)
 	table := tabwriter.NewWriter(d.stdout, 0, 0, 2, ' ', 0)
+	for _, name := range r.Composed() {
+		fmt.Fprintf(table, "%s\t%s\n", name, map[bool]string{true: "runs", false: "does not run"}[s.Runs[name]])
+	}
 	for _, name := range deploy.Units() {
-		if u := s.Units[name]; u.Load == "loaded" {
+		if u := s.Units[name]; u.Load == "loaded" && r.Mode != deploy.Compose {
 			fmt.Fprintf(table, "%s\t%s\t%s\n", name, u.Active, u.Enabled)
 		}
 	}

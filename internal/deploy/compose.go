@@ -57,8 +57,11 @@ func (s Site) four() string {
 	return ""
 }
 
-// composed are the services that the compose file has.
-func (s Site) composed() (names []string) {
+// Composed are the services of a compose project; nothing if that is not what the site is.
+func (s Site) Composed() (names []string) {
+	if s.Mode != Compose {
+		return nil
+	}
 	for _, v := range s.services() {
 		if v.Name != "bty-sniff" {
 			names = append(names, v.Name)
@@ -73,14 +76,14 @@ func (d *planner) compose() {
 	d.password()
 	dir := d.want.Dir
 	if changed || d.pending() || len(d.plan.Steps) > 0 || !d.allRun() {
-		d.step("start", strings.Join(d.plan.Site.composed(), ", ")+" with "+d.Podman.Compose, "podman ps --all shows what runs; podman logs NAME says why one does not.",
+		d.step("start", strings.Join(d.plan.Site.Composed(), ", ")+" with "+d.Podman.Compose, "podman ps --all shows what runs; podman logs NAME says why one does not.",
 			d.plan.Site.up(d.Podman.Compose, dir))
 		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "podman logs bty-web says what it is at.", checkAnswer(d.plan.Site, d.WebPort, containerWords))
 	}
 }
 
 func (d *planner) allRun() bool {
-	for _, name := range d.plan.Site.composed() {
+	for _, name := range d.plan.Site.Composed() {
 		if !d.Containers[name] {
 			return false
 		}
@@ -98,7 +101,7 @@ func (s Site) up(program, dir string) Action {
 		args = append(args, "up", "--detach")
 		ctx, cancel := context.WithTimeout(ctx, longTime)
 		defer cancel()
-		_, err := longTool(ctx, "", program, append(args, s.composed()...)...)
+		_, err := longTool(ctx, "", program, append(args, s.Composed()...)...)
 		return err
 	})
 }
@@ -106,7 +109,11 @@ func (s Site) up(program, dir string) Action {
 // composePassword is a file that its folder hides: inside of the container its reader is another user.
 func (e *Engine) composePassword(hash string) error {
 	dir := filepath.Join(e.dir, secretsFolder)
-	if err := os.MkdirAll(e.path(dir), 0o700); err != nil {
+	err := os.MkdirAll(e.path(dir), 0o700)
+	if err == nil {
+		err = os.Chmod(e.path(dir), 0o700) // somebody may have made it
+	}
+	if err != nil {
 		return err
 	}
 	return e.put(File{Path: filepath.Join(dir, passwordFile), Content: hash + "\n", Mode: 0o444})

@@ -284,6 +284,9 @@ func TestDeployCompose(t *testing.T) {
 	if out := h.run("bty-lab", "deploy"); !strings.Contains(out, "Nothing was changed") {
 		t.Errorf("deploy again says:\n%s", out)
 	}
+	if out := strings.Fields(h.run("bty-lab", "status")); !strings.Contains(strings.Join(out, " "), "bty-web runs") {
+		t.Errorf("status says: %s", out)
+	}
 	h.run("bty-lab", "purge", "--yes")
 	h.isPurged(before)
 
