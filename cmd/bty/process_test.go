@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,6 +51,10 @@ func TestSignalsOfARealProcess(t *testing.T) {
 		<-req.Context().Done()
 	}))
 	t.Cleanup(web.Close)
+	// A test that is run by nohup would have a child that ignores it.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		target, _ := loopDisk(t, 128*mib, "")
 		cmd, lines, said := startBty(t, "flash", "--image", web.URL+"/i.img", "--disk", target.Path, "--yes", "--json")
