@@ -57,7 +57,7 @@ func (e *Engine) put(f File) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return replaceFile(path, []byte(f.Content), f.Mode)
+	return ReplaceFile(path, []byte(f.Content), f.Mode)
 }
 
 // remove takes files away, as far as they are there.

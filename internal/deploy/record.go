@@ -85,11 +85,11 @@ func (r Record) write(dir string) error {
 	if err := out.Encode(r); err != nil {
 		return err
 	}
-	return replaceFile(RecordPath(dir), raw.Bytes(), 0o644)
+	return ReplaceFile(RecordPath(dir), raw.Bytes(), 0o644)
 }
 
-// replaceFile gives a file new content, all of it or none, and has it on the disk when it returns.
-func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
+// ReplaceFile gives a file new content, all of it or none, and has it on the disk when it returns.
+func ReplaceFile(path string, content []byte, mode fs.FileMode) (err error) {
 	if err := sweep(path); err != nil {
 		return err
 	}

@@ -326,7 +326,7 @@ func (c *Containers) Prepare(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(folder, oldFiles), raw, 0o600)
+	return deploy.ReplaceFile(filepath.Join(folder, oldFiles), raw, 0o600)
 }
 
 // switching is what differs between the two releases.
@@ -374,7 +374,7 @@ func (c *Containers) pin(ctx context.Context, one container) error {
 			text = changed
 		}
 	}
-	return replaceFile(one.imageDropIn(), []byte(text), 0o644)
+	return deploy.ReplaceFile(one.imageDropIn(), []byte(text), 0o644)
 }
 
 // bring has Podman know the new image.
@@ -412,7 +412,7 @@ func (c *Containers) put(ctx context.Context, folder string, choose func(switchi
 		return err
 	}
 	for _, f := range choose(plan) {
-		if err := replaceFile(f.Path, []byte(f.Content), modeOf(f.Path, f.Mode)); err != nil {
+		if err := deploy.ReplaceFile(f.Path, []byte(f.Content), modeOf(f.Path, f.Mode)); err != nil {
 			return err
 		}
 	}

@@ -17,27 +17,6 @@ import (
 	"bty/internal/store"
 )
 
-// replaceFile gives a file new content, all of it or none, and has it on the disk when it returns.
-func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // err is what matters
-		}
-	}()
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return store.SyncDir(filepath.Dir(path))
-}
-
 // modeOf is the mode that a file has: the site may have closed it to others. otherwise is for one that is new.
 func modeOf(path string, otherwise fs.FileMode) fs.FileMode {
 	info, err := os.Stat(path)

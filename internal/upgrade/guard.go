@@ -43,7 +43,7 @@ func (u *Upgrade) arm(ctx context.Context, folder string, r Record) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(folder, guardFile), raw, 0o600); err != nil {
+	if err := deploy.ReplaceFile(filepath.Join(folder, guardFile), raw, 0o600); err != nil {
 		return err
 	}
 	return u.equip(ctx, folder)
@@ -148,7 +148,7 @@ func (g Guard) putBack(ctx context.Context, folder string) (string, error) {
 		return "", fmt.Errorf("put the database back: %w", err)
 	}
 	note := fmt.Sprintf("%s was put back as the old release left it, because %s. What the new release made of it, with all that was written to it since, is %s", g.Database, why, gone)
-	return note, errors.Join(store.SyncDir(filepath.Dir(g.Database)), replaceFile(filepath.Join(folder, noteName), []byte(note), 0o600))
+	return note, errors.Join(store.SyncDir(filepath.Dir(g.Database)), deploy.ReplaceFile(filepath.Join(folder, noteName), []byte(note), 0o600))
 }
 
 // setAside gives a database a second name, one that no other has: that of a way back which was cut off, and
@@ -236,7 +236,7 @@ func (u *Upgrade) hold(ctx context.Context, r Record) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := replaceFile(path, []byte(dropIn(u.folder(r), u.Limit)), 0o644); err != nil {
+	if err := deploy.ReplaceFile(path, []byte(dropIn(u.folder(r), u.Limit)), 0o644); err != nil {
 		return err
 	}
 	return u.Manager.Reload(ctx)

@@ -183,7 +183,7 @@ func (p *Project) Prepare(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(folder, projectPlan), raw, 0o600)
+	return deploy.ReplaceFile(filepath.Join(folder, projectPlan), raw, 0o600)
 }
 
 // Switch implements Place.
@@ -204,7 +204,7 @@ func (p *Project) put(ctx context.Context, folder string, choose func(projectSwi
 	if _, err := tool(ctx, "podman", "stop", "--ignore", "--time=40", "bty-web"); err != nil {
 		return err
 	}
-	if err := replaceFile(p.env(), []byte(choose(plan)), modeOf(p.env(), 0o644)); err != nil {
+	if err := deploy.ReplaceFile(p.env(), []byte(choose(plan)), modeOf(p.env(), 0o644)); err != nil {
 		return err
 	}
 	guard, err := ReadGuard(folder)

@@ -69,5 +69,5 @@ func (r Record) write(folder string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(folder, recordName), append(raw, '\n'), 0o600)
+	return deploy.ReplaceFile(filepath.Join(folder, recordName), append(raw, '\n'), 0o600)
 }

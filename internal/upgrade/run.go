@@ -253,7 +253,7 @@ func (u *Upgrade) back(ctx context.Context, r Record, reason string) (Outcome, e
 }
 
 func (u *Upgrade) goBack(ctx context.Context, r Record, since time.Time) error {
-	if err := replaceFile(filepath.Join(u.folder(r), backName), nil, 0o600); err != nil {
+	if err := deploy.ReplaceFile(filepath.Join(u.folder(r), backName), nil, 0o600); err != nil {
 		return err
 	}
 	if err := u.hold(ctx, r); err != nil {
