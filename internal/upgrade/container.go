@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -86,9 +87,18 @@ func bring(ctx context.Context, one container) error {
 	if prefix, _, _ := splitReference(one.next); !deploy.IsRegistry(prefix) {
 		return nil
 	}
-	if _, err := tool(ctx, "podman", "image", "exists", one.next); err == nil {
-		return nil
+	if there, err := isLoaded(ctx, one.next); there || err != nil {
+		return err
 	}
 	_, err := tool(ctx, "podman", "pull", "--quiet", one.next)
 	return err
+}
+
+// isLoaded reports whether Podman has an image.
+func isLoaded(ctx context.Context, reference string) (bool, error) {
+	_, err := tool(ctx, "podman", "image", "exists", reference)
+	if _, missing := errors.AsType[*toolError](err); missing {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -113,7 +113,9 @@ func (c *Containers) checkImages(ctx context.Context) error {
 		case one.from != "" || deploy.IsRegistry(prefix) || one.next == one.now:
 			continue
 		}
-		if _, err := tool(ctx, "podman", "image", "exists", one.next); err != nil {
+		if there, err := isLoaded(ctx, one.next); err != nil {
+			return err
+		} else if !there {
 			return refused("images", fmt.Sprintf("the image %s is not loaded", one.next), "Load it (podman load -i FILE), or name the folder of the new images with --images")
 		}
 	}

@@ -2,6 +2,8 @@ package upgrade
 
 import (
 	"archive/tar"
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,12 +102,15 @@ const lockWait = time.Minute
 
 func (dpkg) install(ctx context.Context, file string) error {
 	for end := time.Now().Add(lockWait); ; {
-		_, err := tool(ctx, "dpkg", "--force-confdef", "--force-confold", "--install", file)
+		err := toItsEnd(ctx, moving, file+logEnding, "dpkg", "--force-confdef", "--force-confold", "--install", file)
 		failed, ok := errors.AsType[*toolError](err)
-		if !ok || !strings.Contains(failed.Said, "lock") || time.Now().After(end) {
+		switch {
+		case !ok || !strings.Contains(failed.Said, "lock"):
 			return err
+		case time.Now().After(end): // apt, or what is left of a run that was killed
+			return &notNow{fmt.Sprintf("another run of the package manager has been at work for over %v: %s", lockWait, failed.Said)}
 		}
-		select { // apt, or what is left of a run that was killed
+		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(time.Second):
@@ -151,7 +155,11 @@ func compareFiles(offered map[string]string, installed []string) (list []Change,
 
 // debContents are the regular files of a package with their digests.
 func debContents(ctx context.Context, file string) (map[string]string, error) {
-	cmd := exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", file)
+	ctx, cancel := context.WithTimeoutCause(ctx, reading, fmt.Errorf("dpkg-deb had not ended after %v", reading))
+	defer cancel()
+	cmd := command(ctx, "dpkg-deb", "--fsys-tarfile", file)
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -160,14 +168,15 @@ func debContents(ctx context.Context, file string) (map[string]string, error) {
 		return nil, err
 	}
 	files, err := tarDigests(out)
+	late := context.Cause(ctx)
 	if err != nil {
-		_ = cmd.Process.Kill() // err is what matters
+		cancel() // err is what matters
 	}
 	if wait := cmd.Wait(); err == nil {
 		err = wait
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: the files of the package cannot be read: %w", file, err)
+		return nil, fmt.Errorf("%s: the files of the package cannot be read: %w: %s", file, cmp.Or(late, err), tail(said.String()))
 	}
 	return files, nil
 }

@@ -57,6 +57,7 @@ const packageName = "bty"
 const (
 	newPackage = packagesName + "/new"
 	oldPackage = packagesName + "/previous"
+	logEnding  = ".log"   // of what the package manager said when it installed one
 	editedName = "edited" // files of the old release as the site had them
 )
 
@@ -211,6 +212,10 @@ func (p *Packages) install(ctx context.Context, file string) error {
 			return err
 		}
 	}
+	told := context.AfterFunc(ctx, func() {
+		p.Tell("note: told to end; waiting until the package manager has ended, which must not be cut off")
+	})
+	defer told()
 	if err := p.book.install(ctx, file+p.book.ending()); err != nil {
 		return err
 	}
@@ -243,9 +248,7 @@ func (p *Packages) Refresh(ctx context.Context) error {
 		if unit := report.Units[0]; unit.Active != "active" || !unit.Since.Before(changed) {
 			continue
 		}
-		if p.Tell != nil {
-			p.Tell(fmt.Sprintf("note: %s still runs the program from before; restarting it", s.Unit))
-		}
+		p.Tell(fmt.Sprintf("note: %s still runs the program from before; restarting it", s.Unit))
 		err = p.Manager.Restart(ctx, s.Unit)
 		if _, failed := errors.AsType[*manager.JobError](err); err != nil && !failed { // that it failed is seen by its health
 			return err

@@ -78,6 +78,5 @@ func (rpm) changes(ctx context.Context, file string) ([]Change, error) {
 }
 
 func (rpm) install(ctx context.Context, file string) error {
-	_, err := tool(ctx, "rpm", "--upgrade", "--oldpackage", "--replacepkgs", file)
-	return err
+	return toItsEnd(ctx, moving, file+logEnding, "rpm", "--upgrade", "--oldpackage", "--replacepkgs", file)
 }

@@ -226,11 +226,18 @@ func (u *Upgrade) forward(ctx context.Context, r Record) (Outcome, error) {
 	}
 	switch {
 	case err != nil && ctx.Err() != nil: // somebody ended this run: nothing is wrong with the release
-		return u.outcome(r), fmt.Errorf("%w. The upgrade is not over: bty-lab upgrade %s goes on, bty-lab upgrade --back %s undoes it", context.Cause(ctx), u.Dir, u.Dir)
+		return u.outcome(r), u.notOver(context.Cause(ctx))
+	case errors.As(err, new(*notNow)):
+		return u.outcome(r), u.notOver(err)
 	case err != nil:
 		return u.back(ctx, r, err.Error())
 	}
 	return u.finish(ctx, r, Upgraded, r.To)
+}
+
+// notOver is why a run ends before the upgrade does.
+func (u *Upgrade) notOver(why error) error {
+	return fmt.Errorf("%w. The upgrade is not over: bty-lab upgrade %s goes on, bty-lab upgrade --back %s undoes it", why, u.Dir, u.Dir)
 }
 
 // back puts the old release in place again.

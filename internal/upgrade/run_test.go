@@ -30,6 +30,7 @@ type fake struct {
 	broken map[string]bool // releases that do not get ready
 	faulty map[string]bool // releases that migrate, and lose a row
 	runs   atomic.Value    // the release that serves
+	busy   bool            // the package manager is, with something else
 }
 
 // killed stands for kill -9: what is on the disk stays as it is.
@@ -104,6 +105,9 @@ func (f *fake) Prepare(_ context.Context, folder string) error {
 }
 
 func (f *fake) Switch(ctx context.Context, folder string) error {
+	if f.busy {
+		return &notNow{"dpkg is at work"}
+	}
 	r, err := readRecord(folder)
 	if err != nil {
 		return err
