@@ -87,7 +87,7 @@ func (b *Blob) Get(ctx context.Context, from int64) (*http.Response, error) {
 		resp, err := b.get(ctx, place.Reference, from)
 		switch {
 		case err != nil && (last || ctx.Err() != nil):
-			return nil, explain(b.src, place.Registry, err, mirrors...)
+			return nil, b.session.later.asked(explain(b.src, place.Registry, err, mirrors...))
 		case err == nil && (last || b.fits(resp, from)):
 			place.gave = true
 			return resp, nil

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
@@ -21,6 +22,9 @@ type Error struct {
 	Refused bool // asking again changes nothing
 	Err     error
 	Mirrors []string // what was wrong with each mirror
+
+	// After is how long the registry, or its token service, wants to be left alone; 0 if it does not say.
+	After time.Duration
 }
 
 func (e *Error) Error() string { return e.Ref + ": " + e.Why().Error() }

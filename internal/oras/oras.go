@@ -22,6 +22,7 @@ const (
 	mirrorTime  = 15 * time.Second // for all calls to one mirror
 	resolveTime = 60 * time.Second // for all calls of one reference
 	maxRetry    = 2                // after the first try
+	maxWait     = 5 * time.Second  // before another one
 )
 
 // Client asks registries. Its zero value asks anonymously and over https alone.

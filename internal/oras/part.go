@@ -16,7 +16,7 @@ func (b *Blob) Part(ctx context.Context, from, n int64) (*http.Response, error) 
 		resp, err := b.ask(ctx, place, fmt.Sprintf("bytes=%d-%d", from, from+n-1))
 		switch {
 		case err != nil && (last || ctx.Err() != nil):
-			return nil, explain(b.src, place.Registry, err, mirrors...)
+			return nil, b.session.later.asked(explain(b.src, place.Registry, err, mirrors...))
 		case err == nil && (last || resp.StatusCode == http.StatusPartialContent):
 			return resp, nil
 		case err == nil:

@@ -66,7 +66,7 @@ func (c *Client) each(ctx context.Context, src string, do func(context.Context, 
 		}
 	}
 	if err := do(ctx, s.repository(ref)); err != nil {
-		return explain(src, ref.Registry, err, mirrors...)
+		return s.later.asked(explain(src, ref.Registry, err, mirrors...))
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type session struct {
 	client *Client
 	meta   *auth.Client // for manifests: bounded in time, tries again by itself
 	data   *auth.Client // for blobs: neither
+	later  *later       // under both
 	close  func()
 }
 
@@ -30,11 +31,16 @@ func (c *Client) session() *session {
 	if base == nil {
 		base = &http.Client{Transport: newTransport()}
 	}
+	under := &later{RoundTripper: base.Transport}
+	if base.Transport == nil {
+		under.RoundTripper = http.DefaultTransport
+	}
 	meta, data := *base, *base
 	meta.Timeout, meta.CheckRedirect = callTime, noDowngrade(base.CheckRedirect)
-	meta.Transport = &retry.Transport{Base: base.Transport, Policy: func() retry.Policy { return patience }}
+	meta.Transport = &retry.Transport{Base: under, Policy: func() retry.Policy { return patience }}
+	data.Transport = under
 	tokens := auth.NewCache()
-	return &session{client: c, meta: c.authenticated(&meta, tokens), data: c.authenticated(&data, tokens), close: base.CloseIdleConnections}
+	return &session{client: c, meta: c.authenticated(&meta, tokens), data: c.authenticated(&data, tokens), later: under, close: base.CloseIdleConnections}
 }
 
 // newTransport speaks HTTP/1.1 alone: what serves ghcr's blobs resets long HTTP/2 streams.
@@ -102,17 +108,18 @@ func (e *credentialsError) Error() string {
 	return fmt.Sprintf("the credentials file %s cannot be read, or is not in the format of docker's config.json", e.path)
 }
 
-// patience retries what may pass by itself: the registry is busy or failing, or the connection is.
+// patience retries what may pass by itself: the registry is busy or failing, or the connection is. One that
+// wants to be left alone for longer than maxWait is not asked again from here.
 var patience = &retry.GenericPolicy{
 	Retryable: worthRetry, Backoff: retry.ExponentialBackoff(500*time.Millisecond, 2, 0.1),
-	MinWait: 200 * time.Millisecond, MaxWait: 5 * time.Second, MaxRetry: maxRetry,
+	MinWait: 200 * time.Millisecond, MaxWait: maxWait, MaxRetry: maxRetry,
 }
 
 func worthRetry(resp *http.Response, err error) (bool, error) {
 	if err != nil {
 		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded), nil
 	}
-	return mayPass(resp.StatusCode), nil
+	return mayPass(resp.StatusCode) && RetryAfter(resp.Header) <= maxWait, nil
 }
 
 // mayPass reports whether an answer may be another one a little later.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bty/internal/oras"
 )
 
 // connect asks for what is missing and sets body. errWhole means that nothing is.
@@ -68,7 +70,7 @@ func (s *stream) accept(resp *http.Response, b *body) error {
 	case code == http.StatusRequestedRangeNotSatisfiable && s.got > 0:
 		return s.beyond(resp)
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
-		s.after = retryAfter(resp.Header)
+		s.after = oras.RetryAfter(resp.Header)
 		return fmt.Errorf("the server answered %s", resp.Status)
 	default:
 		return s.refused(resp)

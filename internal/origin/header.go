@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // validators tell one version of an entity from another (RFC 9110 section 8.8).
@@ -79,14 +78,4 @@ func digits(s string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
-}
-
-// retryAfter reads a Retry-After in seconds; the form with a date needs a clock that is right,
-// which a machine that just booted may not have.
-func retryAfter(h http.Header) time.Duration {
-	n, ok := digits(h.Get("Retry-After"))
-	if !ok || n > 3600 {
-		return 0
-	}
-	return time.Duration(n) * time.Second
 }

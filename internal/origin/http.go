@@ -261,10 +261,10 @@ func (s *stream) pause(cause error) error {
 	if n := max(s.fails, s.slow); n >= s.opts.Attempts {
 		return fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, n, cause)
 	}
-	wait := min(s.opts.FirstPause<<(s.fails-1), s.opts.MaxPause)
-	if s.after > wait {
-		wait = min(s.after, s.opts.MaxPause)
+	if busy, ok := errors.AsType[*busyError](cause); ok {
+		s.after = busy.after
 	}
+	wait := max(min(s.opts.FirstPause<<(s.fails-1), s.opts.MaxPause), min(s.after, s.opts.MaxAfter))
 	s.after = 0
 	s.retries.Add(1)
 	what := "image transfer interrupted, trying again"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"time"
 
 	"bty/internal/catalog"
 	"bty/internal/oras"
@@ -57,8 +58,19 @@ func registryError(err error) error {
 	case e.Refused:
 		return &finalError{fmt.Errorf("%w: %w", ErrRefused, e.Why())}
 	}
+	if e.After > 0 {
+		return &busyError{e.Why(), e.After}
+	}
 	return e.Why()
 }
+
+// busyError is of a registry that says when to ask again.
+type busyError struct {
+	error
+	after time.Duration
+}
+
+func (b *busyError) Unwrap() error { return b.error }
 
 // openORAS finds the blob, as patiently as it is read later on, and begins to read it.
 func openORAS(ctx context.Context, source string, opts Options) (*Reader, error) {

@@ -58,6 +58,7 @@ type Options struct {
 
 	FirstPause time.Duration // before the first new attempt, doubled for each further one; default 0.5 s
 	MaxPause   time.Duration // longest pause between attempts; default 15 s
+	MaxAfter   time.Duration // longest pause that a server may ask for with Retry-After; default 2 min
 	Attempts   int           // failures in a row, without a byte between them, before giving up; default 10
 }
 
@@ -71,6 +72,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Answer, 60*time.Second)
 	def(&o.FirstPause, 500*time.Millisecond)
 	def(&o.MaxPause, 15*time.Second)
+	def(&o.MaxAfter, 2*time.Minute)
 	if o.Attempts <= 0 {
 		o.Attempts = 10
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"bty/internal/oras"
 )
 
 // At reads the same image at any place, beside the Reader and from several goroutines; nil where
@@ -95,7 +97,7 @@ func (s *stream) acceptPart(resp *http.Response) error {
 	case code == http.StatusRequestedRangeNotSatisfiable && s.total < 0:
 		return io.EOF
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
-		s.after = retryAfter(resp.Header)
+		s.after = oras.RetryAfter(resp.Header)
 		return fmt.Errorf("the server answered %s", resp.Status)
 	}
 	return s.refused(resp)
