@@ -56,7 +56,7 @@ func upgradeStack(ctx context.Context, e env) error {
 	flags.StringVar(&c.images, "images", "", "the new release, a `FOLDER` with the images that make image wrote")
 	flags.StringVar(&c.to, "to", "", "the `VERSION` of images that are loaded already, or that a registry has")
 	flags.BoolVar(&c.back, "back", false, "go back to the release before the last upgrade")
-	flags.BoolVar(&c.yes, "yes", false, "with --back: also when that puts aside what was written since")
+	flags.BoolVar(&c.yes, "yes", false, "with --back, or when an upgrade that was cut off is taken up: go back also where that puts aside what was written since")
 	flags.BoolVar(&c.downgrade, "downgrade", false, "an older release is meant")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "print what another release would bring, and do nothing")
 	flags.BoolVar(&c.asJSON, "json", false, "print the outcome as JSON; progress goes to standard error as always")

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
+
+	"bty/internal/event"
 )
 
 // Snapshot writes a consistent copy of the whole database to w, which may take its time: writers go
@@ -77,6 +80,44 @@ func (c *Copy) About() (about About, err error) {
 		return nil
 	})
 	return about, err
+}
+
+// LastAct is the newest event that a machine or an operator has caused, and whether there is one.
+func (c *Copy) LastAct() (act event.Event, found bool, err error) {
+	err = c.View(func(t *Tx) error {
+		return t.EachEventBack(0, func(e event.Event) (bool, error) {
+			if found = e.Actor != event.System; found {
+				act = e
+			}
+			return !found, nil
+		})
+	})
+	return act, found, err
+}
+
+// LastEvent is the number of the event that was appended last to a file, which may have a newer schema: it
+// only ever grows.
+func LastEvent(path string) (last event.ID, err error) {
+	db, err := openFile(path, true)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // as in inspect
+	defer func() {
+		if r := recover(); r != nil {
+			err = corrupt(path, r)
+		}
+	}()
+	err = db.View(func(tx *bolt.Tx) error {
+		events := tx.Bucket(bucketEvents)
+		if events == nil {
+			return corrupt(path, "it has no events")
+		}
+		last = event.ID(events.Sequence())
+		return nil
+	})
+	return last, err
 }
 
 // Close lets go of the file.

@@ -96,7 +96,7 @@ func (u *Upgrade) Run(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{Record: r}, err
 	}
-	return u.forward(ctx, r)
+	return u.forward(ctx, r, false)
 }
 
 // confirm has the release that is in place already run, and be healthy.
@@ -141,10 +141,15 @@ func (u *Upgrade) takeUp(ctx context.Context, r Record, look Look) (Outcome, err
 			fmt.Sprintf("Finish it first (bty-lab upgrade %s), or go back to %s (bty-lab upgrade --back %s)", u.Dir, r.From, u.Dir))
 	}
 	u.Tell(fmt.Sprintf("an upgrade from %s to %s was cut off while %s; taking it up", r.From, r.To, r.Phase))
-	if r.Phase == Returning {
-		return wanted(u.back(ctx, r, r.Reason))
+	switch {
+	case r.Phase != Returning:
+		return u.forward(ctx, r, true)
+	case r.Reason != asked:
+		if err := u.keptWork(ctx, r, errors.New(r.Reason)); err != nil {
+			return u.outcome(r), err
+		}
 	}
-	return u.forward(ctx, r)
+	return wanted(u.back(ctx, r, r.Reason))
 }
 
 // check refuses what must not be, and reports whether all is done already.
@@ -205,13 +210,13 @@ func (u *Upgrade) to(r *Record, phase Phase) error {
 }
 
 // forward puts the new release in place. Whatever is wrong with it, the old one comes back.
-func (u *Upgrade) forward(ctx context.Context, r Record) (Outcome, error) {
+func (u *Upgrade) forward(ctx context.Context, r Record, isTakenUp bool) (Outcome, error) {
 	if err := u.to(&r, Switching); err != nil {
 		return u.outcome(r), err
 	}
 	u.Tell("[2/5] guard: the database is kept when the old release has ended")
 	if err := u.hold(ctx, r); err != nil {
-		return u.back(ctx, r, err.Error())
+		return u.giveUp(ctx, r, err, isTakenUp)
 	}
 	since := u.Now()
 	u.Tell(fmt.Sprintf("[3/5] switch: %s to %s", r.From, r.To))
@@ -230,9 +235,19 @@ func (u *Upgrade) forward(ctx context.Context, r Record) (Outcome, error) {
 	case errors.As(err, new(*notNow)):
 		return u.outcome(r), u.notOver(err)
 	case err != nil:
-		return u.back(ctx, r, err.Error())
+		return u.giveUp(ctx, r, err, isTakenUp)
 	}
 	return u.finish(ctx, r, Upgraded, r.To)
+}
+
+// giveUp goes back from a release that does not work, unless it has worked for somebody before it was taken up.
+func (u *Upgrade) giveUp(ctx context.Context, r Record, why error, isTakenUp bool) (Outcome, error) {
+	if isTakenUp {
+		if err := u.keptWork(ctx, r, why); err != nil {
+			return u.outcome(r), err
+		}
+	}
+	return u.back(ctx, r, why.Error())
 }
 
 // notOver is why a run ends before the upgrade does.

@@ -31,13 +31,15 @@ type fake struct {
 	faulty map[string]bool // releases that migrate, and lose a row
 	runs   atomic.Value    // the release that serves
 	busy   bool            // the package manager is, with something else
+	socket string          // of the server
+	events string          // that it tells of
 }
 
 // killed stands for kill -9: what is on the disk stays as it is.
 type killed struct{}
 
 func newFake(t *testing.T) *fake {
-	f := &fake{T: t, dir: t.TempDir(), offers: "1.1", broken: map[string]bool{}, faulty: map[string]bool{}}
+	f := &fake{T: t, dir: t.TempDir(), offers: "1.1", broken: map[string]bool{}, faulty: map[string]bool{}, socket: "control.sock", events: "[]"}
 	if err := states.Unpack("schema3", filepath.Join(f.dir, "state")); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +88,7 @@ func (f *fake) serve() {
 		}
 		_ = json.NewEncoder(w).Encode(wire.Rows{Schema: schema, Tables: tables})
 	})
-	mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"events":[]}`) })
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"events":%s}`, f.events) })
 	server := &http.Server{Handler: mux}
 	go server.Serve(listener)
 	f.Cleanup(func() { server.Close() })
@@ -151,7 +153,7 @@ func (f *fake) Settled(context.Context, string, string) error { return nil }
 
 // upgrade is a run that dies when it says that it begins a step with this word, "" for never.
 func (f *fake) upgrade(dies string) *Upgrade {
-	return &Upgrade{Dir: f.file("opt"), Mode: deploy.Compose, Place: f, Control: client.NewControl(f.file("control.sock"), "test"), Self: f.file("release"), By: "test",
+	return &Upgrade{Dir: f.file("opt"), Mode: deploy.Compose, Place: f, Control: client.NewControl(f.file(f.socket), "test"), Self: f.file("release"), By: "test",
 		Now: time.Now, Limit: 700 * time.Millisecond, Tell: func(step string) {
 			if dies != "" && strings.Contains(step, dies) {
 				panic(killed{})
