@@ -91,11 +91,11 @@ func brokenPodman(o Observed) Problem {
 
 // checkPrevious: the previous system has the same ports and the same names.
 func checkPrevious(o Observed) (problems []Problem) {
-	if len(o.Previous) == 0 {
+	if !o.Previous.IsThere() {
 		return nil
 	}
-	return []Problem{{"previous", "The previous system is on this host: " + strings.Join(o.Previous, "; ") + ".",
-		"Stop it and move its units away; its data stays: systemctl stop bty-web bty-tftp withcache nbdmux; mkdir -p /root/bty-before; mv /etc/containers/systemd/{bty-web,bty-tftp,withcache,nbdmux}.container /root/bty-before/; systemctl daemon-reload. A compose stack: podman-compose down in its folder. bty-lab import takes its machines over afterwards."}}
+	return []Problem{{"previous", "The previous system is on this host: " + strings.Join(o.Previous.Signs(), "; ") + ".",
+		fmt.Sprintf("Stop it so that it stays off; its data stays: %s. Deploy then, and bty-lab import %s takes its machines over.", o.Previous.Stop(), o.Previous.StateOr("STATE"))}}
 }
 
 func checkPorts(o Observed, s Site) (problems []Problem) {

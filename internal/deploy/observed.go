@@ -22,9 +22,9 @@ type Observed struct {
 	Password   PasswordKind      // where the operator's password is
 	Config     string            // why the configuration is refused, "" if it is not
 	Disks      []Disk
-	Previous   []string // signs of the previous system that runs here, in words
-	Snapshots  bool     // upgrades have left some
-	Upgrading  bool     // an upgrade has not ended: its guard is in force
+	Previous   *doctor.Previous // the previous system, as far as it is here; nil if nobody looked
+	Snapshots  bool             // upgrades have left some
+	Upgrading  bool             // an upgrade has not ended: its guard is in force
 	Images     Images
 	Lab        string          // this program, if services can run it
 	Containers map[string]bool // that run, by name

@@ -146,7 +146,7 @@ func scenes() []scene {
 			o.Images.Archives = nil
 			o.Config = "configuration: /etc/bty/bty.toml:2:1: server.port must be a whole number, without quotes."
 			o.Disks = []Disk{{Folder: "/opt/bty", For: "the record", ReadOnly: true}, {Folder: "/var/lib/containers", For: "images and state", Free: 5e6, Need: 300e6}}
-			o.Previous = []string{"the container withcache runs"}
+			o.Previous = &doctor.Previous{Containers: []doctor.PreviousContainer{{Name: "withcache", Image: "ghcr.io/safl/withcache:latest"}}}
 			o.Ports = []doctor.Port{{Network: "udp", Number: 69, Daemon: "bty-tftp", Unit: "bty-tftp.socket", Holders: []doctor.Process{{PID: 812, Name: "in.tftpd", Unit: "tftpd-hpa.service"}}},
 				{Network: "tcp", Number: 8080, Daemon: "bty-web", Unit: "bty-web.socket", Holders: []doctor.Process{{PID: 900, Name: "python3"}}}}
 			o.Systemd.Away = "there is no bus"

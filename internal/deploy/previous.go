@@ -3,18 +3,18 @@ package deploy
 import (
 	"context"
 
+	"bty/internal/doctor"
 	"bty/internal/host"
 )
 
 // previousPort is where the previous system answers unless somebody has changed it.
 const previousPort = 8080
 
-// previous finds signs of the Python system on this host, as the doctor does. An appliance that was
+// previous looks for the Python system on this host, as the doctor does. An appliance that was
 // deployed has its port and its names: then there is nothing to look for.
-func previous(ctx context.Context, root string, isDeployed bool) []string {
+func previous(ctx context.Context, root string, isDeployed bool) *doctor.Previous {
 	if isDeployed {
 		return nil
 	}
-	p := host.Previous(ctx, root, previousPort)
-	return p.Signs()
+	return host.Previous(ctx, root, previousPort)
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,9 @@ type PreviousContainer struct {
 	Name, Image string
 	Folder      string // of the compose file that made it, "" if none did
 }
+
+// MovedUnits is where the units are moved to, below the root.
+const MovedUnits = "root/bty-before"
 
 // IsThere reports whether anything of it is.
 func (p *Previous) IsThere() bool {
@@ -53,7 +57,7 @@ func (p *Previous) Stop() string {
 		for _, path := range p.Quadlets {
 			units = append(units, strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".container")+".service")
 		}
-		steps = append(steps, fmt.Sprintf("systemctl stop %s; mkdir -p /root/bty-before; mv %s /root/bty-before/; systemctl daemon-reload", strings.Join(units, " "), strings.Join(p.Quadlets, " ")))
+		steps = append(steps, fmt.Sprintf("systemctl stop %s; mkdir -p /%[3]s; mv %[2]s /%[3]s/; systemctl daemon-reload", strings.Join(units, " "), strings.Join(p.Quadlets, " "), MovedUnits))
 	}
 	for _, folder := range p.folders() {
 		steps = append(steps, fmt.Sprintf("cd %s && podman-compose down", folder))
@@ -63,8 +67,14 @@ func (p *Previous) Stop() string {
 			steps = append(steps, "podman stop "+c.Name)
 		}
 	}
+	if len(steps) == 0 {
+		return "stop that program"
+	}
 	return strings.Join(steps, "; ")
 }
+
+// StateOr is the folder of its state, or what stands for it if that is not known.
+func (p *Previous) StateOr(unknown string) string { return cmp.Or(p.State, unknown) }
 
 func (p *Previous) folders() (list []string) {
 	seen := map[string]bool{}
@@ -83,18 +93,11 @@ func (e *examination) stack() {
 	if !p.IsThere() {
 		return
 	}
-	state := p.State
-	if state == "" {
-		state = "STATE (the folder that its container has as /var/lib/bty)"
-	}
+	state := p.StateOr("STATE (the folder that its container has as /var/lib/bty)")
 	why := "It has the appliance's ports, and machines get its answers."
 	if len(p.Quadlets) > 0 {
 		why += " Its bty-web.service and bty-tftp.service have the names of ours, and systemd takes them first."
 	}
-	stop := p.Stop()
-	if stop == "" {
-		stop = "stop that program"
-	}
 	e.onHost("host.previous-stack", wire.SeverityWarning, "Previous system", "", "The previous bty is on this host: "+strings.Join(p.Signs(), "; ")+".", why,
-		fmt.Sprintf("See what would come over: bty-lab import --dry-run %s. Wait until no machine is being flashed, and none runs from nbdmux. Then: %s; systemctl enable --now bty-web.socket bty-tftp.socket; bty-lab import %s.", state, stop, state))
+		fmt.Sprintf("See what would come over: bty-lab import --dry-run %s. Wait until no machine is being flashed, and none runs from nbdmux. Then: %s; systemctl enable --now bty-web.socket bty-tftp.socket; bty-lab import %s.", state, p.Stop(), state))
 }

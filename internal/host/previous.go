@@ -1,15 +1,14 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -23,13 +22,29 @@ const previousImages = "ghcr.io/safl/"
 // running machines read from last.
 var previousUnits = []string{"bty-tftp", "bty-web", "nbdmux", "withcache"}
 
+// Where its containers have its state, and that of withcache.
+const (
+	stateInside = "/var/lib/bty"
+	cacheInside = "/data"
+)
+
 // Previous looks for the previous system: its units below root, its containers, and what answers on
 // the port of bty-web.
 func Previous(ctx context.Context, root string, port int) *doctor.Previous {
 	p := &doctor.Previous{Port: port, Version: previousVersion(ctx, fmt.Sprintf("http://127.0.0.1:%d", port))}
-	quadlets(root, p)
-	p.Containers = previousContainers(ctx, len(p.Quadlets) > 0)
-	for _, c := range p.Containers {
+	for _, name := range previousUnits {
+		path := filepath.Join(root, unitFolder, name+".container")
+		if text, ok := previousUnit(path); ok {
+			p.Quadlets = append(p.Quadlets, path)
+			p.State = cmp.Or(p.State, volume(ctx, text, stateInside))
+		}
+	}
+	running := previousContainers(ctx)
+	for _, c := range running {
+		p.State = cmp.Or(p.State, c.mounts[stateInside])
+		if !c.isUnit || len(p.Quadlets) == 0 {
+			p.Containers = append(p.Containers, c.PreviousContainer)
+		}
 		if data := filepath.Join(c.Folder, "data/bty"); p.State == "" && c.Folder != "" && isThere(data) {
 			p.State = data
 		}
@@ -37,22 +52,52 @@ func Previous(ctx context.Context, root string, port int) *doctor.Previous {
 	return p
 }
 
-// quadlets notes its units and where they have its state.
-func quadlets(root string, p *doctor.Previous) {
-	for _, name := range previousUnits {
-		path := filepath.Join(root, "etc/containers/systemd", name+".container")
-		raw, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(raw), previousImages) {
-			continue
-		}
-		p.Quadlets = append(p.Quadlets, path)
-		if m := stateVolume.FindSubmatch(raw); m != nil && p.State == "" {
-			p.State = string(m[1])
+// PreviousCatalog looks for the data folder of the previous system's withcache on this host, where it
+// runs or its unit says, also one that has been moved away as the doctor shows it; "" if there is none.
+func PreviousCatalog(ctx context.Context, root string) string {
+	for _, folder := range []string{unitFolder, doctor.MovedUnits} {
+		if text, ok := previousUnit(filepath.Join(root, folder, "withcache.container")); ok {
+			if data := volume(ctx, text, cacheInside); data != "" {
+				return data
+			}
 		}
 	}
+	for _, c := range previousContainers(ctx) {
+		if data := c.mounts[cacheInside]; data != "" && strings.HasPrefix(c.Image, previousImages+"withcache") {
+			return data
+		}
+	}
+	return ""
 }
 
-var stateVolume = regexp.MustCompile(`(?m)^\s*Volume\s*=\s*(/[^:\s]*):/var/lib/bty(?::|\s*$)`)
+// unitFolder is where the Quadlets of root are.
+const unitFolder = "etc/containers/systemd"
+
+// previousUnit is the text of a Quadlet if it is one of the previous system.
+func previousUnit(path string) (text string, ok bool) {
+	raw, err := os.ReadFile(path)
+	return string(raw), err == nil && strings.Contains(string(raw), previousImages)
+}
+
+// volume is where a Quadlet has the folder that is inside of its container; "" if that is not known.
+func volume(ctx context.Context, unit, inside string) string {
+	for line := range strings.Lines(unit) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		parts := strings.Split(strings.TrimSpace(value), ":")
+		if strings.TrimSpace(key) != "Volume" || len(parts) < 2 || parts[1] != inside {
+			continue
+		}
+		if filepath.IsAbs(parts[0]) {
+			return parts[0]
+		}
+		name, isUnit := strings.CutSuffix(parts[0], ".volume")
+		if isUnit {
+			name = "systemd-" + name
+		}
+		return strings.TrimSpace(string(podman(ctx, "volume", "inspect", "--format", "{{.Mountpoint}}", name)))
+	}
+	return ""
+}
 
 // answerTime is how long a server on this host may take.
 const answerTime = 2 * time.Second
@@ -96,35 +141,6 @@ func fetch(ctx context.Context, url string) (status int, begins []byte) {
 		return 0, nil
 	}
 	return resp.StatusCode, begins
-}
-
-// previousContainers asks Podman for those that run, without those of Quadlets.
-func previousContainers(ctx context.Context, hasUnits bool) []doctor.PreviousContainer {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "podman", "ps", "--format", "json").Output()
-	if err != nil {
-		return nil // no Podman, or none that works: then none of its containers runs
-	}
-	return readContainers(out, hasUnits)
-}
-
-func readContainers(text []byte, hasUnits bool) (list []doctor.PreviousContainer) {
-	var found []struct {
-		Names  []string
-		Image  string
-		Labels map[string]string
-	}
-	if json.Unmarshal(text, &found) != nil {
-		return nil
-	}
-	for _, c := range found {
-		if !strings.HasPrefix(c.Image, previousImages) || len(c.Names) == 0 || hasUnits && c.Labels["PODMAN_SYSTEMD_UNIT"] != "" {
-			continue
-		}
-		list = append(list, doctor.PreviousContainer{Name: c.Names[0], Image: c.Image, Folder: c.Labels["com.docker.compose.project.working_dir"]})
-	}
-	return list
 }
 
 func isThere(path string) bool { _, err := os.Stat(path); return err == nil }

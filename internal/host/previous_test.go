@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,11 +29,20 @@ func TestPreviousQuadlets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var p doctor.Previous
-	quadlets(root, &p)
-	want := doctor.Previous{Quadlets: []string{dir + "/bty-web.container", dir + "/withcache.container"}, State: "/opt/old/data/bty"}
+	p := Previous(t.Context(), root, 1)
+	want := &doctor.Previous{Port: 1, Quadlets: []string{dir + "/bty-web.container", dir + "/withcache.container"}, State: "/opt/old/data/bty", Containers: p.Containers}
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("%+v, want %+v", p, want)
+	}
+	if got := PreviousCatalog(t.Context(), root); got != "/opt/old/data/withcache" {
+		t.Errorf("withcache's data: %q", got)
+	}
+	moved := filepath.Join(root, doctor.MovedUnits)
+	if err := errors.Join(os.MkdirAll(moved, 0o755), os.Rename(dir+"/withcache.container", moved+"/withcache.container")); err != nil {
+		t.Fatal(err)
+	}
+	if got := PreviousCatalog(t.Context(), root); got != "/opt/old/data/withcache" {
+		t.Errorf("withcache's data, its unit moved away: %q", got)
 	}
 }
 
@@ -71,13 +81,16 @@ func TestPreviousContainers(t *testing.T) {
 		{"Image":"ghcr.io/safl/withcache:latest","Names":["withcache"],"Labels":{"PODMAN_SYSTEMD_UNIT":"withcache.service"}},
 		{"Image":"localhost/bty-web:1","Names":["bty-web"],"Labels":null}, {"Image":"ghcr.io/safl/x","Names":[]}]`
 	compose := doctor.PreviousContainer{Name: "old_bty-web_1", Image: "ghcr.io/safl/bty-web:0.65.4", Folder: "/home/op/bty-host"}
-	if got := readContainers([]byte(text), true); !reflect.DeepEqual(got, []doctor.PreviousContainer{compose}) {
+	unit := doctor.PreviousContainer{Name: "withcache", Image: "ghcr.io/safl/withcache:latest"}
+	got := readContainers([]byte(text))
+	if want := []container{{PreviousContainer: compose}, {PreviousContainer: unit, isUnit: true}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
-	if got := readContainers([]byte(text), false); len(got) != 2 || got[1].Name != "withcache" {
+	addMounts(got, []byte(`[{"Name":"withcache","Mounts":[{"Type":"volume","Source":"/v/_data","Destination":"/data"}]},{"Name":"other","Mounts":[{"Source":"/x","Destination":"/data"}]}]`))
+	if len(got[0].mounts) != 0 || got[1].mounts["/data"] != "/v/_data" {
 		t.Errorf("%+v", got)
 	}
-	if got := readContainers([]byte("no"), false); got != nil {
+	if got := readContainers([]byte("no")); got != nil {
 		t.Errorf("%+v", got)
 	}
 }
