@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,17 +12,19 @@ import (
 	"strings"
 
 	"bty/internal/client"
+	"bty/internal/host"
 	"bty/internal/previous"
 	"bty/internal/takeover"
 	"bty/internal/wire"
 )
 
-const importHelp = `import [--dry-run] [--json] [--replace|--keep] [--skip-refused] PATH
+const importHelp = `import [--dry-run] [--json] [--replace|--keep] [--skip-refused] [--catalog FILE] PATH
        bty-lab import [--replace] DIR
 
 Takes the state of the previous bty over (machines, images, settings) from its state folder, its
 state.db or a state.db.*.bak, which are only read, also while it runs. Everything is checked first;
-if a row is refused, or known here otherwise, nothing is written.
+if a row is refused, or known here otherwise, nothing is written. From 0.66 on the images are those of
+withcache's catalog.toml, which is looked for beside the state folder and where withcache runs here.
 
 If DIR holds an inventory.json, a backup's or an export's, its machines are taken in: hardware only.`
 
@@ -29,6 +32,7 @@ If DIR holds an inventory.json, a backup's or an export's, its machines are take
 type importing struct {
 	*appliance
 	dryRun, asJSON, replace, keep, skip bool
+	catalog                             string
 }
 
 func importState(ctx context.Context, e env) error {
@@ -39,6 +43,7 @@ func importState(ctx context.Context, e env) error {
 	flags.BoolVar(&i.replace, "replace", false, "what is known here otherwise becomes as it is there; of an inventory: reset the machines that are known")
 	flags.BoolVar(&i.keep, "keep", false, "what is known here otherwise stays as it is here")
 	flags.BoolVar(&i.skip, "skip-refused", false, "leave out what cannot be taken over, and take the rest")
+	flags.StringVar(&i.catalog, "catalog", "", "catalog.toml of withcache, or its data folder, when it is not found or is to be taken besides")
 	if err := i.read(flags, 1); err != nil {
 		return err
 	}
@@ -79,7 +84,7 @@ func isBundle(path string) (bool, error) {
 
 // bundle takes the machines of an inventory in.
 func (i *importing) bundle(ctx context.Context, flags *flag.FlagSet, path string) error {
-	if i.dryRun || i.asJSON || i.keep || i.skip {
+	if i.dryRun || i.asJSON || i.keep || i.skip || i.catalog != "" {
 		return usageError{fmt.Errorf("%s is an inventory, which %s takes with --replace alone: a machine that is known keeps its settings", path, flags.Name())}
 	}
 	server := i.server()
@@ -101,6 +106,9 @@ func (i *importing) takeOver(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := addCatalog(ctx, state, i.catalog); err != nil {
+		return err
+	}
 	state.DryRun, state.SkipBad, state.Conflict = i.dryRun, i.skip, i.conflict()
 	state.Mark = takeover.Mark(database)
 	report, err := i.send(ctx, *state)
@@ -111,6 +119,23 @@ func (i *importing) takeOver(ctx context.Context, path string) error {
 		return err
 	}
 	return verdict(report)
+}
+
+// addCatalog adds the images that are not in the database: those of the catalog.toml that was given, or,
+// if the database has no catalog, those of withcache.
+func addCatalog(ctx context.Context, state *wire.PreviousState, given string) error {
+	if given != "" {
+		return previous.AddCatalog(state, given)
+	}
+	if state.Catalog != "" {
+		return nil
+	}
+	if found := cmp.Or(previous.Beside(state.Source), filepath.Join(host.PreviousCatalog(ctx, "/"), previous.CatalogName)); filepath.IsAbs(found) && exists(found) {
+		return previous.AddCatalog(state, found)
+	}
+	state.Lost = append(state.Lost, wire.TakeoverRow{Kind: "table", ID: "catalog_entries", Outcome: wire.TakenNot,
+		Reason: "from 0.66 on the catalog is withcache's, and none was found: copy the catalog.toml of its data folder (its container mounts it at /data), and give it with --catalog"})
+	return nil
 }
 
 // send has the server take a state over, or does it while none runs.

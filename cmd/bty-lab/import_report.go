@@ -27,7 +27,7 @@ func (i *importing) tellPeople(report wire.Takeover) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(i.stdout, "\n%s of bty %s: %s\n", report.Source, report.MadeBy, sums(report.Outcomes))
+	fmt.Fprintf(i.stdout, "\n%s of bty %s: %s\n", sources(report), report.MadeBy, sums(report.Outcomes))
 	if !report.Written {
 		if report.DryRun && verdict(report) == nil {
 			fmt.Fprintln(i.stdout, "this was a dry run: nothing was written. Repeat it without --dry-run")
@@ -44,6 +44,14 @@ func (i *importing) tellPeople(report wire.Takeover) error {
 		fmt.Fprintln(i.stdout, line)
 	}
 	return nil
+}
+
+// sources names the files that the rows are from.
+func sources(report wire.Takeover) string {
+	if report.Catalog == "" || report.Catalog == report.Source {
+		return report.Source
+	}
+	return report.Source + " and " + report.Catalog
 }
 
 func sums(n map[string]int) string {

@@ -183,6 +183,44 @@ func (s server) checkTaken(t *testing.T) {
 	}
 }
 
+// From 0.66 on the images are in withcache's catalog.toml: it is found beside the state folder, or given,
+// and its rows are in the report. Where there is none, the report asks for it.
+func TestImportWithcachesCatalog(t *testing.T) {
+	s := startServer(t)
+	data := t.TempDir()
+	state, cache := filepath.Join(data, "bty"), filepath.Join(data, "withcache")
+	for _, dir := range []string{state, cache} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	oldstate.Fill(t, filepath.Join(state, "state.db"), oldstate.V65, oldstate.Site, oldstate.To77)
+	out := s.must(t, "none was found: copy the catalog.toml", "import", "--dry-run", state)
+	if !strings.Contains(out, "its image 8901a5e57899 is in no catalog") {
+		t.Errorf("%s", out)
+	}
+	catalog := filepath.Join(cache, "catalog.toml")
+	if err := os.WriteFile(catalog, append(oldstate.Catalog(), "[[images]]\nname = 'secret'\nsrc = 'https://bob:s3cr3t@example.com/x.img'\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.lab(t, "import", state)
+	if err == nil || !strings.Contains(err.Error(), "nothing was written. 1 row is refused") || strings.Contains(out, "s3cr3t") || !strings.Contains(out, "its URL carries a user name or password") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if machines, images := s.counts(t); machines+images > 0 {
+		t.Fatalf("%d machines and %d images, of a state with a refused row", machines, images)
+	}
+	out = s.must(t, "state.db and "+catalog+" of bty 0.77.2: 24 imported, 2 changed, 4 left out", "import", "--skip-refused", state)
+	if !strings.Contains(out, "8 machines are flashed at the next network boot") || !strings.Contains(out, "is no disk image") {
+		t.Errorf("%s", out)
+	}
+	for _, a := range answers65 {
+		s.checkPlan(t, "52:54:00:00:"+a.mac, a.plan)
+	}
+	s.must(t, "26 unchanged", "import", "--skip-refused", "--catalog", cache, filepath.Join(state, "state.db"))
+	s.cannot(t, "give the catalog.toml of withcache", "import", "--catalog", state, state)
+}
+
 // While no server runs, the state goes into its files: all of it, or nothing is made.
 func TestImportOffline(t *testing.T) {
 	s := startServer(t)

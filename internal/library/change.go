@@ -89,7 +89,8 @@ const (
 	MaxDescription = 4096
 )
 
-var archPattern = regexp.MustCompile(`^[a-z0-9_-]{0,32}$`)
+// ArchPattern is what an architecture looks like.
+var ArchPattern = regexp.MustCompile(`^[a-z0-9_-]{0,32}$`)
 
 func (want Change) check() error {
 	switch {
@@ -97,7 +98,7 @@ func (want Change) check() error {
 		return fault.New(fault.Rejected, "the name is %.100q; want 1 to %d bytes of text in one line", *want.Name, MaxName)
 	case want.Description != nil && (len(*want.Description) > MaxDescription || !utf8.ValidString(*want.Description)):
 		return fault.New(fault.Rejected, "the description has %d bytes; want at most %d of text", len(*want.Description), MaxDescription)
-	case want.Arch != nil && !archPattern.MatchString(*want.Arch):
+	case want.Arch != nil && !ArchPattern.MatchString(*want.Arch):
 		return fault.New(fault.Rejected, "the architecture is %.100q; want a name like x86_64 or arm64", *want.Arch)
 	case want.DigestURL != nil && *want.DigestURL != "" && !WebURL.MatchString(*want.DigestURL):
 		return fault.New(fault.Rejected, "sha_url is %.200q; want the http(s) URL of a sha256sum file", *want.DigestURL)

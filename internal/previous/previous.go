@@ -26,14 +26,15 @@ func IsDatabase(path string) bool {
 }
 
 // Read returns all that is in the database at path. An error is one of the whole file, and says
-// what to do; what is wrong with a row stands in the row.
+// what to do; what is wrong with a row stands in the row. From 0.66 on the database has no catalog,
+// and AddCatalog adds it.
 func Read(ctx context.Context, path string) (*wire.PreviousState, error) {
 	db, release, err := open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	state, err := readAll(ctx, db)
+	state, err := readAll(ctx, db, path)
 	if err != nil {
 		return nil, explain(path, err)
 	}
@@ -42,13 +43,13 @@ func Read(ctx context.Context, path string) (*wire.PreviousState, error) {
 }
 
 // readAll reads in one transaction: what a server writes meanwhile is not seen in part.
-func readAll(ctx context.Context, db *sql.DB) (*wire.PreviousState, error) {
+func readAll(ctx context.Context, db *sql.DB, path string) (*wire.PreviousState, error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	r := &reader{ctx: ctx, tx: tx, state: &wire.PreviousState{}}
+	r := &reader{ctx: ctx, tx: tx, path: path, state: &wire.PreviousState{}}
 	for _, step := range []func() error{r.sound, r.shape, r.version, r.machines, r.labels, r.starts, r.images, r.settings, r.events} {
 		if err := step(); err != nil {
 			return nil, err
@@ -61,6 +62,7 @@ func readAll(ctx context.Context, db *sql.DB) (*wire.PreviousState, error) {
 type reader struct {
 	ctx     context.Context
 	tx      *sql.Tx
+	path    string
 	columns map[string]map[string]bool // of the tables there are
 	state   *wire.PreviousState
 }

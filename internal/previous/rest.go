@@ -4,9 +4,9 @@ import "bty/internal/wire"
 
 func (r *reader) images() error {
 	if r.columns["catalog_entries"] == nil {
-		r.lose("table", "catalog_entries", "from 0.66 on the catalog is withcache's: upload the catalog.toml of its data folder on the Images page")
-		return nil
+		return nil // from 0.66 on it is withcache's: AddCatalog
 	}
+	r.state.Catalog = r.path
 	columns := []column{{name: "bty_image_ref"}, {name: "src"}, {name: "resolved_src", limit: 4 * maxText}, {name: "disk_image_sha"}, {name: "name"},
 		{name: "sha_url"}, {name: "format"}, {name: "description"}, {name: "added_at"}, {name: "size_bytes"}}
 	return r.eachRow("catalog_entries", columns, "added_at, rowid", func(cells []cell) {

@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -103,7 +104,10 @@ func parseImage(in wire.PreviousImage, absent time.Time) (e catalog.Entry, wrong
 		refuse("%s", in.Problem)
 	}
 	e = catalog.Entry{Src: in.Src, ResolvedSrc: in.ResolvedSrc, Name: in.Name, DigestURL: in.DigestURL, Size: max(in.Size, 0), Description: in.Description,
-		Arch: catalog.ArchOf(in.Name), AddedAt: backup.ReadTime(in.AddedAt)}
+		Arch: cmp.Or(in.Arch, catalog.ArchOf(in.Name)), AddedAt: backup.ReadTime(in.AddedAt)}
+	if !library.ArchPattern.MatchString(e.Arch) {
+		e.Arch = catalog.ArchOf(in.Name)
+	}
 	if e.AddedAt.IsZero() {
 		e.AddedAt = absent
 	}

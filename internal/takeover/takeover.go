@@ -189,7 +189,7 @@ func (p *plan) write(tx *store.Tx) error {
 }
 
 func (p *plan) report(in wire.PreviousState, written bool) wire.Takeover {
-	report := wire.Takeover{Source: in.Source, MadeBy: in.MadeBy, DryRun: in.DryRun, Written: written, Outcomes: p.outcomes(), WillFlash: p.flash, Events: in.Events, Rows: p.rows}
+	report := wire.Takeover{Source: in.Source, Catalog: in.Catalog, MadeBy: in.MadeBy, DryRun: in.DryRun, Written: written, Outcomes: p.outcomes(), WillFlash: p.flash, Events: in.Events, Rows: p.rows}
 	if report.WillFlash == nil {
 		report.WillFlash = []string{}
 	}

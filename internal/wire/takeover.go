@@ -6,6 +6,7 @@ import "encoding/json"
 // there: whoever takes them in checks them. What could not even be read of a row is its Problem.
 type PreviousState struct {
 	Source   string            `json:"source"`
+	Catalog  string            `json:"catalog"`  // file with its images, "" if none is known
 	Mark     string            `json:"mark"`     // of the file as it was read; see takeover.Mark
 	MadeBy   string            `json:"made_by"`  // version of the previous system
 	Conflict string            `json:"conflict"` // refuse, replace or keep
@@ -51,6 +52,7 @@ type PreviousImage struct {
 	Name        string `json:"name"`
 	DigestURL   string `json:"sha_url"`
 	Format      string `json:"format"`
+	Arch        string `json:"arch"` // "" if the name is to say it
 	Size        int64  `json:"size_bytes"`
 	Description string `json:"description"`
 	AddedAt     string `json:"added_at"`
@@ -66,6 +68,7 @@ type PreviousSetting struct {
 // Takeover is what became, or would become, of a PreviousState.
 type Takeover struct {
 	Source    string         `json:"source"`
+	Catalog   string         `json:"catalog"` // file that had the images, "" if none was known
 	MadeBy    string         `json:"made_by"`
 	DryRun    bool           `json:"dry_run"`
 	Written   bool           `json:"written"`

@@ -13,6 +13,12 @@ import (
 //go:embed *.sql
 var texts embed.FS
 
+//go:embed withcache.toml
+var catalog []byte
+
+// Catalog is the catalog.toml that withcache holds for Site from 0.66 on.
+func Catalog() []byte { return catalog }
+
 // The shapes that its releases have, on top of each other, and what is in them.
 const (
 	V65  = "schema-0.65.sql"

@@ -40,6 +40,7 @@ complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l live -x -a '(__fish_
 complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l out -r -F -d 'The image'
 complete -c bty-lab -n '__fish_seen_subcommand_from usb' -l server -x -d 'An appliance that says what to do'
 complete -c bty-lab -n '__fish_seen_subcommand_from backup' -l if-due -d 'Only if it is due'
+complete -c bty-lab -n '__fish_seen_subcommand_from import' -l catalog -r -F -d 'The catalog.toml of withcache'
 complete -c bty-lab -n '__fish_seen_subcommand_from import' -l dry-run -d 'Write nothing'
 complete -c bty-lab -n '__fish_seen_subcommand_from import' -l json -d 'Print the report as JSON'
 complete -c bty-lab -n '__fish_seen_subcommand_from import' -l keep -d 'What is known here otherwise stays'
