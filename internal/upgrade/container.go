@@ -29,9 +29,11 @@ func (c container) unit() string { return c.name + ".service" }
 
 func (c container) file() string { return filepath.Join(quadletDir, c.name+".container") }
 
+const imageDropInName = "10-image.conf"
+
 // imageDropIn is the file that says which release a container runs.
 func (c container) imageDropIn() string {
-	return filepath.Join(quadletDir, c.name+".container.d", "10-image.conf")
+	return filepath.Join(quadletDir, c.name+".container.d", imageDropInName)
 }
 
 func imageLines(reference string) string {

@@ -200,10 +200,7 @@ func (p *Packages) Switch(ctx context.Context, folder string) error {
 
 // Return implements Place.
 func (p *Packages) Return(ctx context.Context, folder string) error {
-	if err := p.install(ctx, filepath.Join(folder, oldPackage)); err != nil {
-		return err
-	}
-	return restoreMissing(ctx, filepath.Join(folder, treeName))
+	return p.install(ctx, filepath.Join(folder, oldPackage))
 }
 
 func (p *Packages) install(ctx context.Context, file string) error {
@@ -273,26 +270,4 @@ func (p *Packages) Settled(ctx context.Context, _ string, _ string) error {
 		return err
 	}
 	return deploy.Upgraded(p.Dir, strings.TrimPrefix(strings.TrimSpace(program), "bty-web "), build.Version)
-}
-
-// restoreMissing puts files of the configuration back that are gone. What is there stays: somebody may
-// have changed it since.
-func restoreMissing(ctx context.Context, tree string) error {
-	return filepath.WalkDir(tree, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		place := strings.TrimPrefix(path, tree)
-		if _, err := os.Lstat(place); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
-			return err
-		}
-		_, err = copyFile(ctx, path, place)
-		return err
-	})
 }

@@ -38,10 +38,14 @@ type Record struct {
 	Ended   string      `json:"ended,omitempty"`  // the server's run that the upgrade ends
 	Look    Look        `json:"look"`
 	Running []string    `json:"running,omitempty"` // units that were at work before
-	Proven  bool        `json:"rows_compared"`     // and none was lost
-	Begun   time.Time   `json:"begun"`
-	Changed time.Time   `json:"changed"`
-	By      string      `json:"by"` // the version of bty-lab
+	// Switched says that the new release was in place once, and Removed what the switch took away of the site's
+	// files: what is missing beside that, somebody has deleted since.
+	Switched bool      `json:"switched,omitempty"`
+	Removed  []string  `json:"removed,omitempty"`
+	Proven   bool      `json:"rows_compared"` // and none was lost
+	Begun    time.Time `json:"begun"`
+	Changed  time.Time `json:"changed"`
+	By       string    `json:"by"` // the version of bty-lab
 }
 
 const recordName = "upgrade.json"

@@ -222,6 +222,9 @@ func (u *Upgrade) forward(ctx context.Context, r Record, isTakenUp bool) (Outcom
 	u.Tell(fmt.Sprintf("[3/5] switch: %s to %s", r.From, r.To))
 	err := u.Place.Switch(ctx, u.folder(r))
 	if err == nil {
+		err = u.switched(&r)
+	}
+	if err == nil {
 		u.Tell("[4/5] health: waiting until " + r.To + " is ready")
 		err = u.await(ctx, r, since)
 	}
@@ -281,8 +284,18 @@ func (u *Upgrade) goBack(ctx context.Context, r Record, since time.Time) error {
 	if err := u.hold(ctx, r); err != nil {
 		return err
 	}
+	// Before the old release starts, and after what removes the new one has run.
+	if err := u.restore(ctx, r); err != nil {
+		return err
+	}
 	if err := u.Place.Return(ctx, u.folder(r)); err != nil {
 		return err
+	}
+	if err := u.restore(ctx, r); err != nil {
+		return err
+	}
+	for _, path := range u.deleted(r) {
+		u.Tell(fmt.Sprintf("note: %s was deleted since the upgrade, and stays so; as it was it is %s", path, filepath.Join(u.folder(r), treeName, path)))
 	}
 	return u.await(ctx, r, since)
 }
@@ -349,7 +362,26 @@ func (u *Upgrade) Back(ctx context.Context) (Outcome, error) {
 	if err := errors.Join(u.checkPlace(ctx, r), u.checkLoss(ctx, r)); err != nil {
 		return u.outcome(r), err
 	}
+	if r.Running, err = u.wanted(ctx, r); err != nil {
+		return u.outcome(r), err
+	}
 	return wanted(u.back(ctx, r, asked))
+}
+
+// wanted are the services that are to run again: those that ran before, but for what somebody has stopped
+// since the upgrade ended.
+func (u *Upgrade) wanted(ctx context.Context, r Record) ([]string, error) {
+	if !u.Guarded || r.Phase != Upgraded || len(r.Running) == 0 {
+		return r.Running, nil
+	}
+	report, err := u.Manager.Look(ctx, r.Running...)
+	names := r.Running[:0]
+	for _, unit := range report.Units {
+		if unit.Name == server || unit.Active != "inactive" {
+			names = append(names, unit.Name)
+		}
+	}
+	return names, err
 }
 
 // checkPlace refuses to undo an upgrade whose release is not in place any more, unless somebody said yes:

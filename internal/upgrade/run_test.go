@@ -33,6 +33,8 @@ type fake struct {
 	busy   bool            // the package manager is, with something else
 	socket string          // of the server
 	events string          // that it tells of
+	takes  string          // a file of the site's that each new release takes away
+	told   []string
 }
 
 // killed stands for kill -9: what is on the disk stays as it is.
@@ -127,6 +129,11 @@ func (f *fake) Return(ctx context.Context, folder string) error {
 
 // start is what systemd does: the guard, then the server, which migrates.
 func (f *fake) start(ctx context.Context, folder, release string) error {
+	if f.takes != "" && release != "1.0" {
+		if err := os.RemoveAll(f.file(f.takes)); err != nil {
+			return err
+		}
+	}
 	f.put(release)
 	guard, err := ReadGuard(folder)
 	if err != nil {
@@ -155,6 +162,7 @@ func (f *fake) Settled(context.Context, string, string) error { return nil }
 func (f *fake) upgrade(dies string) *Upgrade {
 	return &Upgrade{Dir: f.file("opt"), Mode: deploy.Compose, Place: f, Control: client.NewControl(f.file(f.socket), "test"), Self: f.file("release"), By: "test",
 		Now: time.Now, Limit: 700 * time.Millisecond, Tell: func(step string) {
+			f.told = append(f.told, step)
 			if dies != "" && strings.Contains(step, dies) {
 				panic(killed{})
 			}

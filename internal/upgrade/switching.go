@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bty/internal/deploy"
@@ -111,10 +113,20 @@ func (c *Containers) Switch(ctx context.Context, folder string) error {
 
 // Return implements Place.
 func (c *Containers) Return(ctx context.Context, folder string) error {
-	if err := c.put(ctx, folder, func(s switching) []deploy.File { return s.Old }); err != nil {
+	r, err := readRecord(folder)
+	if err != nil {
 		return err
 	}
-	return restoreMissing(ctx, filepath.Join(folder, treeName))
+	return c.put(ctx, folder, func(s switching) []deploy.File {
+		return slices.DeleteFunc(s.Old, func(f deploy.File) bool { return r != nil && r.Switched && c.isDeleted(f) })
+	})
+}
+
+// isDeleted reports a file that somebody has deleted since the switch put it there. What names the image of a
+// container comes back all the same: it says which release is in place.
+func (c *Containers) isDeleted(f deploy.File) bool {
+	_, err := os.Lstat(f.Path)
+	return errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(f.Path, imageDropInName)
 }
 
 func (c *Containers) put(ctx context.Context, folder string, choose func(switching) []deploy.File) error {
