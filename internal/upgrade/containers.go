@@ -36,7 +36,7 @@ func (c *Containers) Look(ctx context.Context) (look Look, err error) {
 		return look, err
 	}
 	look.Database = filepath.Join(look.State, "bty.db")
-	if err := checkConfig(look.State); err != nil {
+	if look.Apart, err = checkConfig(look.State); err != nil {
 		return look, err
 	}
 	look.Configs = c.configs()
@@ -131,15 +131,28 @@ func mountpoint(ctx context.Context, volume string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-// checkConfig refuses a configuration that no release would start with: what runs has read another one.
-func checkConfig(state string) error {
-	_, _, err := config.Load(config.Source{Getenv: func(name string) string {
+// stateInside is where a container has its state.
+const stateInside = "/var/lib/bty"
+
+// checkConfig refuses a configuration that no release would start with: what runs has read another one. It
+// returns the folders of boot files and backups, as this host sees them.
+func checkConfig(state string) (apart []string, err error) {
+	cfg, _, err := config.Load(config.Source{Getenv: func(name string) string {
 		if name == "BTY_PATHS_STATE_DIR" {
 			return state
 		}
 		return ""
 	}})
-	return err
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range []string{cfg.Paths.BootDir, cfg.Paths.BackupDir} {
+		if name, err := filepath.Rel(stateInside, path); err == nil && filepath.IsLocal(name) {
+			path = filepath.Join(state, name)
+		}
+		apart = append(apart, path)
+	}
+	return apart, nil
 }
 
 func (c *Containers) configs() []string {

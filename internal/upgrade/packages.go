@@ -84,7 +84,8 @@ func (p *Packages) find(ctx context.Context) (version string, err error) {
 
 // Look implements Place.
 func (p *Packages) Look(ctx context.Context) (look Look, err error) {
-	look = Look{Database: p.Config.Database(), State: p.Config.Paths.StateDir, Configs: p.configs(), Marks: []string{"/usr/bin/bty-web"}}
+	paths := p.Config.Paths
+	look = Look{Database: p.Config.Database(), State: paths.StateDir, Apart: []string{paths.BootDir, paths.BackupDir}, Configs: p.configs(), Marks: []string{"/usr/bin/bty-web"}}
 	for _, s := range deploy.Services() {
 		look.Units = append(look.Units, s.Unit)
 	}

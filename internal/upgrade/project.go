@@ -94,7 +94,7 @@ func (p *Project) Look(ctx context.Context) (look Look, err error) {
 	if look.State, err = mountpoint(ctx, stateVolume); err != nil {
 		return look, err
 	}
-	if err := checkConfig(look.State); err != nil {
+	if look.Apart, err = checkConfig(look.State); err != nil {
 		return look, err
 	}
 	look.Database = filepath.Join(look.State, "bty.db")

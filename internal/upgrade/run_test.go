@@ -35,6 +35,7 @@ type fake struct {
 	events string          // that it tells of
 	takes  string          // a file of the site's that each new release takes away
 	told   []string
+	apart  []string
 }
 
 // killed stands for kill -9: what is on the disk stays as it is.
@@ -97,7 +98,7 @@ func (f *fake) serve() {
 }
 
 func (f *fake) Look(context.Context) (Look, error) {
-	return Look{From: f.inPlace(), To: f.offers, Units: []string{"bty-web.service"}, Database: f.file("state/bty.db"), State: f.file("state"),
+	return Look{From: f.inPlace(), To: f.offers, Units: []string{"bty-web.service"}, Database: f.file("state/bty.db"), State: f.file("state"), Apart: f.apart,
 		Configs: []string{f.file("etc")}, Marks: []string{f.file("release")}}, nil
 }
 

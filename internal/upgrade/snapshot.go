@@ -24,9 +24,12 @@ const (
 	idLayout     = "2006-01-02T15-04-05Z"
 )
 
-// left out of a snapshot: what an upgrade does not touch, and what is only a copy.
-func leftOut(state, path string) bool {
-	name, err := filepath.Rel(state, path)
+// leftOut is not in a snapshot: what an upgrade does not touch, and what is only a copy.
+func leftOut(look Look, path string) bool {
+	if slices.ContainsFunc(look.Apart, func(folder string) bool { return filepath.Clean(folder) == path }) {
+		return true
+	}
+	name, err := filepath.Rel(look.State, path)
 	if err != nil || strings.HasPrefix(name, "..") {
 		return false
 	}
@@ -46,7 +49,7 @@ func eachFile(look Look, visit func(path string, info fs.FileInfo) error) error 
 				return nil
 			case err != nil:
 				return err
-			case path != top && leftOut(look.State, path):
+			case path != top && leftOut(look, path):
 				if entry.IsDir() {
 					return fs.SkipDir
 				}
@@ -81,7 +84,7 @@ func (u *Upgrade) take(ctx context.Context, r Record) (err error) {
 	files := 0
 	err = eachFile(r.Look, func(path string, info fs.FileInfo) error {
 		if files++; files > maxFiles || info.Size() > maxFile {
-			return fmt.Errorf("%s is not taken for configuration: it is the %dth file, of %d bytes. Move what is not bty's out of its folders", path, files, info.Size())
+			return notConfiguration(path, info.Size(), r.Look)
 		}
 		to := filepath.Join(partial, treeName, path)
 		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
@@ -106,6 +109,25 @@ func (u *Upgrade) take(ctx context.Context, r Record) (err error) {
 		return err
 	}
 	return errors.Join(os.Rename(partial, u.folder(r)), store.SyncDir(Snapshots(u.Dir)))
+}
+
+// notConfiguration refuses a file that is too much to be one of configuration, by itself or with all others.
+func notConfiguration(path string, size int64, look Look) error {
+	what := fmt.Sprintf("%s is not taken for configuration: it has %s, and %s is the most for one file", path, mebibytes(size), mebibytes(maxFile))
+	if size <= maxFile {
+		what = fmt.Sprintf("%s is not taken for configuration: %d files come before it, and that is the most", path, maxFiles)
+	}
+	next := "A snapshot has secrets and configuration. "
+	if inside(look.State, path) {
+		next += fmt.Sprintf("Backups and boot files are left out where [paths] backup_dir and boot_dir name their folder (now: %s): have these name it if it holds such. ", strings.Join(look.Apart, ", "))
+	}
+	return refused("snapshot", what, next+"What is not bty's, move elsewhere: mv "+path+" /srv/")
+}
+
+// inside reports whether a path is in a folder.
+func inside(folder, path string) bool {
+	name, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(name)
 }
 
 func (u *Upgrade) folder(r Record) string { return filepath.Join(Snapshots(u.Dir), r.ID) }

@@ -41,6 +41,7 @@ type Look struct {
 	Units    []string
 	Database string
 	State    string   // folder
+	Apart    []string // folders that are no configuration, of backups and boot files
 	Configs  []string // files and folders that are the site's
 	Marks    []string // files whose content tells the old release from any other
 	Room     []Room   // beyond the database's
