@@ -203,13 +203,17 @@ func (d *deployment) carryOut(ctx context.Context, plan deploy.Plan, engine *dep
 	if err := plan.Run(ctx, engine, d.tell); err != nil {
 		return err
 	}
+	var err error
 	switch {
 	case !d.asJSON:
-		return d.printOutcome(ctx, result, seen)
+		err = d.printOutcome(ctx, result, seen)
 	case !shown:
-		return d.printJSON(result)
+		err = d.printJSON(result)
 	}
-	return nil
+	if asleep := engine.Rest(ctx, plan, seen); asleep != nil { // it works, which is what was asked for
+		fmt.Fprintln(d.stderr, "note: what was started to see it work goes on:", asleep)
+	}
+	return err
 }
 
 func (d *deployment) engine() *deploy.Engine {

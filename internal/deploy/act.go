@@ -47,6 +47,17 @@ func begin(r Record, dir string) Action {
 	})
 }
 
+// unbegun has the record as it was before a run, also if there was none.
+func unbegun(was *Record, dir string) Action {
+	return action(func(ctx context.Context, e *Engine) error {
+		defer e.unlock()
+		if was != nil {
+			return was.write(e.path(dir))
+		}
+		return both(remove([]string{RecordPath(dir)}), removeEmpty(e.folders)).do(ctx, e)
+	})
+}
+
 // done writes the record when everything is there. Whoever is to see a new password has seen it by
 // then: a run that ends before makes another one the next time.
 func done(r Record, dir string, end State) Action {

@@ -17,31 +17,27 @@ import (
 // Archive is a file with an image.
 type Archive struct {
 	Path string
-	Ref  string // the name that the image has in it
+	Ref  string // the name that the image has in it, "" if it cannot be read
+	Err  string // why not
 }
 
 // lookForImages finds which images are loaded, and archives of those that are not.
-func (o *Observed) lookForImages(ctx context.Context, s Site, folder string) error {
+func (o *Observed) lookForImages(ctx context.Context, s Site, folder string) {
 	o.Images = Images{Loaded: map[string]bool{}, Archives: map[string]Archive{}, Folders: folders(folder)}
 	if s.Mode == Host || o.Podman.Version == "" || o.Podman.Err != "" {
-		return nil
+		return
 	}
 	out, err := tool(ctx, "", "podman", "images", "--format", "{{.Repository}}:{{.Tag}}")
 	if err != nil {
 		o.Podman.Err = err.Error()
-		return nil
+		return
 	}
 	for _, ref := range strings.Fields(out) {
 		o.Images.Loaded[ref] = true
 	}
 	for _, v := range s.services() {
-		a, err := findArchive(o.Images.Folders, v.Name)
-		if err != nil {
-			return err
-		}
-		o.Images.Archives[v.Name] = a
+		o.Images.Archives[v.Name] = findArchive(o.Images.Folders, v.Name)
 	}
-	return nil
 }
 
 // folders are where archives are looked for: a folder that was named, else beside this program and
@@ -61,7 +57,8 @@ func folders(named string) []string {
 // architectures are as the names of archives have them.
 var architectures = map[string]string{"amd64": "x86_64", "arm64": "arm64"}
 
-func findArchive(dirs []string, name string) (Archive, error) {
+// findArchive finds the first that is there. One that cannot be read stands in the way only where it is needed.
+func findArchive(dirs []string, name string) Archive {
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name+"."+architectures[runtime.GOARCH]+".tar")
 		ref, err := refOf(path)
@@ -69,11 +66,11 @@ func findArchive(dirs []string, name string) (Archive, error) {
 			continue
 		}
 		if err != nil {
-			return Archive{}, fmt.Errorf("%s: %w; make it anew: make image", path, err)
+			return Archive{Path: path, Err: err.Error()}
 		}
-		return Archive{path, ref}, nil
+		return Archive{Path: path, Ref: ref}
 	}
-	return Archive{}, nil
+	return Archive{}
 }
 
 // refOf is the name of the image in an OCI archive, as its index has it.
@@ -118,16 +115,21 @@ func checkImages(o Observed, s Site) (problems []Problem) {
 	if s.Mode == Host || o.Podman.Err != "" || o.Podman.Version == "" || IsRegistry(s.Prefix) {
 		return nil
 	}
-	var missing, other []string
+	var missing, other, broken []string
 	for _, v := range s.services() {
 		ref, archive := s.Ref(v.Name), o.Images.Archives[v.Name]
 		switch {
 		case o.Images.Loaded[ref], archive.Ref == ref:
+		case archive.Err != "":
+			broken = append(broken, archive.Path+": "+archive.Err)
 		case archive.Ref != "":
 			other = append(other, fmt.Sprintf("%s holds %s, and %s is needed", archive.Path, archive.Ref, ref))
 		default:
 			missing = append(missing, ref)
 		}
+	}
+	if len(broken) > 0 {
+		problems = append(problems, Problem{"image", "Archives of images that cannot be read: " + strings.Join(broken, "; ") + ".", "Make them anew (make image), or copy them anew."})
 	}
 	if len(other) > 0 {
 		problems = append(problems, Problem{"image", strings.Join(other, "; ") + ".",

@@ -23,7 +23,7 @@ import (
 
 // Observe looks at this host, as far as what is wanted asks for it. It changes nothing.
 func Observe(ctx context.Context, w Wanted) (Observed, error) {
-	o := Observed{Root: os.Geteuid() == 0, Files: map[string]string{}, WebPort: service("bty-web").Ports[0].Number}
+	o := Observed{At: time.Now(), Root: os.Geteuid() == 0, Files: map[string]string{}, WebPort: service("bty-web").Ports[0].Number}
 	var err error
 	if o.Record, err = ReadRecord(w.Dir); err != nil {
 		return o, err
@@ -42,9 +42,7 @@ func Observe(ctx context.Context, w Wanted) (Observed, error) {
 	o.Containers = containers(ctx, o.Podman)
 	o.Previous = previous(ctx, "/", o.Record != nil)
 	site, _, _ := Resolve(o, w)
-	if err := o.lookForImages(ctx, site, w.Images); err != nil {
-		return o, err
-	}
+	o.lookForImages(ctx, site, w.Images)
 	o.settings(site, w.Dir)
 	o.Ports = host.Ports(ctx, o.ports(site)...)
 	o.Disks = disks(site, w.Dir)

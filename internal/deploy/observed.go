@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"net/netip"
+	"time"
 
 	"bty/internal/doctor"
 )
@@ -9,7 +10,8 @@ import (
 // Observed is all that a plan goes by. It is data, so that a plan can be made of a host that does not
 // exist.
 type Observed struct {
-	Root       bool // who asks is root
+	At         time.Time // when that was
+	Root       bool      // who asks is root
 	Package    Package
 	Systemd    Systemd
 	Podman     Podman

@@ -35,7 +35,12 @@ type planner struct {
 }
 
 func (d *planner) step(name, detail, next string, do Action) {
-	d.plan.Steps = append(d.plan.Steps, Step{name, detail, next, do})
+	d.plan.Steps = append(d.plan.Steps, Step{Name: name, Detail: detail, Next: next, Action: do})
+}
+
+// trial is a step that is taken back if it, or another before anything runs, fails.
+func (d *planner) trial(name, detail, next string, do, back Action) {
+	d.plan.Steps = append(d.plan.Steps, Step{name, detail, next, do, back})
 }
 
 // pending holds after a run that was cut off: what it left cannot be told from what is right, so
@@ -286,7 +291,7 @@ func (d *planner) frameAs(end State) {
 			r.Files = append(r.Files, Written{Path: p})
 		}
 	}
-	first := Step{"begin", "note in " + RecordPath(d.want.Dir) + " what is to be done", "", begin(r, d.want.Dir)}
-	last := Step{"done", "note in " + RecordPath(d.want.Dir) + " what is there now", "", done(r, d.want.Dir, end)}
+	first := Step{"begin", "note in " + RecordPath(d.want.Dir) + " what is to be done", "", begin(r, d.want.Dir), unbegun(d.Record, d.want.Dir)}
+	last := Step{Name: "done", Detail: "note in " + RecordPath(d.want.Dir) + " what is there now", Action: done(r, d.want.Dir, end)}
 	d.plan.Steps = slices.Concat([]Step{first}, d.plan.Steps, []Step{last})
 }

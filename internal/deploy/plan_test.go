@@ -29,7 +29,7 @@ func podmanHost() Observed {
 	o.Podman = Podman{Version: "5.4.2", Compose: "podman-compose"}
 	o.Images = Images{Loaded: map[string]bool{}, Archives: map[string]Archive{}, Folders: []string{"/srv/images"}}
 	for _, s := range Services() {
-		o.Images.Archives[s.Name] = Archive{"/srv/images/" + s.Name + ".x86_64.tar", "localhost/" + s.Name + ":1.2.3"}
+		o.Images.Archives[s.Name] = Archive{Path: "/srv/images/" + s.Name + ".x86_64.tar", Ref: "localhost/" + s.Name + ":1.2.3"}
 	}
 	for u := range o.Units {
 		o.Units[u] = Unit{Load: "not-found", Active: "inactive"}
@@ -82,6 +82,9 @@ func purge(data bool) func(Observed, Wanted) (Plan, error) {
 	return func(o Observed, w Wanted) (Plan, error) { return Purge(o, w.Dir, data) }
 }
 
+// torn is an archive that was not copied to its end.
+var torn = Archive{Path: "/srv/images/bty-tftp.x86_64.tar", Err: "it cannot be read: unexpected EOF"}
+
 func scenes() []scene {
 	w := Wanted{Dir: "/opt/bty", Version: "1.2.3"}
 	wish := func(change func(*Wanted)) Wanted { v := w; change(&v); return v }
@@ -131,6 +134,9 @@ func scenes() []scene {
 		{name: "quadlet: without the cache", o: quadlets, w: wish(func(w *Wanted) { w.Without = []string{"bty-cache"} })},
 		{name: "quadlet: without the cache, whose container was edited", o: after(podmanHost(), func(o *Observed) { o.Files["/etc/containers/systemd/bty-cache.container"] = "other" }), w: wish(func(w *Wanted) { w.Without = []string{"bty-cache"} })},
 		{name: "quadlet: from a registry", o: with(podmanHost(), func(o *Observed) { o.Images.Archives = nil }), w: wish(func(w *Wanted) { w.Prefix = "registry.example/lab" })},
+		{name: "quadlet: from a registry, beside archives of our own", o: with(podmanHost(), func(o *Observed) { o.Images.Archives["bty-tftp"] = torn }), w: wish(func(w *Wanted) { w.Prefix = "registry.example/lab" })},
+		{name: "quadlet: again, and an archive is broken that nothing needs", o: after(podmanHost(), func(o *Observed) { o.Images.Archives["bty-tftp"] = torn }), w: w},
+		{name: "quadlet: purge, and an archive is broken", o: after(podmanHost(), func(o *Observed) { o.Images.Archives["bty-tftp"] = torn }), w: w, run: purge(false)},
 		{name: "quadlet: purge", o: quadlets, w: w, run: purge(true)},
 		{name: "quadlet: purge, where the operator made the secret", o: after(podmanHost(), func(o *Observed) { o.Record.Password = NoPassword }), w: w, run: purge(false)},
 		{name: "compose: as an ordinary user", o: with(podmanHost(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Dir = "/home/alice/bty" })},
@@ -158,6 +164,7 @@ func scenes() []scene {
 			o.Addresses = append(o.Addresses, doctor.Address{Prefix: netip.MustParsePrefix("198.51.100.7/24"), Link: "eth1"})
 		}), w: w},
 		{name: "refused: loopback, even with force", o: with(hostWithPackage(), nothing), w: wish(func(w *Wanted) { w.Address, w.Force = netip.MustParseAddr("127.0.0.1"), true })},
+		{name: "refused: an archive is broken", o: with(podmanHost(), func(o *Observed) { o.Images.Archives["bty-tftp"] = torn }), w: w},
 		{name: "refused: images of another build", o: with(podmanHost(), nothing), w: wish(func(w *Wanted) { w.Version = "2.0.0" })},
 	}
 }

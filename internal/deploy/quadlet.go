@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"bty/internal/build"
 	"bty/quadlet"
@@ -91,12 +93,12 @@ func (d *planner) images() {
 		case loaded && !d.pending():
 			continue
 		case loaded:
-		case archive.Path != "":
-			d.step("load", ref+" from "+archive.Path, "podman load -i "+archive.Path+" says more.", load(archive.Path, ref))
+		case archive.Ref == ref:
+			d.trial("load", ref+" from "+archive.Path, "podman load -i "+archive.Path+" says more.", load(archive.Path, ref), podmanAway("image", "exists", "rm", ref))
 		default:
-			d.step("pull", ref, "podman pull "+ref+" says more.", pull(ref))
+			d.trial("pull", ref, "Is that its name, and has the registry that version? podman pull "+ref+" says more; --image-prefix names another registry, podman login signs in.", pull(ref), podmanAway("image", "exists", "rm", ref))
 		}
-		d.step("try", ref+" --version", "The image does not run here: is it of this architecture? Make it anew: make image.", try(ref))
+		d.trial("try", ref+" --version", "The image does not run here: is it of this architecture? Make it anew: make image.", try(ref), nothing)
 	}
 }
 
@@ -155,12 +157,34 @@ func generated(names []string) Action {
 		}
 		for _, u := range report.Units {
 			if !u.Installed() {
-				_, said := tool(ctx, "", "/usr/libexec/podman/quadlet", "-dryrun")
-				return fmt.Errorf("podman has made no %s of its Quadlet (systemd: %s): %w", u.Name, u.Load, said)
+				return fmt.Errorf("podman has made no %s of its Quadlet (systemd: %s): %s", u.Name, u.Load, e.generatorWords(ctx))
 			}
 		}
 		return nil
 	})
+}
+
+// generator is Podman's, which systemd runs to have units of Quadlets.
+const generator = "/usr/libexec/podman/quadlet"
+
+// generatorWords are what it says of the Quadlets there are: of mistakes, and of what it warns of and goes on.
+func (e *Engine) generatorWords(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, e.path(generator), "-dryrun")
+	cmd.WaitDelay = 2 * time.Second
+	var said bytes.Buffer
+	cmd.Stderr = &said // what it would write goes to the other
+	err := cmd.Run()
+	text := strings.TrimSpace(said.String())
+	text = text[max(0, len(text)-toolTail):]
+	switch {
+	case err != nil:
+		return strings.TrimSuffix(fmt.Sprintf("%s -dryrun: %v: %s", generator, err, text), ": ")
+	case text == "":
+		return generator + " -dryrun finds nothing wrong; journalctl -b -g quadlet-generator says what it found when systemd asked it"
+	}
+	return generator + " -dryrun: " + text
 }
 
 func (d *planner) purgeContainers(data bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 )
 
@@ -21,6 +22,7 @@ type StepError struct {
 	Progress
 	Doing string
 	Err   error
+	Back  bool // those before were taken back
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
@@ -32,6 +34,9 @@ func (e *StepError) Error() string {
 	}
 	if next := advice(e.Err, e.Step.Next); next != "" {
 		s += "\n-> " + next
+	}
+	if e.Back {
+		return s + "\nNothing else was touched, and nothing of this run is left."
 	}
 	return s + fmt.Sprintf("\nWhat was done before stays, and what ran before still runs. bty-lab %s again goes on from here.", e.Doing)
 }
@@ -60,12 +65,30 @@ func (p Plan) Run(ctx context.Context, e *Engine, tell func(Progress)) error {
 	for i, step := range p.Steps {
 		at := Progress{i + 1, len(p.Steps), step}
 		if ctx.Err() != nil {
-			return &StepError{at, p.Doing, context.Cause(ctx)}
+			return &StepError{Progress: at, Doing: p.Doing, Err: context.Cause(ctx)}
 		}
 		tell(at)
 		if err := step.do(ctx, e); err != nil {
-			return &StepError{at, p.Doing, err}
+			return p.failed(ctx, e, at, err)
 		}
 	}
 	return nil
+}
+
+// failed ends a run. Before anything but images was changed, all that it did is taken back; one that was
+// interrupted goes on where it was.
+func (p Plan) failed(ctx context.Context, e *Engine, at Progress, err error) error {
+	failed := &StepError{Progress: at, Doing: p.Doing, Err: err}
+	begun := p.Steps[:at.N]
+	if at.N == 1 || ctx.Err() != nil || slices.ContainsFunc(begun, func(s Step) bool { return s.back == nil }) {
+		return failed
+	}
+	for _, s := range slices.Backward(begun) {
+		if err := s.back.do(ctx, e); err != nil {
+			failed.Err = fmt.Errorf("%w; what was done before cannot be taken back: %s: %w", failed.Err, s, err)
+			return failed
+		}
+	}
+	failed.Back = true
+	return failed
 }

@@ -20,6 +20,7 @@ type Step struct {
 	Detail string // what it is done to
 	Next   string // what to do when it fails, "" if the error says it
 	Action
+	back Action // takes it back; nil from the first step on that touches more than the record and images
 }
 
 // Action carries a step out.
@@ -39,5 +40,8 @@ func (s Step) MarshalJSON() ([]byte, error) {
 
 // action is an Action of a function.
 type action func(ctx context.Context, e *Engine) error
+
+// nothing is how a step is taken back that left nothing.
+var nothing = action(func(context.Context, *Engine) error { return nil })
 
 func (a action) do(ctx context.Context, e *Engine) error { return a(ctx, e) }

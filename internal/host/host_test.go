@@ -136,3 +136,26 @@ func TestClock(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// Somebody else is at the other end of a connection if the two ends have different addresses.
+func TestHasPeer(t *testing.T) {
+	const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	for name, c := range map[string]struct {
+		line string
+		want bool
+	}{
+		"listening":                {"0: 00000000:1F90 00000000:0000 0A", false},
+		"this host, loopback":      {"0: 0100007F:1F90 0100007F:D431 01", false},
+		"this host, on its LAN":    {"0: 0102000A:1F90 0102000A:D431 01", false},
+		"another host":             {"0: 0102000A:1F90 0202000A:D431 01", true},
+		"another host, over":       {"0: 0102000A:1F90 0202000A:D431 06", false},
+		"another port":             {"0: 0102000A:0016 0202000A:D431 01", false},
+		"its own, to that port":    {"0: 0102000A:D431 0202000A:1F90 01", false},
+		"IPv4 on a socket of IPv6": {"0: 0000000000000000FFFF00000102000A:1F90 0000000000000000FFFF00000202000A:D431 01", true},
+		"short":                    {"0: 01", false},
+	} {
+		if got := hasPeer(head+c.line+" 00000000:00000000 00:00000000 00000000 0 0 1\n", 8080); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

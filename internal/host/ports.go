@@ -57,6 +57,40 @@ func Daemons(name string) (list []doctor.Process) {
 	return list
 }
 
+// Connected reports whether somebody at another address than this host's own has a connection to a port of
+// it; over UDP there are none.
+func Connected(network string, port int) bool {
+	if network != "tcp" {
+		return false
+	}
+	for _, family := range []string{"", "6"} {
+		text, err := os.ReadFile(filepath.Join(proc, "net", network+family))
+		if err == nil && hasPeer(string(text), port) {
+			return true
+		}
+	}
+	return false
+}
+
+// tcpEstablished is the state of a connection (net/tcp_states.h).
+const tcpEstablished = "01"
+
+// hasPeer reads the same table as bound. A host that talks to itself has the same address at both ends.
+func hasPeer(table string, port int) bool {
+	for line := range strings.Lines(table) {
+		cells := strings.Fields(line)
+		if len(cells) < 4 || cells[3] != tcpEstablished {
+			continue
+		}
+		own, at, _ := strings.Cut(cells[1], ":")
+		other, _, _ := strings.Cut(cells[2], ":")
+		if n, err := strconv.ParseUint(at, 16, 16); err == nil && int(n) == port && own != other {
+			return true
+		}
+	}
+	return false
+}
+
 // tcpListen is the state of a socket that waits for connections (net/tcp_states.h).
 const tcpListen = "0A"
 

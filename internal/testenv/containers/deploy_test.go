@@ -27,6 +27,7 @@ func TestDeploy(t *testing.T) {
 	before := h.listing()
 	begun := time.Now()
 	out := h.run("bty-lab", "deploy", "--images", imagesInside)
+	h.rests()
 	if answer, err := h.client().Get(url("/healthz")); err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("after the deployment: %v %v\n%s", answer, err, out)
 	}
@@ -82,9 +83,12 @@ func TestDeployBadImages(t *testing.T) {
 	h.run("podman", "rmi", "--force", "localhost/bty-web:"+tag)
 	h.run("bty-lab", "deploy", "--images", imagesInside)
 	h.await(url("/readyz"))
+	h.write(imagesInside+"/bty-sniff.x86_64.tar", "no image", 0o644)
+	h.run("bty-lab", "deploy", "--images", imagesInside) // which needs none
+	h.run("cp", "-r", imagesInside, "/usr/local/bin/images")
+	h.run("bty-lab", "status")
 	h.run("bty-lab", "purge", "--yes")
 
-	h.write(imagesInside+"/bty-sniff.x86_64.tar", "no image", 0o644)
 	h.fails("a damaged archive", []string{"--images", imagesInside}, imagesInside+"/bty-sniff.x86_64.tar: it cannot be read", "make image")
 }
 
@@ -155,9 +159,27 @@ func (h *host) isDeployed(out string) {
 	}
 }
 
+// rests holds after a first deployment as after a boot: systemd listens, and nothing runs before its first
+// packet but the sniffer.
+func (h *host) rests() {
+	h.t.Helper()
+	for _, name := range []string{"bty-web", "bty-tftp", "bty-cache"} {
+		if state := h.property(name+".socket", "SubState"); state != "listening" {
+			h.t.Errorf("after the deployment %s.socket is %s", name, state)
+		}
+		if state := h.property(name+".service", "ActiveState"); state != "inactive" {
+			h.t.Errorf("after the deployment, and before its first packet, %s.service is %s", name, state)
+		}
+	}
+	if running := h.run("podman", "ps", "--format={{.Names}}"); running != "bty-sniff" {
+		h.t.Errorf("after the deployment these run: %q", running)
+	}
+}
+
 // deploysNothing: what is deployed is left as it is, to the last file and process.
 func (h *host) deploysNothing() {
 	h.t.Helper()
+	_, _ = h.Try(h.ctx, "bty-lab", "doctor") // as deploy does at its end: it wakes what has not been asked yet
 	const look = "find /etc /opt -type f -exec stat -c '%n %y' {} + | sort | grep bty; systemctl show --property=InvocationID bty-web.service bty-web.socket bty-tftp.socket bty-cache.socket"
 	was := h.run("sh", "-c", look)
 	if out := h.run("bty-lab", "deploy"); !strings.Contains(out, "Nothing was changed: version ") {
@@ -235,7 +257,6 @@ func TestDeployKilled(t *testing.T) {
 	if got.Password != "" {
 		h.signIn(got.Password)
 	}
-	_, _ = h.Try(h.ctx, "bty-lab", "doctor") // which asks the services that have not been asked yet
 	h.deploysNothing()
 }
 

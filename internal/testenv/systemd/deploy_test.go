@@ -3,6 +3,7 @@ package systemd
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -23,6 +24,7 @@ func TestDeploy(t *testing.T) {
 		t.Run("refused", func(t *testing.T) { h.refusesToBegin() })
 		begun := time.Now()
 		out := h.run("bty-lab", "deploy")
+		h.listens()
 		if answer, err := h.client(false).Get(url("/healthz")); err != nil || answer.StatusCode != http.StatusOK {
 			t.Fatalf("after the deployment: %v %v", answer, err)
 		}
@@ -105,6 +107,7 @@ func (h *host) isDeployed(out string) {
 // deploysNothing: what is deployed is left as it is, to the last file and process.
 func (h *host) deploysNothing() {
 	h.t.Helper()
+	_, _ = h.try("bty-lab", "doctor") // as deploy does at its end: it wakes what has not been asked yet
 	const look = "find /etc /opt -type f -exec stat -c '%n %y' {} + | sort | grep bty; systemctl show --property=InvocationID bty-web.service bty-web.socket bty-tftp.socket bty-cache.socket"
 	was := h.run("sh", "-c", look)
 	out := h.run("bty-lab", "deploy")
@@ -227,13 +230,42 @@ func TestDeployKilled(t *testing.T) {
 func TestDeployStartsWithTheHost(t *testing.T) {
 	t.Parallel()
 	h := boot(t, roots.Bookworm)
+	answered := h.asks("/pxe/52:54:00:00:00:71")
 	h.run("bty-lab", "deploy")
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+	if state := h.property("bty-web.service", "ActiveState"); state != "active" {
+		t.Errorf("a machine has asked while it was deployed, and bty-web is %s", state)
+	}
 	if err := h.Reboot(h.ctx); err != nil {
 		t.Fatal(err)
 	}
 	h.listens()
 	h.checkServes()
 	h.deploysNothing()
+}
+
+// asks is a machine that asks until it is answered.
+func (h *host) asks(path string) (answered chan error) {
+	answered = make(chan error, 1)
+	client := h.client(false)
+	go func() {
+		var last error
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			answer, err := client.Get(url(path))
+			if last = err; err != nil {
+				continue
+			}
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				break
+			}
+			last = errors.New(answer.Status)
+		}
+		answered <- last
+	}()
+	return answered
 }
 
 // listens holds when systemd listens and nobody has asked for anything yet.
