@@ -64,9 +64,9 @@ func await(ctx context.Context, grown <-chan struct{}) error {
 	}
 }
 
-// until waits for the byte at off and returns how many there are from it on. At the end of a
+// Until waits for the byte at off and returns how many there are from it on. At the end of a
 // proven image it is io.EOF.
-func (h *Handle) until(ctx context.Context, off int64) (int64, error) {
+func (h *Handle) Until(ctx context.Context, off int64) (int64, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read at byte %d: %w", off, os.ErrInvalid)
 	}
@@ -110,7 +110,7 @@ func (h *Handle) look() (limit int64, proven bool, grown <-chan struct{}, err er
 // ReadAt waits for the byte at off and reads what there is from it on, at least one byte unless it
 // is the end (io.EOF). A failed fetch is an error even for bytes that are here.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	n, err := h.until(ctx, off)
+	n, err := h.Until(ctx, off)
 	if err != nil || len(p) == 0 {
 		return 0, err
 	}
@@ -134,7 +134,7 @@ const chunk = 4 << 20
 func (h *Handle) CopyTo(ctx context.Context, w io.Writer, off, n int64) (int64, error) {
 	var sent int64
 	for n < 0 || sent < n {
-		there, err := h.until(ctx, off+sent)
+		there, err := h.Until(ctx, off+sent)
 		if errors.Is(err, io.EOF) && n < 0 {
 			return sent, nil
 		}

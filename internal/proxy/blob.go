@@ -236,29 +236,37 @@ func (d *decision) Header() http.Header         { return d.header }
 func (d *decision) WriteHeader(status int)      { d.status = status }
 func (d *decision) Write(p []byte) (int, error) { return len(p), nil }
 
-const (
-	// piece is what is sent between two looks at the clock.
-	piece = 4 << 20
-	// pieceTime is how long a reader may take for one: it holds a connection and a file, and may have
-	// been switched off. It has room for an origin that is slow or tried again.
-	pieceTime = 15 * time.Minute
-)
+// piece is what is sent between two looks at the clock.
+const piece = 4 << 20
 
-// copyPart sends a part. w goes to the engine as it is: net/http lets the kernel copy (sendfile).
+// pieceTime is how long a reader may take for one: it holds a connection and a file, and may have been
+// switched off. How long the piece takes to come from the origin does not count.
+var pieceTime = 15 * time.Minute
+
+// copyPart sends a part. w goes to the engine as it is: net/http lets the kernel copy (sendfile). Who asks for
+// bytes far behind those that are here has the head of the answer meanwhile, and knows that they come.
 func copyPart(ctx context.Context, w http.ResponseWriter, h *fill.Handle, p part) (sent int64, err error) {
 	deadline := http.NewResponseController(w)
 	defer func() { _ = deadline.SetWriteDeadline(time.Time{}) }() // the connection may be used again
-	for p.length < 0 || sent < p.length {
+	if h.IsMiss() {
 		_ = deadline.SetWriteDeadline(time.Now().Add(pieceTime))
-		want := int64(piece)
-		if p.length >= 0 {
-			want = min(want, p.length-sent)
-		}
-		n, err := h.CopyTo(ctx, w, p.offset+sent, want)
-		sent += n
+		_ = deadline.Flush() // who has gone is noticed below
+	}
+	for p.length < 0 || sent < p.length {
+		there, err := h.Until(ctx, p.offset+sent)
 		if errors.Is(err, io.EOF) && p.length < 0 {
 			return sent, nil
 		}
+		if err != nil {
+			return sent, err
+		}
+		want := min(there, piece)
+		if p.length >= 0 {
+			want = min(want, p.length-sent)
+		}
+		_ = deadline.SetWriteDeadline(time.Now().Add(pieceTime))
+		n, err := h.CopyTo(ctx, w, p.offset+sent, want)
+		sent += n
 		if err != nil {
 			return sent, err
 		}
