@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/directio"
 	"bty/internal/disk/looptest"
 
 	"golang.org/x/sys/unix"
@@ -105,7 +106,7 @@ func TestZeroAndWipe(t *testing.T) {
 			path, file := looptest.New(t, size, looptest.Options{})
 			d := open(t, path)
 			full := bytes.Repeat([]byte{7}, size)
-			fill := Aligned(size)
+			fill := directio.Buffer(size)
 			copy(fill, full)
 			if _, err := d.WriteAt(fill, 0); err != nil {
 				t.Fatal(err)
@@ -191,7 +192,7 @@ func TestGone(t *testing.T) {
 	if err := unix.IoctlSetInt(int(f.Fd()), unix.LOOP_SET_CAPACITY, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.WriteAt(Aligned(4096), 1<<20)
+	_, err = d.WriteAt(directio.Buffer(4096), 1<<20)
 	for what, err := range map[string]error{"write": err, "zero": d.Zero(t.Context(), 1<<20, 4096), "wipe": d.Wipe(4096, 0)} {
 		if err == nil || !strings.Contains(err.Error(), "the disk is gone") || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", what, err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"bty/internal/directio"
 	"bty/internal/disk/faulty"
 	"bty/internal/disk/looptest"
 
@@ -50,7 +51,7 @@ func TestWriteBeside(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range pieces {
 			all.Go(func() {
-				buf := Aligned(piece)
+				buf := directio.Buffer(piece)
 				copy(buf, want[i*piece:])
 				if _, err := d.WriteAt(buf, int64(i*piece)); err != nil {
 					t.Error(err)
@@ -84,7 +85,7 @@ func TestWriteErrors(t *testing.T) {
 		path, f := faulty.New(t, 8<<20, 0x6f)
 		d := open(path)
 		f.Set(faulty.Faults{Refuse: faulty.Span{From: 2 << 20, To: 2<<20 + 512}})
-		buf := Aligned(1 << 20)
+		buf := directio.Buffer(1 << 20)
 		_, err := d.WriteAt(buf, 2<<20)
 		if !errors.Is(err, unix.EIO) || !strings.Contains(err.Error(), "write "+path+" at byte ") {
 			t.Errorf("a write that the disk refuses: %v", err)
@@ -110,7 +111,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.WriteAt(Aligned(1<<20), 1<<20); err != nil {
+		if _, err := d.WriteAt(directio.Buffer(1<<20), 1<<20); err != nil {
 			t.Error(err)
 		}
 		if err := d.Sync(); err != nil {

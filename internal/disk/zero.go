@@ -5,7 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"unsafe"
+
+	"bty/internal/directio"
 
 	"golang.org/x/sys/unix"
 )
@@ -75,7 +76,7 @@ func unsupported(err error) bool {
 }
 
 func (t *Target) writeZeros(off, n int64) error {
-	buf := Aligned(int(min(n, 1<<20)))
+	buf := directio.Buffer(int(min(n, 1<<20)))
 	for n > 0 {
 		step := min(n, int64(len(buf)))
 		if _, err := t.f.WriteAt(buf[:step], off); err != nil {
@@ -89,7 +90,7 @@ func (t *Target) writeZeros(off, n int64) error {
 // ProveZeroing overwrites a range with a pattern, zeroes it and reads it back. A device on which
 // that does not give zeros is written with zeros from then on. The range is lost either way.
 func (t *Target) ProveZeroing(ctx context.Context, off, n int64) error {
-	buf := Aligned(int(n))
+	buf := directio.Buffer(int(n))
 	for {
 		for i := range buf {
 			buf[i] = 0xa5
@@ -130,14 +131,4 @@ func (t *Target) Wipe(head, tail int64) error {
 		return fmt.Errorf("wipe the end of %s: %w", t.Path, t.cause(err))
 	}
 	return t.Sync()
-}
-
-// alignment of memory for direct I/O; a page suits every device.
-const alignment = 4096
-
-// Aligned returns zeroed memory that may be given to a Target.
-func Aligned(n int) []byte {
-	b := make([]byte, n+alignment)
-	skip := alignment - int(uintptr(unsafe.Pointer(&b[0]))%alignment)
-	return b[skip : skip+n : skip+n]
 }

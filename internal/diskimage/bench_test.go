@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/directio"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -95,7 +97,7 @@ func benchDecode(b *testing.B, img string) {
 		b.Fatal(err)
 	}
 	defer r.Close()
-	buf := aligned(4 << 20)
+	buf := directio.Buffer(4 << 20)
 	for n := int64(0); ; {
 		p, err := r.Next(buf)
 		if errors.Is(err, io.EOF) && n == benchSize {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"bty/internal/directio"
 )
 
 const orderedBuf = 1 << 20
@@ -207,7 +209,7 @@ func (o *ordered) buffer() []byte {
 	if b := pop(&o.free); b != nil {
 		return b[:orderedBuf]
 	}
-	return aligned(orderedBuf)
+	return directio.Buffer(orderedBuf)
 }
 
 func (o *ordered) recycle(b []byte) {

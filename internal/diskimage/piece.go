@@ -3,7 +3,6 @@ package diskimage
 import (
 	"errors"
 	"io"
-	"unsafe"
 )
 
 // Grain is the unit of pieces: each begins at a multiple of it, and all but the last end at one.
@@ -87,13 +86,4 @@ func (r *Reader) give() Piece {
 	}
 	r.off += p.Len()
 	return p
-}
-
-const page = 4096
-
-// aligned returns memory that may be written to a disk without the page cache.
-func aligned(n int) []byte {
-	b := make([]byte, n+page)
-	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (page - 1)
-	return b[skip : skip+n : skip+n]
 }

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"bty/internal/catalog"
+	"bty/internal/directio"
 )
 
 // pieces takes all pieces, holding a few of them as a writer does, and checks what Next promises.
@@ -16,7 +17,7 @@ func pieces(t *testing.T, r *Reader, at int64) (out []byte, lent int, err error)
 	t.Helper()
 	var held []Piece
 	for odd := false; ; {
-		buf := aligned(1 << 20)
+		buf := directio.Buffer(1 << 20)
 		p, err := r.Next(buf)
 		if err != nil {
 			if p.Len() != 0 {
@@ -28,7 +29,7 @@ func pieces(t *testing.T, r *Reader, at int64) (out []byte, lent int, err error)
 			t.Fatalf("piece at %d of %d bytes and %d zeros after %d (not in order, or off the grain)", p.Off, len(p.Data), p.Zeros, at)
 		}
 		at, odd = at+p.Len(), p.Len()%Grain != 0
-		if len(p.Data) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(p.Data)))%page != 0 {
+		if len(p.Data) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(p.Data)))%4096 != 0 {
 			t.Fatal("memory that is not aligned")
 		}
 		if len(p.Data) > 0 && &p.Data[0] != &buf[0] {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"bty/internal/directio"
+
 	"github.com/lima-vm/go-qcow2reader/image/qcow2"
 	"github.com/lima-vm/go-qcow2reader/log"
 )
@@ -16,6 +18,7 @@ const (
 	qcow2Chunk   = 2 << 20   // one job; the size of the largest cluster
 	qcow2Zeros   = 128 << 20 // of one piece at most
 	qcow2Workers = 8
+	qcow2Looks   = 4096 // bytes that hold the header and its extensions
 )
 
 // qcow2Reader gives the disk of a qcow2 from its beginning to its end. Chunks of it are read and
@@ -50,7 +53,7 @@ var quietQCOW2 = sync.OnceFunc(func() {
 
 func newQCOW2(src *bufio.Reader, at io.ReaderAt, workers int) (decoder, int64, error) {
 	quietQCOW2()
-	first, err := src.Peek(page)
+	first, err := src.Peek(qcow2Looks)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, err
 	}
@@ -179,7 +182,7 @@ func (q *qcow2Reader) buffer() []byte {
 	if b := pop(&q.free); b != nil {
 		return b[:qcow2Chunk]
 	}
-	return aligned(qcow2Chunk)
+	return directio.Buffer(qcow2Chunk)
 }
 
 func (q *qcow2Reader) release(j *qcow2Job) {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"sync"
 
+	"bty/internal/directio"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -216,7 +218,7 @@ func (z *zstdReader) buffer(bound int64) []byte {
 	z.ahead += bound
 	z.mu.Unlock()
 	if int64(cap(out)) < bound {
-		out = aligned(int(bound))
+		out = directio.Buffer(int(bound))
 	}
 	return out[:0]
 }

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bty/internal/disk"
+	"bty/internal/directio"
 	"bty/internal/diskimage"
 
 	"golang.org/x/sync/errgroup"
@@ -138,7 +138,7 @@ func (s *stream) buffer(ctx context.Context) ([]byte, error) {
 	select {
 	case b := <-s.free:
 		if b == nil {
-			b = disk.Aligned(chunkSize)
+			b = directio.Buffer(chunkSize)
 		}
 		return b, nil
 	case <-ctx.Done():

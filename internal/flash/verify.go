@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"bty/internal/disk"
+	"bty/internal/directio"
 	"bty/internal/diskimage"
 
 	"golang.org/x/sync/errgroup"
@@ -101,7 +101,7 @@ func (j *job) readBack(ctx context.Context) error {
 	next.Store(headSize)
 	for range readers {
 		g.Go(func() error {
-			buf := disk.Aligned(chunkSize)
+			buf := directio.Buffer(chunkSize)
 			for {
 				off := next.Add(chunkSize) - chunkSize
 				if off >= j.memo.end {
@@ -139,7 +139,7 @@ func (j *job) readEdges() error {
 		want []byte
 		off  int64
 	}{{j.edges.head, 0}, {j.edges.tail, j.edges.tailAt}} {
-		got := disk.Aligned(len(e.want))
+		got := directio.Buffer(len(e.want))
 		if _, err := j.disk.ReadAt(got, e.off); err != nil {
 			return kind(ErrVerify, err)
 		}

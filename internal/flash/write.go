@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"bty/internal/disk"
+	"bty/internal/directio"
 )
 
 const (
@@ -26,7 +26,7 @@ type edges struct {
 func newEdges(size int64) *edges {
 	h := min(headSize, size)
 	t := min(tailSize, size-h)
-	return &edges{head: disk.Aligned(int(h)), tail: disk.Aligned(int(t)), tailAt: size - t}
+	return &edges{head: directio.Buffer(int(h)), tail: directio.Buffer(int(t)), tailAt: size - t}
 }
 
 // hold says whether all of n bytes at off fall into the edges, which on a small disk adjoin.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bty/internal/directio"
 	"bty/internal/disk"
 	"bty/internal/diskimage"
 	"bty/internal/origin"
@@ -98,7 +99,7 @@ func decodeFile(name, _ string) error {
 	}
 	defer img.Close()
 	return measured(func() (err error) {
-		for buf := disk.Aligned(4 << 20); err == nil; {
+		for buf := directio.Buffer(4 << 20); err == nil; {
 			var p diskimage.Piece
 			p, err = img.Next(buf)
 			p.Release()
