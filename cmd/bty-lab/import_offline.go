@@ -80,7 +80,7 @@ func copyDatabase(from, to string) error {
 
 // takeInto takes a state into the database at path, which it makes if there is none.
 func takeInto(ctx context.Context, path string, state wire.PreviousState) (report wire.Takeover, err error) {
-	db, err := store.Open(path, build.Version)
+	db, _, err := store.OpenLive(path, build.Version)
 	if err != nil {
 		return report, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -57,8 +58,19 @@ func TestStatesOfEarlierReleases(t *testing.T) {
 					t.Errorf("%s was changed to\n%s", file, now)
 				}
 			}
+			kept, err := filepath.Glob(filepath.Join(a.state, "bty.db.schema*"))
+			if i+1 < len(states.Names()) {
+				if err != nil || len(kept) != 1 || !reflect.DeepEqual(rowsOf(t, kept[0]), before) {
+					t.Errorf("kept of it: %q, %v", kept, err)
+				}
+			} else if len(kept) > 0 {
+				t.Errorf("nothing was migrated, and %q was kept", kept)
+			}
 			a.restart()
 			a.alive()
+			if again, _ := filepath.Glob(filepath.Join(a.state, "bty.db.schema*")); !slices.Equal(again, kept) {
+				t.Errorf("another start kept %q", again)
+			}
 		})
 	}
 }

@@ -60,7 +60,11 @@ func (e openError) Unwrap() error { return e.error }
 
 // round opens the state, serves it, and closes it again. next is what is to be served then.
 func (r *rounds) round(ctx context.Context) (next *backup.Switch, err error) {
-	state, err := store.Open(r.config.Database(), build.Version)
+	state, kept, err := store.OpenLive(r.config.Database(), build.Version)
+	if kept != nil {
+		r.log.Info("the database is of an earlier release; it was kept as it was before it was migrated", message.DatabaseKept,
+			"kept", kept.Path, "schema", kept.Schema, "newest", kept.Newest, "bytes", kept.Bytes, "way_back", store.PutBack(kept.Path))
+	}
 	if err != nil {
 		return nil, openError{message.Mark(message.DatabaseRefused, owner.Explain(r.config.Database(), err))}
 	}

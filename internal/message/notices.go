@@ -24,7 +24,8 @@ var (
 	LiveBehind         = id("114939be89014c40a01b2527a38b6291") // the live streams
 
 	// State.
-	DatabaseRefused    = id("01220e10857645618ab4dbab9f64afa2") // it is damaged, of a newer release, or held by another process
+	DatabaseRefused    = id("01220e10857645618ab4dbab9f64afa2") // it is damaged, of a newer release, held by another process, or cannot be kept before it is migrated
+	DatabaseKept       = id("530d8548417243b99c4c4943a2b0cf9c") // of an earlier release; it was migrated
 	LegacyDatabase     = id("2bc4f4e0081a46e2bc9be6a85a880717") // that of the previous system lies beside ours
 	RestoreBegins      = id("5f6978cbb8774737a737d680009cb3de")
 	Restored           = id("4df5104a21b940999087f1312792f77a")

@@ -41,7 +41,7 @@ func inspect(path string, breathe func()) (err error) {
 			return corrupt(path, err)
 		}
 		if int(have) > len(migrations) {
-			return &NewerError{path, int(have), len(migrations)}
+			return &NewerError{path, int(have), len(migrations), keptFor(path, len(migrations))}
 		}
 		isCurrent := int(have) == len(migrations)
 		if isCurrent {
@@ -110,11 +110,16 @@ func (e *DamagedError) Unwrap() error { return e.Cause }
 // NewerError is a database of a later release.
 type NewerError struct {
 	Path         string
-	Have, Newest int // schemas: of the file, and of this release
+	Have, Newest int    // schemas: of the file, and of this release
+	Kept         string // a copy beside it that this release can open, "" if there is none
 }
 
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or restore a backup made by this one", e.Path, e.Have, e.Newest)
+	way := "restore a backup made by this one"
+	if e.Kept != "" {
+		way = "put back what was kept when it was migrated, without all that was written since: " + PutBack(e.Kept)
+	}
+	return fmt.Sprintf("open %s: it has schema %d and this release knows up to %d; it was left untouched. Install the newer release again, or %s", e.Path, e.Have, e.Newest, way)
 }
 
 // corrupt says what is wrong with the file. The file is never changed.

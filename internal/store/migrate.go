@@ -41,6 +41,19 @@ func firstBuckets(tx *bolt.Tx) error {
 	return nil
 }
 
+// keepAndMigrate has a file kept that is not of the newest schema, and migrates it.
+func keepAndMigrate(db *bolt.DB, keep func(have uint32) error) error {
+	var have uint32
+	err := db.View(func(tx *bolt.Tx) (err error) { have, err = (&Tx{tx: tx}).schema(); return err })
+	if err == nil && int(have) < len(migrations) {
+		err = keep(have)
+	}
+	if err != nil {
+		return err
+	}
+	return migrate(db)
+}
+
 // migrate runs what the file has not been through, all in one transaction.
 func migrate(db *bolt.DB) error {
 	return db.Update(func(tx *bolt.Tx) error {

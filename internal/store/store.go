@@ -77,6 +77,11 @@ type Store struct {
 // Open opens the database at path, makes it if there is none, and migrates it. A file with a
 // newer schema is refused and left as it is. Run must be running for Update to return.
 func Open(path, version string) (*Store, error) {
+	return openKeeping(path, version, func(uint32) error { return nil })
+}
+
+// openKeeping calls keep with the schema of a file before it migrates it.
+func openKeeping(path, version string, keep func(have uint32) error) (*Store, error) {
 	if err := create(path, version); err != nil {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func Open(path, version string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(db); err != nil {
+	if err := keepAndMigrate(db, keep); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("migrate %s: %w", path, err)
 	}

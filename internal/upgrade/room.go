@@ -9,13 +9,13 @@ import (
 // spare is what stays free, so that who else writes there can go on.
 const spare = 32 << 20
 
-// rooms are what an upgrade writes: the snapshot, and beside the database a second one for the way back
-// and what a migration adds.
+// rooms are what an upgrade writes: the snapshot, and beside the database what the new release keeps of it, a second
+// one for the way back, and what a migration adds.
 func rooms(dir string, look Look) []Room {
 	database := sizeOf(look.Database)
 	return append([]Room{
 		{Snapshots(dir), database + configSize(look), "the snapshot"},
-		{filepath.Dir(look.Database), 2 * database, "the database, migrated and put back"},
+		{filepath.Dir(look.Database), 3 * database, "the database, kept, migrated and put back"},
 	}, look.Room...)
 }
 
