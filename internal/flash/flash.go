@@ -203,13 +203,16 @@ func (j *job) openSource(ctx context.Context) error {
 		j.req.Digest = src.Digest() // that of a registry's manifest
 	}
 	j.meter.total(max(src.Size(), j.req.Size, 0))
-	j.pump = startPump(ctx, src, j.meter, j.clock, !j.req.NoDigest || !j.req.Digest.IsZero())
+	j.pump = startPump(ctx, j.bounded(src), j.meter, j.clock, !j.req.NoDigest || !j.req.Digest.IsZero())
 	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size(), At: src.At()})
 	if err != nil {
 		return imageError(err)
 	}
 	j.res.Format, j.res.Notes = j.image.Format(), append(j.res.Notes, j.image.Notes()...)
-	return j.fits(j.image.AtLeast())
+	if err := j.fits(j.image.AtLeast()); err != nil {
+		return err
+	}
+	return j.isPlausible(src.Size(), j.image.Format())
 }
 
 func (j *job) fits(n int64) error {
