@@ -722,6 +722,12 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s: %d\n%s%s", path, code, headers, body)
 		}
 	}
+	// What checks health by HEAD (RFC 9110 9.3.2) is answered as by GET.
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if headers, _, code := curl(t, "-I", base+path); code != 0 || !strings.Contains(headers, " 200 ") {
+			t.Errorf("HEAD %s: %d\n%s", path, code, headers)
+		}
+	}
 	for _, args := range [][]string{{"nonsense"}, {"--nonsense"}} {
 		out, err := c.program(args...).CombinedOutput()
 		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 2 {

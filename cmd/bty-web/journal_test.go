@@ -220,15 +220,24 @@ func TestFloodOfRefusedRequests(t *testing.T) {
 	}
 }
 
-// A request that no route takes is told as that, and the live environment's question for the time is none.
+// A request that no route takes is told as that; the question for the time, of this live environment
+// and of those before it, is none.
 func TestNoRouteInTheJournal(t *testing.T) {
 	a := start(t, nil)
-	a.anonymous("HEAD", "/", nil).is(t, 405)
+	for _, path := range []string{"/", "/healthz"} {
+		if r := a.anonymous("HEAD", path, nil).is(t, 405); r.Header.Get("Date") == "" {
+			t.Errorf("HEAD %s: no Date", path)
+		}
+	}
 	if _, err := netup.ServerTime(t.Context(), a.url); err != nil {
 		t.Error(err)
 	}
+	if said := a.log.String(); strings.Contains(said, "request refused") {
+		t.Errorf("%s", said)
+	}
+	a.anonymous("HEAD", "/version", nil).is(t, 405)
 	said := a.log.String()
-	if strings.Count(said, `err="no route takes this method and path"`) != 1 || strings.Contains(said, "internal error") || strings.Contains(said, "/healthz") {
+	if strings.Count(said, `err="no route takes this method and path"`) != 1 || strings.Contains(said, "internal error") {
 		t.Errorf("%s", said)
 	}
 }

@@ -74,7 +74,7 @@ func allDisks(t *testing.T, v vm, h *host) {
 		}
 	}
 	asked := h.asked()
-	if len(asked) != 2 || asked[0].request != "HEAD /healthz" || asked[1].request != "POST /report" {
+	if len(asked) != 2 || asked[0].request != "GET /healthz" || asked[1].request != "POST /report" {
 		t.Fatalf("the server was asked %+v\n%s", asked, tail(console))
 	}
 	report := asked[1].body

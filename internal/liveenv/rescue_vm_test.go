@@ -43,7 +43,7 @@ func TestRescue(t *testing.T) {
 		}
 	}
 	for _, a := range h.asked() {
-		if a.request != "HEAD /healthz" { // the clock
+		if a.request != "GET /healthz" { // the clock
 			t.Errorf("the server was asked %q", a.request)
 		}
 	}

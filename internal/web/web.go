@@ -108,6 +108,9 @@ func (t router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case pattern == "":
 		t.noRoute(w, r)
+	case asksTheTime(r):
+		w.Header().Set("Allow", http.MethodGet)
+		w.WriteHeader(http.StatusMethodNotAllowed)
 	case r.Method == http.MethodHead && !answersHEAD(pattern):
 		t.notAllowed(w, r, t.allowed(r))
 	default:
@@ -143,6 +146,12 @@ func plainPath(r *http.Request) (*http.Request, bool) {
 	clone := r.Clone(r.Context())
 	clone.URL.Path, clone.URL.RawPath = unescaped, plain
 	return clone, true
+}
+
+// asksTheTime is what live environments of before ask at each start, for nothing but the Date of the
+// answer. It is refused as every HEAD of a page is, and is no line in the journal.
+func asksTheTime(r *http.Request) bool {
+	return r.Method == http.MethodHead && (r.URL.Path == "/" || r.URL.Path == "/healthz")
 }
 
 func answersHEAD(pattern string) bool {

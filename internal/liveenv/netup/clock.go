@@ -15,14 +15,14 @@ import (
 // less would only disturb running timers.
 const maxSkew = time.Minute
 
-// ServerTime asks the appliance for the time: the Date header of whatever it answers, at the
-// one address that never costs it a line in its journal. The
+// ServerTime asks the appliance for the time: the Date header of whatever it answers. It asks with
+// GET, for the appliance refuses HEAD on all but files (as its predecessor did), and tells so. The
 // certificate is not checked, for it cannot be with a clock that is years behind; the time is
 // only ever used to go forward.
 func ServerTime(ctx context.Context, server string) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, strings.TrimRight(server, "/")+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(server, "/")+"/healthz", nil)
 	if err != nil {
 		return time.Time{}, err
 	}

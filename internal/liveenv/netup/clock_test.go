@@ -11,7 +11,7 @@ import (
 func TestServerTime(t *testing.T) {
 	want := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodHead || r.URL.Path != "/healthz" {
+		if r.Method != http.MethodGet || r.URL.Path != "/healthz" {
 			t.Errorf("%s %s", r.Method, r.URL)
 		}
 		w.Header().Set("Date", want.Format(http.TimeFormat))
