@@ -28,9 +28,10 @@ type consoles struct {
 
 // queue is what waits for one console.
 type queue struct {
-	w    io.Writer
-	wait chan []byte
-	lent bool // somebody else writes to it
+	w       io.Writer
+	wait    chan []byte
+	pending int  // how many writes wait or are under way
+	lent    bool // somebody else writes to it
 }
 
 func newConsoles(writers []io.Writer) *consoles {
@@ -42,10 +43,17 @@ func newConsoles(writers []io.Writer) *consoles {
 			for b := range q.wait {
 				// A console that cannot be written has nobody to tell.
 				_, _ = w.Write(b)
+				c.written(q)
 			}
 		})
 	}
 	return c
+}
+
+func (c *consoles) written(q *queue) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q.pending--
 }
 
 // also gives w a copy of everything from now on. w must not wait.
@@ -72,6 +80,7 @@ func (c *consoles) Write(p []byte) (int, error) {
 		}
 		select {
 		case q.wait <- b:
+			q.pending++
 		default:
 		}
 	}
@@ -82,18 +91,19 @@ func (c *consoles) Write(p []byte) (int, error) {
 const lendBound = 2 * time.Second
 
 // lend keeps what is written from one console until the returned function is called: a person works
-// there. The other consoles get it still.
+// there. The other consoles get it still. What was written before is through when lend returns: a line
+// that came after the first screen would scroll it.
 func (c *consoles) lend(w io.Writer) (giveBack func()) {
-	set := func(lent bool) (waiting int) {
+	set := func(lent bool) (pending int) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, q := range c.queues {
 			if q.w == w {
 				q.lent = lent
-				waiting += len(q.wait)
+				pending += q.pending
 			}
 		}
-		return waiting
+		return pending
 	}
 	for begun := time.Now(); set(true) > 0 && time.Since(begun) < lendBound; {
 		time.Sleep(10 * time.Millisecond)

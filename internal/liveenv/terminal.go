@@ -75,22 +75,45 @@ func AwaitEnter(ctx context.Context, terminals []Terminal, ask func()) (Terminal
 		if n <= 0 || err != nil {
 			continue
 		}
-		for i := range fds {
-			// A terminal gives whole lines, so what can be read ends with Enter. One whose far end is
-			// gone is readable for ever; it is left out.
-			switch got := fds[i].Revents; {
-			case got&unix.POLLIN != 0 && readLine(terminals[i].File):
-				return terminals[i], true
-			case got != 0:
-				fds[i].Fd = -1
+		for i, t := range terminals {
+			if fds[i].Revents == 0 {
+				continue
+			}
+			switch listen(t.File, fds[i].Revents) {
+			case enter:
+				return t, true
+			case gone:
+				fds[i].Fd = -1 // it is readable for ever
 			}
 		}
 	}
 	return Terminal{}, false
 }
 
-func readLine(f *os.File) bool {
+// heard is what a terminal that is not silent has to say.
+type heard int
+
+const (
+	nothing heard = iota // of interest
+	enter
+	gone // its far end is
+)
+
+// listen reads what there is. A terminal gives a line when it has the whole of it; without Enter at
+// its end it is longer than what is read at once, or Ctrl-D was pressed, which alone gives no byte.
+func listen(f *os.File, events int16) heard {
+	if events&unix.POLLIN == 0 {
+		return gone
+	}
 	var line [512]byte
 	n, err := unix.Read(int(f.Fd()), line[:])
-	return err == nil && n > 0
+	switch {
+	case err == unix.EINTR || err == unix.EAGAIN:
+		return nothing
+	case err != nil || n == 0 && events&unix.POLLHUP != 0:
+		return gone
+	case n > 0 && line[n-1] == '\n':
+		return enter
+	}
+	return nothing
 }

@@ -23,7 +23,8 @@ type Screen struct {
 // patience is how long anything may take to be shown, unless a test says otherwise.
 const patience = 20 * time.Second
 
-// Open starts a command line of the shell on a new terminal. It ends with the test.
+// Open starts a command line of the shell on a new terminal. It ends with the test, whose failure
+// shows what was on it.
 func Open(t testing.TB, width, height int, line string) *Screen {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "bty-tmux-") // a socket's path must be short
@@ -32,6 +33,10 @@ func Open(t testing.TB, width, height int, line string) *Screen {
 	}
 	s := &Screen{t: t, socket: filepath.Join(dir, "s")}
 	t.Cleanup(func() {
+		if t.Failed() {
+			shown, _ := exec.Command("tmux", "-S", s.socket, "capture-pane", "-p").Output() // it may have ended
+			t.Logf("--- the screen, at the end\n%s", shown)
+		}
 		_ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() // it may have ended
 		os.RemoveAll(dir)
 	})
