@@ -27,10 +27,14 @@ func (i *importing) intoFiles(ctx context.Context, state wire.PreviousState, abs
 		return wire.Takeover{}, err
 	}
 	database := i.config.Database()
-	if !exists(filepath.Dir(database)) {
+	switch {
+	case exists(filepath.Dir(database)):
+		fmt.Fprintf(i.stderr, "bty-web does not run; the state is taken into %s\n", database)
+	case state.DryRun:
+		fmt.Fprintln(i.stderr, "there is no appliance here yet; this is what would become of the state in a new one")
+	default:
 		return wire.Takeover{}, fmt.Errorf("%w. There is no state folder %s either, which the package or bty-lab deploy makes", absent, filepath.Dir(database))
 	}
-	fmt.Fprintf(i.stderr, "bty-web does not run; the state is taken into %s\n", database)
 	report, err := rehearse(ctx, database, state)
 	if err != nil || state.DryRun || verdict(report) != nil {
 		return report, err

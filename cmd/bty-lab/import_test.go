@@ -98,7 +98,7 @@ func TestImportPreviousState(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}
 	}
-	out = s.must(t, "8 machines are flashed at the next network boot, as there: 52:54:00:00:04:01", "import", filepath.Dir(old))
+	out = s.must(t, "5 machines are flashed at the next network boot, as there: 52:54:00:00:04:01", "import", filepath.Dir(old))
 	if !strings.Contains(out, "log of 5 events stays there") {
 		t.Errorf("%s", out)
 	}
@@ -211,7 +211,7 @@ func TestImportWithcachesCatalog(t *testing.T) {
 		t.Fatalf("%d machines and %d images, of a state with a refused row", machines, images)
 	}
 	out = s.must(t, "state.db and "+catalog+" of bty 0.77.2: 24 imported, 2 changed, 4 left out", "import", "--skip-refused", state)
-	if !strings.Contains(out, "8 machines are flashed at the next network boot") || !strings.Contains(out, "is no disk image") {
+	if !strings.Contains(out, "5 machines are flashed at the next network boot") || !strings.Contains(out, "is no disk image") {
 		t.Errorf("%s", out)
 	}
 	for _, a := range answers65 {
@@ -253,6 +253,19 @@ func TestImportOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.cannot(t, "is held by another process", "import", bad)
+}
+
+// Before there is an appliance, a dry run says what would come over, and makes nothing; an import names
+// what makes the folder.
+func TestImportWithoutAnAppliance(t *testing.T) {
+	old := oldstate.Make(t, oldstate.V65, oldstate.Site)
+	state := filepath.Join(t.TempDir(), "state")
+	s := server{socket: filepath.Join(state, "control.sock"), boot: filepath.Join(state, "boot")}
+	s.must(t, "24 imported, 2 changed, 1 left out", "import", "--dry-run", old)
+	s.cannot(t, "which the package or bty-lab deploy makes", "import", old)
+	if exists(state) {
+		t.Error("a folder was made")
+	}
 }
 
 // Where the state is in a volume of containers, nothing goes into the host's folder, where no server looks.

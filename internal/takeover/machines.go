@@ -71,7 +71,7 @@ func (p *plan) machine(tx *store.Tx, t taken, have int) error {
 	if len(t.notes) > 0 {
 		outcome = wire.TakenChanged
 	}
-	p.add(kindMachine, id, outcome, t.reason(p.orphan(tx, t)...))
+	p.add(kindMachine, id, outcome, t.reason(p.snags(tx, t)...))
 	return p.place(tx, t)
 }
 
@@ -117,16 +117,25 @@ func (t *taken) complement(here machine.Machine) {
 	t.Arch = here.Arch
 }
 
-// orphan says that the image of a machine is in no catalog, as the previous system would have found
-// out at its next boot.
-func (p *plan) orphan(tx *store.Tx, t taken) []string {
-	if t.Intent.Image.IsZero() || p.arriving[t.Intent.Image] {
-		return nil
+// snags says why a machine is not flashed although its mode is to flash, as the previous system would
+// have found out at its next boot.
+func (p *plan) snags(tx *store.Tx, t taken) (list []string) {
+	if !p.hasImage(tx, t) && !t.Intent.Image.IsZero() {
+		list = append(list, fmt.Sprintf("its image %s is in no catalog", t.Intent.Image.Short()))
 	}
-	if _, found, err := tx.Image(t.Intent.Image); err != nil || found {
-		return nil
+	if t.Intent.Mode.Flashes() && t.Intent.TargetSerial == "" {
+		list = append(list, "it has no target disk, so nothing is written until one is set")
 	}
-	return []string{fmt.Sprintf("its image %s is in no catalog", t.Intent.Image.Short())}
+	return list
+}
+
+// hasImage reports whether the image of a machine is known here, or comes with it.
+func (p *plan) hasImage(tx *store.Tx, t taken) bool {
+	if p.arriving[t.Intent.Image] {
+		return true
+	}
+	_, found, err := tx.Image(t.Intent.Image)
+	return err == nil && found
 }
 
 // place plans to store a machine.
@@ -136,7 +145,8 @@ func (p *plan) place(tx *store.Tx, t taken) error {
 		p.seen = append(p.seen, t.seen)
 	}
 	flashes, err := fleet.WillFlash(tx, t.Machine)
-	if flashes {
+	isOver := t.Facts.Launched && t.Facts.Completed // so its disk comes first
+	if flashes && !isOver && t.Intent.TargetSerial != "" && p.hasImage(tx, t) {
 		p.flash = append(p.flash, t.MAC.String())
 	}
 	p.writes = append(p.writes, func(tx *store.Tx) error {

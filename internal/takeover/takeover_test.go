@@ -240,7 +240,7 @@ func TestKnownHere(t *testing.T) {
 func TestDryRunAndBadCalls(t *testing.T) {
 	s := newSite(t)
 	r := s.take(func(in *wire.PreviousState) { in.DryRun = true }, oldstate.Site)
-	if r.Written || !r.DryRun || !s.isEmpty() || len(r.WillFlash) != 8 || r.Outcomes[wire.TakenNew] != 24 {
+	if r.Written || !r.DryRun || !s.isEmpty() || len(r.WillFlash) != 5 || r.Outcomes[wire.TakenNew] != 24 {
 		t.Errorf("%+v", r)
 	}
 	if _, err := s.Take(t.Context(), wire.PreviousState{Conflict: "overwrite"}, fleet.Who{}); err == nil || !strings.Contains(err.Error(), "refuse, replace or keep") {
