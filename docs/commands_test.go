@@ -17,7 +17,10 @@ var worlds = map[string]string{
 	"bare":       "internal/testenv/systemd TestGuideBare",
 	"host":       "internal/testenv/systemd TestGuideHost",
 	"packaged":   "internal/testenv/systemd TestGuideHost",
-	"rootless":   "internal/testenv/containers TestGuideRootless",
+	"previous":   "internal/testenv/containers TestGuidePrevious",
+
+	"previous-compose": "internal/testenv/containers TestGuidePreviousCompose",
+	"rootless":         "internal/testenv/containers TestGuideRootless",
 }
 
 // TestEveryBlockIsMarked sees to it that no block of commands is left out by an oversight: it runs,

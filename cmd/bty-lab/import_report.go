@@ -28,14 +28,17 @@ func (i *importing) tellPeople(report wire.Takeover) error {
 		return err
 	}
 	fmt.Fprintf(i.stdout, "\n%s of bty %s: %s\n", sources(report), report.MadeBy, sums(report.Outcomes))
-	if !report.Written {
-		if report.DryRun && verdict(report) == nil {
-			fmt.Fprintln(i.stdout, "this was a dry run: nothing was written. Repeat it without --dry-run")
-		}
+	if verdict(report) != nil {
 		return nil
 	}
 	if n := len(report.WillFlash); n > 0 {
 		fmt.Fprintf(i.stdout, "%s at the next network boot, as there: %s\n", count(n, "machine is flashed", "machines are flashed"), several(report.WillFlash))
+	}
+	if report.DryRun {
+		fmt.Fprintln(i.stdout, "this was a dry run: nothing was written. Repeat it without --dry-run")
+	}
+	if !report.Written {
+		return nil
 	}
 	if report.Events > 0 {
 		fmt.Fprintf(i.stdout, "its log of %d events stays there; keep the file if you may want to read it\n", report.Events)

@@ -308,7 +308,7 @@ var cases = []struct {
 		"systemctl daemon-reload; systemctl enable --now bty-web.socket bty-tftp.socket; bty-lab import /opt/x/data/bty.", ""},
 	{"previous stack of compose", func(p *patient) {
 		p.Previous = &Previous{Containers: []PreviousContainer{{"a", "ghcr.io/safl/bty-web:1", "/srv/bty"}, {"b", "ghcr.io/safl/withcache:1", "/srv/bty"}, {"c", "ghcr.io/safl/nbdmux:1", ""}}}
-	}, "host.previous-stack", "warning", "Then: cd /srv/bty && podman-compose down; podman stop c; systemctl enable", ""},
+	}, "host.previous-stack", "warning", "Then: cd /srv/bty && podman-compose --profile tftp down; podman stop c; systemctl enable", ""},
 	{"previous program", func(p *patient) { p.Previous = &Previous{Version: "0.65.4", Port: 8080} }, "host.previous-stack", "warning", "bty 0.65.4 answers on port 8080", ""},
 }
 

@@ -60,7 +60,7 @@ func (p *Previous) Stop() string {
 		steps = append(steps, fmt.Sprintf("systemctl stop %s; mkdir -p /%[3]s; mv %[2]s /%[3]s/; systemctl daemon-reload", strings.Join(units, " "), strings.Join(p.Quadlets, " "), MovedUnits))
 	}
 	for _, folder := range p.folders() {
-		steps = append(steps, fmt.Sprintf("cd %s && podman-compose down", folder))
+		steps = append(steps, fmt.Sprintf("cd %s && podman-compose --profile tftp down", folder))
 	}
 	for _, c := range p.Containers {
 		if c.Folder == "" {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func Previous(ctx context.Context, root string, port int) *doctor.Previous {
 	running := previousContainers(ctx)
 	for _, c := range running {
 		p.State = cmp.Or(p.State, c.mounts[stateInside])
-		if !c.isUnit || len(p.Quadlets) == 0 {
+		if !slices.Contains(p.Quadlets, filepath.Join(root, unitFolder, strings.TrimSuffix(c.unit, ".service")+".container")) {
 			p.Containers = append(p.Containers, c.PreviousContainer)
 		}
 		if data := filepath.Join(c.Folder, "data/bty"); p.State == "" && c.Folder != "" && isThere(data) {

@@ -24,7 +24,7 @@ func podman(ctx context.Context, args ...string) []byte {
 // container is one of the previous system that runs.
 type container struct {
 	doctor.PreviousContainer
-	isUnit bool              // of a Quadlet
+	unit   string            // of systemd that made it, "" if none did
 	mounts map[string]string // folders of this host by where they are inside
 }
 
@@ -56,7 +56,7 @@ func readContainers(text []byte) (list []container) {
 		}
 		list = append(list, container{
 			PreviousContainer: doctor.PreviousContainer{Name: c.Names[0], Image: c.Image, Folder: c.Labels["com.docker.compose.project.working_dir"]},
-			isUnit:            c.Labels["PODMAN_SYSTEMD_UNIT"] != "",
+			unit:              c.Labels["PODMAN_SYSTEMD_UNIT"],
 		})
 	}
 	return list

@@ -83,7 +83,7 @@ func TestPreviousContainers(t *testing.T) {
 	compose := doctor.PreviousContainer{Name: "old_bty-web_1", Image: "ghcr.io/safl/bty-web:0.65.4", Folder: "/home/op/bty-host"}
 	unit := doctor.PreviousContainer{Name: "withcache", Image: "ghcr.io/safl/withcache:latest"}
 	got := readContainers([]byte(text))
-	if want := []container{{PreviousContainer: compose}, {PreviousContainer: unit, isUnit: true}}; !reflect.DeepEqual(got, want) {
+	if want := []container{{PreviousContainer: compose}, {PreviousContainer: unit, unit: "withcache.service"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	addMounts(got, []byte(`[{"Name":"withcache","Mounts":[{"Type":"volume","Source":"/v/_data","Destination":"/data"}]},{"Name":"other","Mounts":[{"Source":"/x","Destination":"/data"}]}]`))
