@@ -4,7 +4,8 @@ package quadlet
 
 import "embed"
 
-// Files are the containers, the volumes, and drop-ins that are not in force by themselves.
+// Files are the containers, the volumes, drop-ins that are not in force by themselves, and below user
+// those for an ordinary user's own systemd.
 //
-//go:embed *.container *.volume dropins/*.conf
+//go:embed *.container *.volume dropins/*.conf user
 var Files embed.FS

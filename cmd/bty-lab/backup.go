@@ -66,10 +66,18 @@ func (a *appliance) load(source config.Source) error {
 		return err
 	}
 	a.config = cfg
+	a.ownSockets()
 	if a.socket == "" {
 		a.socket = cfg.ControlSocket()
 	}
 	return nil
+}
+
+// ownSockets goes by an ordinary user's own appliance, where that is who asks and nobody has named another.
+func (a *appliance) ownSockets() {
+	if own := deploy.OwnRun(); own != "" && a.config.Paths.RunDir == config.DefaultRunDir {
+		a.config.Paths.RunDir = own
+	}
 }
 
 func (a *appliance) server() *client.Control {

@@ -39,7 +39,7 @@ func (d *deployment) flagSet(name, usage string) *flag.FlagSet {
 // siteFlags are those by which a site is chosen.
 func (d *deployment) siteFlags(flags *flag.FlagSet) {
 	flags.StringVar(&d.address, "host-addr", "", "the `ADDRESS` at which machines reach this host (default: that of the route to the outside)")
-	flags.StringVar(&d.mode, "mode", "", "host, quadlet or compose: how the daemons run, a `MODE` (default: host where the package is installed, else quadlet as root with Podman 5, else compose)")
+	flags.StringVar(&d.mode, "mode", "", "host, quadlet or compose: how the daemons run, a `MODE` (default: host where the package is installed, else quadlet as root with Podman 5, else compose; an ordinary user may ask for quadlet, too)")
 	flags.StringVar(&d.want.Prefix, "image-prefix", "", "what is in front of the images' names: a registry that they are pulled from, or localhost (the default), a `PREFIX`")
 	flags.StringVar(&d.want.Images, "images", "", "the `FOLDER` with the images that make image wrote (default: images beside bty-lab, else /usr/share/bty/images)")
 	flags.StringVar(&d.without, "without", "", "services that are left out, a `LIST` with commas: bty-tftp, bty-cache; none takes all in again")
@@ -200,6 +200,7 @@ func (d *deployment) carryOut(ctx context.Context, plan deploy.Plan, engine *dep
 			return d.printJSON(result)
 		}
 	}
+	engine.Manager = plan.Site.Manager()
 	if err := plan.Run(ctx, engine, d.tell); err != nil {
 		return err
 	}

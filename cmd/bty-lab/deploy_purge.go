@@ -55,7 +55,9 @@ func (d *deployment) carryOutPurge(ctx context.Context, plan deploy.Plan) error 
 	if d.dryRun {
 		return d.printDryRun(result)
 	}
-	if err := plan.Run(ctx, d.engine(), d.tell); err != nil {
+	engine := d.engine()
+	engine.Manager = plan.Site.Manager()
+	if err := plan.Run(ctx, engine, d.tell); err != nil {
 		return err
 	}
 	if d.asJSON {
@@ -84,6 +86,9 @@ func (d *deployment) confirm(plan deploy.Plan) error {
 func purged(p deploy.Plan) string {
 	if p.Site.Mode == deploy.Host {
 		return "It is gone. The package is still installed: apt purge bty, or dnf remove bty. The host's own key for credentials, /var/lib/systemd/credential.secret, stays: others may use it."
+	}
+	if p.Site.User != nil {
+		return "It is gone."
 	}
 	return "It is gone. System users and groups stay, as is usual: files elsewhere may be theirs."
 }

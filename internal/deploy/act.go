@@ -127,17 +127,26 @@ func job(unit string, do func(manager.Manager, context.Context, string) error) A
 		defer cancel()
 		err := do(e.Manager, ctx, unit)
 		if _, failed := errors.AsType[*manager.JobError](err); failed {
-			return fmt.Errorf("%w\n%s", err, lastWords(ctx, unit))
+			return fmt.Errorf("%w\n%s", err, lastWords(ctx, e.Manager, unit))
 		}
 		return err
 	})
 }
 
+// ofUnit is how journalctl is asked for what a unit said: one of the host, or of a user.
+func ofUnit(by manager.Manager) string {
+	if by.Address != "" {
+		return "--user-unit="
+	}
+	return "--unit="
+}
+
 // lastWords are what a unit said last, each line after a bar. A socket's are those of its service, too.
-func lastWords(ctx context.Context, unit string) string {
-	args := []string{"--no-pager", "--quiet", "--output=short", "--lines=200", "--unit=" + unit}
+func lastWords(ctx context.Context, by manager.Manager, unit string) string {
+	of := ofUnit(by)
+	args := []string{"--no-pager", "--quiet", "--output=short", "--lines=200", of + unit}
 	if name, isSocket := strings.CutSuffix(unit, ".socket"); isSocket {
-		args = append(args, "--unit="+name+".service")
+		args = append(args, of+name+".service")
 	}
 	out, err := tool(ctx, "", "journalctl", args...)
 	if err != nil {

@@ -86,4 +86,6 @@ func ask(ctx context.Context, url string) error {
 }
 
 // webWords are what bty-web said last.
-func webWords(ctx context.Context) string { return lastWords(ctx, service("bty-web").Unit) }
+func (s Site) webWords(ctx context.Context) string {
+	return lastWords(ctx, s.Manager(), service("bty-web").Unit)
+}

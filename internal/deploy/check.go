@@ -7,7 +7,7 @@ import (
 
 // check finds what stands in the way of a site, all of it at once.
 func check(o Observed, s Site, files []File, force, brought bool) (problems []Problem) {
-	problems = append(problems, checkRights(o, s)...)
+	problems = append(problems, checkUser(o, s)...)
 	problems = append(problems, checkSystem(o, s)...)
 	problems = append(problems, checkImages(o, s)...)
 	problems = append(problems, checkPrevious(o)...)
@@ -15,7 +15,7 @@ func check(o Observed, s Site, files []File, force, brought bool) (problems []Pr
 	problems = append(problems, checkDisks(o)...)
 	problems = append(problems, checkPassword(o, s, brought)...)
 	if o.Upgrading {
-		problems = append(problems, Problem{"upgrade", "An upgrade is under way, or was cut off: " + UpgradeGuard + " is there.",
+		problems = append(problems, Problem{"upgrade", "An upgrade is under way, or was cut off: " + o.guard() + " is there.",
 			"Wait until it has ended. bty-lab upgrade takes one up that was cut off, bty-lab upgrade --back undoes it."})
 	}
 	if o.Config != "" {
@@ -27,16 +27,12 @@ func check(o Observed, s Site, files []File, force, brought bool) (problems []Pr
 	return problems
 }
 
-func checkRights(o Observed, s Site) []Problem {
-	if o.Root || s.Mode == Compose {
-		return nil
-	}
-	return []Problem{{"root", fmt.Sprintf("The mode %s is for root: it installs units and uses port 69.", s.Mode),
-		"Run it with sudo, or as this user without TFTP: bty-lab deploy --mode compose."}}
-}
-
 func checkSystem(o Observed, s Site) (problems []Problem) {
-	if s.Mode != Compose && o.Systemd.Away != "" {
+	switch {
+	case s.Mode == Compose:
+	case s.User != nil:
+		problems = append(problems, checkLinger(o)...)
+	case o.Systemd.Away != "":
 		problems = append(problems, Problem{"systemd", "systemd cannot be asked: " + o.Systemd.Away + ".",
 			"Run it on a host whose PID 1 is systemd, with D-Bus (apt-get install dbus)."})
 	}
@@ -100,8 +96,8 @@ func checkPrevious(o Observed) (problems []Problem) {
 
 func checkPorts(o Observed, s Site) (problems []Problem) {
 	for _, p := range o.Ports {
-		if !s.Has(p.Daemon) || s.Mode == Compose && o.Containers[p.Daemon] {
-			continue
+		if !s.Has(p.Daemon) || s.Mode == Compose && o.Containers[p.Daemon] || s.User != nil && o.Units[p.Unit].runs() {
+			continue // it has its port
 		}
 		if p.Hidden {
 			problems = append(problems, Problem{"port", fmt.Sprintf("%s, which is %s's, is held by a process that this user may not see.", p, p.Daemon), "See who has it: sudo bty-lab doctor."})

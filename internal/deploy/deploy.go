@@ -47,6 +47,7 @@ type Site struct {
 	Version string     `json:"version"`
 	Without []string   `json:"without,omitempty"` // services that are left out
 	Lab     string     `json:"bty_lab,omitempty"` // the program that backups are made with
+	User    *User      `json:"user,omitempty"`    // whose systemd runs it; nil is root, and the host's
 }
 
 // Has reports whether a service is part of the site.

@@ -16,14 +16,13 @@ import (
 	"bty/internal/config"
 	"bty/internal/doctor"
 	"bty/internal/host"
-	"bty/internal/systemd/manager"
 
 	"golang.org/x/sys/unix"
 )
 
 // Observe looks at this host, as far as what is wanted asks for it. It changes nothing.
 func Observe(ctx context.Context, w Wanted) (Observed, error) {
-	o := Observed{At: time.Now(), Root: os.Geteuid() == 0, Files: map[string]string{}, WebPort: service("bty-web").Ports[0].Number}
+	o := Observed{At: time.Now(), Root: os.Geteuid() == 0, User: me(), Files: map[string]string{}, WebPort: service("bty-web").Ports[0].Number}
 	var err error
 	if o.Record, err = ReadRecord(w.Dir); err != nil {
 		return o, err
@@ -34,9 +33,9 @@ func Observe(ctx context.Context, w Wanted) (Observed, error) {
 	o.Outbound = outbound(ctx)
 	o.Package = installed(ctx)
 	o.Podman = podman(ctx)
-	o.Snapshots, o.Upgrading = hasSnapshots(w.Dir), isThere(UpgradeGuard)
-	o.Units, o.Systemd = unitStates(ctx)
-	if program, err := os.Executable(); err == nil && isForServices(program) {
+	o.Snapshots, o.Upgrading = hasSnapshots(w.Dir), isThere(o.guard())
+	o.Units, o.Systemd = unitStates(ctx, o.User)
+	if program, err := os.Executable(); err == nil && isForServices(program, o.User != nil) {
 		o.Lab = program
 	}
 	o.Containers = containers(ctx, o.Podman)
@@ -114,13 +113,16 @@ func installed(ctx context.Context) Package {
 	return Package{}
 }
 
-// unitStates asks systemd about all of ours.
-func unitStates(ctx context.Context) (map[string]Unit, Systemd) {
+// unitStates asks systemd about all of ours: an ordinary user's own.
+func unitStates(ctx context.Context, user *User) (map[string]Unit, Systemd) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	_, err := exec.LookPath("systemd-creds")
 	s := Systemd{Creds: err == nil}
-	report, err := manager.Manager{}.Look(ctx, append(Units(), volumeUnits()...)...)
+	if user != nil {
+		s.Lingers = lingers(ctx, *user)
+	}
+	report, err := Site{User: user}.Manager().Look(ctx, append(Units(), volumeUnits()...)...)
 	if err != nil {
 		s.Away = err.Error()
 		return nil, s
@@ -138,7 +140,7 @@ func (o *Observed) settings(s Site, dir string) {
 		o.WebPort = composePort(dir, o.WebPort)
 		return
 	}
-	cfg, _, err := config.Load(config.Source{Getenv: func(string) string { return "" }})
+	cfg, _, err := config.Load(config.Source{Etc: filepath.Clean(s.Places().Config), Getenv: func(string) string { return "" }})
 	if err != nil {
 		if !errors.Is(err, fs.ErrPermission) {
 			o.Config = strings.TrimSuffix(err.Error(), ".") + "."
@@ -180,7 +182,11 @@ func disks(s Site, dir string) (list []Disk) {
 	case Host:
 		wanted = append(wanted, Disk{Folder: "/etc", For: "settings", Need: needRecord}, Disk{Folder: config.DefaultStateDir, For: "the state", Need: needState})
 	case Quadlet:
-		wanted = append(wanted, Disk{Folder: "/etc", For: "units", Need: needRecord}, Disk{Folder: "/var/lib/containers", For: "images and state", Need: needImages})
+		units, images := "/etc", "/var/lib/containers"
+		if s.User != nil {
+			units, images = filepath.Clean(s.Places().Units), s.User.Home+"/.local/share/containers"
+		}
+		wanted = append(wanted, Disk{Folder: units, For: "units", Need: needRecord}, Disk{Folder: images, For: "images and state", Need: needImages})
 	}
 	for _, d := range wanted {
 		there := existing(d.Folder)

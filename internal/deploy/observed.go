@@ -12,6 +12,7 @@ import (
 type Observed struct {
 	At         time.Time // when that was
 	Root       bool      // who asks is root
+	User       *User     // who asks, if that is not root
 	Package    Package
 	Systemd    Systemd
 	Podman     Podman
@@ -40,10 +41,11 @@ type Package struct {
 	Version   string
 }
 
-// Systemd is that of this host.
+// Systemd is that of this host, or of the ordinary user who asks.
 type Systemd struct {
-	Away  string // why it cannot be asked, "" if it can
-	Creds bool   // it has a tool that encrypts credentials
+	Away    string // why it cannot be asked, "" if it can
+	Creds   bool   // it has a tool that encrypts credentials
+	Lingers bool   // it is a user's, and goes on when the user's last session has ended
 }
 
 // Podman is what runs containers here.

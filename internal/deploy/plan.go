@@ -230,19 +230,19 @@ func (d *planner) start() {
 	for _, s := range d.plan.Site.services() {
 		for _, u := range s.Enable {
 			if !d.Units[u].runs() {
-				d.step("start", u, "journalctl -u "+u+" says why.", start(u))
+				d.step("start", u, d.plan.Site.journal(u)+" says why.", start(u))
 				began = true
 			}
 		}
 	}
 	for _, s := range d.plan.Site.services() {
 		if (slices.Contains(d.restart, s.Name) || d.pending()) && d.Units[s.Unit].runs() {
-			d.step("restart", s.Unit, "journalctl -u "+s.Unit+" says why.", restart(s.Unit))
+			d.step("restart", s.Unit, d.plan.Site.journal(s.Unit)+" says why.", restart(s.Unit))
 			began = true
 		}
 	}
 	if began || len(d.plan.Steps) > 0 {
-		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), "journalctl -u bty-web says what it is at.", checkAnswer(d.plan.Site, d.WebPort, webWords))
+		d.step("check", fmt.Sprintf("bty-web answers on port %d", d.WebPort), d.plan.Site.journal("bty-web")+" says what it is at.", checkAnswer(d.plan.Site, d.WebPort, d.plan.Site.webWords))
 	}
 }
 

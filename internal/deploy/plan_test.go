@@ -61,6 +61,17 @@ func deployed(o Observed, w Wanted) Observed {
 	return o
 }
 
+// settingsPath is where the host's settings are.
+const settingsPath = "/etc/bty/conf.d/10-deploy.toml"
+
+// userHost is one that an ordinary user asks, whose systemd goes on without a session.
+func userHost() Observed {
+	o := podmanHost()
+	o.Root, o.User, o.Lab = false, &User{1000, "/home/alice"}, "/home/alice/bin/bty-lab"
+	o.Systemd.Lingers = true
+	return o
+}
+
 type scene struct {
 	name string
 	o    func() Observed
@@ -98,6 +109,14 @@ func scenes() []scene {
 	}
 	nothing := func(*Observed) {}
 	quadlets := func() Observed { return after(podmanHost(), nothing)() }
+	user := wish(func(w *Wanted) { w.Dir, w.Mode = "/home/alice/bty", Quadlet })
+	afterUser := func(change func(*Observed)) func() Observed {
+		return func() Observed {
+			o := deployed(with(userHost(), nothing)(), user)
+			change(&o)
+			return o
+		}
+	}
 	return []scene{
 		{name: "host: the first time", o: with(hostWithPackage(), nothing), w: w},
 		{name: "host: again", o: after(hostWithPackage(), nothing), w: w},
@@ -140,6 +159,27 @@ func scenes() []scene {
 		{name: "quadlet: purge", o: quadlets, w: w, run: purge(true)},
 		{name: "quadlet: purge, where the operator made the secret", o: after(podmanHost(), func(o *Observed) { o.Record.Password = NoPassword }), w: w, run: purge(false)},
 		{name: "compose: as an ordinary user", o: with(podmanHost(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Dir = "/home/alice/bty" })},
+		{name: "compose: as an ordinary user whose systemd would do", o: with(userHost(), nothing), w: wish(func(w *Wanted) { w.Dir = "/home/alice/bty" })},
+		{name: "user: the first time", o: with(userHost(), nothing), w: user},
+		{name: "user: again", o: afterUser(nothing), w: wish(func(w *Wanted) { w.Dir = user.Dir })},
+		{name: "user: a socket was stopped, a drop-in deleted", o: afterUser(func(o *Observed) {
+			delete(o.Files, "/home/alice/.config/systemd/user/bty-control.socket.d/05-user.conf")
+			o.Units["bty-cache.socket"] = Unit{Load: "loaded", Active: "inactive", Enabled: "disabled"}
+			o.Units["bty-web.service"] = Unit{Load: "loaded", Active: "active"}
+			o.Ports = []doctor.Port{{Network: "tcp", Number: 8080, Daemon: "bty-web", Unit: "bty-web.socket", Hidden: true}}
+		}), w: user},
+		{name: "user: purge", o: afterUser(nothing), w: user, run: purge(true)},
+		{name: "user: purge in the middle of an upgrade", o: afterUser(func(o *Observed) { o.Upgrading, o.Snapshots = true, true }), w: user, run: purge(false)},
+		{name: "refused: root, and a user's deployment", o: afterUser(func(o *Observed) { o.Root, o.User = true, nil }), w: user},
+		{name: "refused: root, and the purge of a user's deployment", o: afterUser(func(o *Observed) { o.Root, o.User = true, nil }), w: user, run: purge(true)},
+		{name: "refused: a user, and root's deployment", o: after(podmanHost(), func(o *Observed) { o.Root, o.User = false, userHost().User }), w: w},
+		{name: "refused: a user whose systemd ends with the session", o: with(userHost(), func(o *Observed) { o.Systemd.Lingers = false }), w: user},
+		{name: "refused: a user without a systemd", o: with(userHost(), func(o *Observed) {
+			o.Systemd.Away, o.Podman.Version = "systemd cannot be reached over D-Bus: there is no /run/user/1000/bus", "4.9.3"
+		}), w: user},
+		{name: "refused: a user, and a port that somebody else has", o: with(userHost(), func(o *Observed) {
+			o.Ports = []doctor.Port{{Network: "tcp", Number: 8080, Daemon: "bty-web", Unit: "bty-web.socket", Hidden: true}}
+		}), w: user},
 		{name: "compose: init", o: with(podmanHost(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Dir = "/home/alice/bty" }), run: Init},
 		{name: "host: purge in the middle of an upgrade", o: after(hostWithPackage(), func(o *Observed) { o.Upgrading, o.Snapshots = true, true }), w: w, run: purge(true)},
 		{name: "refused: an upgrade is under way", o: after(hostWithPackage(), func(o *Observed) { o.Upgrading = true }), w: w},

@@ -19,7 +19,7 @@ func Purge(o Observed, dir string, data bool) (Plan, error) {
 		return p, nil
 	}
 	p.Site = o.Record.Site
-	if problems := checkRights(o, p.Site); len(problems) > 0 {
+	if problems := checkUser(o, p.Site); len(problems) > 0 {
 		return p, &Refused{p.Doing, problems}
 	}
 	if p.Site.Mode == Compose && o.Record.State != Initialised && o.Podman.Compose == "" {
@@ -70,7 +70,7 @@ func (d *planner) stopAll() {
 		d.step("disable", strings.Join(on, ", "), "", disable(on))
 	}
 	for _, u := range off {
-		d.step("stop", u, "journalctl -u "+u+" says why.", stop(u))
+		d.step("stop", u, d.plan.Site.journal(u)+" says why.", stop(u))
 	}
 }
 
@@ -85,7 +85,8 @@ func (d *planner) removeFiles() {
 		d.step("remove", strings.Join(paths, ", "), "", remove(paths))
 	}
 	if d.Upgrading { // bty-web would not start again: what the guard needs goes with the snapshots
-		d.step("remove", UpgradeGuard+", the guard of an upgrade that has not ended", "", both(remove([]string{UpgradeGuard}), removeEmpty([]string{filepath.Dir(UpgradeGuard)})))
+		guard := d.guard()
+		d.step("remove", guard+", the guard of an upgrade that has not ended", "", both(remove([]string{guard}), removeEmpty([]string{filepath.Dir(guard)})))
 	}
 }
 
@@ -97,14 +98,14 @@ func (d *planner) purgeState() {
 		d.plan.Warnings = append(d.plan.Warnings, "The state is in "+d.StateDir+", as the configuration says, and stays there. If it is to go, remove that folder by hand.")
 	}
 	d.step("delete", "the state, backups and images: "+strings.Join(folders, ", "), "", both(empty(folders), action(tmpfiles)))
-	d.step("remove", "what the sockets and the timer have left", "", remove(append(runSockets, timerStamp)))
+	d.step("remove", "what the sockets and the timer have left", "", remove(Site{}.Places().left()))
 }
 
-// runSockets are where the sockets listened: systemd leaves the files there.
-var runSockets = []string{"/run/bty/control.sock", "/run/bty/report.sock", "/run/bty/cache.sock"}
-
-// timerStamp is when systemd let the backup timer elapse last.
-const timerStamp = "/var/lib/systemd/timers/stamp-bty-backup.timer"
+// left are where the sockets listened, and when systemd let the backup timer elapse last: it leaves the
+// files there.
+func (p Places) left() []string {
+	return []string{p.Run + "control.sock", p.Run + "report.sock", p.Run + "cache.sock", p.Timers + "stamp-bty-backup.timer"}
+}
 
 // empty deletes all that is in folders, and leaves them.
 func empty(folders []string) Action {

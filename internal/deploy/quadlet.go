@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,28 +34,33 @@ func (s Site) Ref(service string) string {
 // quadletFiles are the units and Quadlets as they are in the repository. What is of this site is in
 // drop-ins.
 func (s Site) quadletFiles() []File {
-	list := s.hostFiles()
+	list, at := s.hostFiles(), s.Places()
 	add := func(kind, from, to, service string, files fs.FS) {
 		if content, err := fs.ReadFile(files, from); err == nil { // those of the list are embedded: a test looks
 			list = append(list, File{Path: to, Content: string(content), Mode: 0o644, Kind: kind, Service: service, Shipped: true})
 		}
 	}
-	add("users", "sysusers.d/bty.conf", usersPath, "", units.Files)
-	add("users", "tmpfiles.d/bty.conf", foldersCnf, "", units.Files)
-	add("units", "bty.slice", unitDir+"bty.slice", "", units.Files)
+	if s.User == nil {
+		add("users", "sysusers.d/bty.conf", usersPath, "", units.Files)
+		add("users", "tmpfiles.d/bty.conf", foldersCnf, "", units.Files)
+	}
+	add("units", "bty.slice", at.Units+"bty.slice", "", units.Files)
 	for _, v := range s.services() {
 		for _, u := range slices.Concat(v.Enable, v.Units) {
-			add("units", u, unitDir+u, "", units.Files)
+			add("units", u, at.Units+u, "", units.Files)
+			s.differing(add, "units", at.Units, u, "")
 		}
-		add("containers", v.Name+".container", quadletDir+v.Name+".container", v.Name, quadlet.Files)
+		add("containers", v.Name+".container", at.Quadlets+v.Name+".container", v.Name, quadlet.Files)
+		s.differing(add, "containers", at.Quadlets, v.Name+".container", v.Name)
 		for _, volume := range v.Volumes {
-			add("containers", volume+".volume", quadletDir+volume+".volume", "", quadlet.Files)
+			add("containers", volume+".volume", at.Quadlets+volume+".volume", "", quadlet.Files)
+			s.differing(add, "containers", at.Quadlets, volume+".volume", "")
 		}
 		list = append(list, s.imageDropIn(v.Name))
 	}
 	if s.Lab != "" && s.Lab != packagedLab {
-		list = append(list, File{Path: unitDir + "bty-backup.service.d/10-deploy.conf", Mode: 0o644, Kind: "units",
-			Content: "# Made by bty-lab deploy: where this host has it.\n[Service]\nExecStart=\nExecStart=" + s.Lab + " backup --if-due --socket=/run/bty/control.sock\n"})
+		list = append(list, File{Path: at.Units + "bty-backup.service.d/10-deploy.conf", Mode: 0o644, Kind: "units",
+			Content: "# Made by bty-lab deploy: where this host has it.\n[Service]\nExecStart=\nExecStart=" + s.Lab + " backup --if-due --socket=" + at.Run + "control.sock\n"})
 	}
 	return list
 }
@@ -69,7 +75,7 @@ func (s Site) imageDropIn(name string) File {
 	if IsRegistry(s.Prefix) {
 		text += "Pull=missing\nAutoUpdate=registry\n"
 	}
-	return File{Path: quadletDir + name + ".container.d/10-image.conf", Content: text, Mode: 0o644, Kind: "containers", Service: name}
+	return File{Path: s.Places().Quadlets + name + ".container.d/10-image.conf", Content: text, Mode: 0o644, Kind: "containers", Service: name}
 }
 
 // quadlet is for containers as services of systemd. Images come first: until they have shown that they
@@ -77,7 +83,7 @@ func (s Site) imageDropIn(name string) File {
 func (d *planner) quadlet() {
 	d.images()
 	d.leaveOut()
-	if d.writeFiles() || d.pending() {
+	if (d.writeFiles() || d.pending()) && d.plan.Site.User == nil {
 		d.step("users", "make the users, groups and folders of "+usersPath+" and "+foldersCnf, "systemd-sysusers --dry-run bty.conf says what is wrong.", action(users))
 	}
 	d.password()
@@ -171,7 +177,11 @@ const generator = "/usr/libexec/podman/quadlet"
 func (e *Engine) generatorWords(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, e.path(generator), "-dryrun")
+	args := []string{"-dryrun"}
+	if e.Manager.Address != "" {
+		args = append(args, "-user")
+	}
+	cmd := exec.CommandContext(ctx, e.path(generator), args...)
 	cmd.WaitDelay = 2 * time.Second
 	var said bytes.Buffer
 	cmd.Stderr = &said // what it would write goes to the other
@@ -197,8 +207,12 @@ func (d *planner) purgeContainers(data bool) {
 		}
 	}
 	d.purgeImages()
-	d.step("remove", "the empty folders of "+foldersCnf, "", both(remove(append(runSockets, timerStamp)),
-		removeEmpty([]string{"/run/bty", "/var/cache/bty", "/var/lib/bty", "/var/lib/bty/boot"})))
+	at, made := d.plan.Site.Places(), "the empty folders of "+foldersCnf
+	empty := []string{"/run/bty", "/var/cache/bty", "/var/lib/bty", "/var/lib/bty/boot"}
+	if d.plan.Site.User != nil {
+		made, empty = "what the sockets and the timer have left", []string{filepath.Dir(filepath.Dir(at.Timers)), filepath.Clean(at.Timers), filepath.Clean(at.Run)}
+	}
+	d.step("remove", made, "", both(remove(at.left()), removeEmpty(empty)))
 }
 
 func (d *planner) purgeImages() {
@@ -228,9 +242,20 @@ func podmanAway(kind, exists, rm, name string) Action {
 	})
 }
 
-// isForServices reports whether services can run a program where it is.
-func isForServices(program string) bool {
+// differing adds what an ordinary user's systemd needs otherwise in a file.
+func (s Site) differing(add func(kind, from, to, service string, files fs.FS), kind, folder, name, service string) {
+	if s.User != nil {
+		const dropIn = ".d/05-user.conf"
+		add(kind, "user/"+name+dropIn, folder+name+dropIn, service, quadlet.Files)
+	}
+}
+
+// isForServices reports whether services, or those of the user who asks, can run a program where it is.
+func isForServices(program string, user bool) bool {
 	for _, hidden := range []string{"/home/", "/root/", "/run/", "/tmp/", "/var/tmp/"} {
+		if user && hidden == "/home/" {
+			continue
+		}
 		if strings.HasPrefix(program, hidden) {
 			return false
 		}

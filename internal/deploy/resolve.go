@@ -21,7 +21,7 @@ func Resolve(o Observed, w Wanted) (s Site, warnings []string, problems []Proble
 	if s.Without == nil {
 		s.Without = was.Without
 	}
-	s.Version = version(o, w, s.Mode)
+	s.Version, s.User = version(o, w, s.Mode), whose(o, s.Mode)
 	problems = append(problems, leavable(s.Without)...)
 	if o.Record != nil && o.Record.State != Initialised && s.Mode != was.Mode {
 		problems = append(problems, Problem{"mode", fmt.Sprintf("%s holds a deployment in the mode %s, not %s.", w.Dir, was.Mode, s.Mode),
@@ -52,7 +52,7 @@ func Resolve(o Observed, w Wanted) (s Site, warnings []string, problems []Proble
 		problems = append(problems, *problem)
 	}
 	if !o.Root {
-		warnings = append(warnings, withoutRoot(&s)...)
+		warnings = append(warnings, withoutRoot(o, &s)...)
 	}
 	if was.Version != "" && s.Version != w.Version {
 		warnings = append(warnings, fmt.Sprintf("This deployment runs version %s and this bty-lab is %s. It is left at its version; bty-lab upgrade brings it up.", s.Version, w.Version))
@@ -69,6 +69,17 @@ func defaultMode(o Observed) Mode {
 		return Quadlet
 	}
 	return Compose
+}
+
+// whose is the ordinary user whose systemd runs containers: who made the deployment, else who asks.
+func whose(o Observed, mode Mode) *User {
+	switch {
+	case mode != Quadlet:
+		return nil
+	case o.Record != nil && o.Record.Mode == Quadlet && o.Record.State != Initialised:
+		return o.Record.User
+	}
+	return o.User
 }
 
 // version is the package's in host mode. Containers stay at theirs: to change it is an upgrade.
@@ -146,8 +157,8 @@ func named(list []doctor.Address) string {
 }
 
 // withoutRoot leaves out what only root can have, and says so.
-func withoutRoot(s *Site) []string {
-	if s.Mode != Compose {
+func withoutRoot(o Observed, s *Site) []string {
+	if s.Mode == Host {
 		return nil
 	}
 	var lost []string
@@ -162,6 +173,13 @@ func withoutRoot(s *Site) []string {
 	if len(lost) == 0 {
 		return nil
 	}
-	return []string{"As an ordinary user this leaves out:\n  - " + strings.Join(lost, ";\n  - ") +
-		";\n  - systemd: no socket activation, and a start with the host only with loginctl enable-linger.\n  All of it is there as root: sudo bty-lab deploy"}
+	if s.Mode == Quadlet {
+		lost = append(lost, "users of their own: the daemons run as this user, each in its container, and the control socket is this user's alone (there is no group bty-admin)")
+	} else {
+		lost = append(lost, "systemd: no socket activation, and a start with the host only with loginctl enable-linger")
+		if o.User != nil && o.Podman.atLeast(podmanFloor) && o.Systemd.Away == "" && o.Systemd.Lingers {
+			lost[len(lost)-1] += ". This user's own systemd has both: bty-lab deploy --mode quadlet"
+		}
+	}
+	return []string{"As an ordinary user this leaves out:\n  - " + strings.Join(lost, ";\n  - ") + ".\n  All of it is there as root: sudo bty-lab deploy"}
 }

@@ -77,6 +77,16 @@ func TestFilesAreWhole(t *testing.T) {
 		}
 	}
 	site.Mode = Quadlet
+	user := site
+	user.User, user.Without = &User{1000, "/home/alice"}, []string{"bty-tftp", "bty-sniff"}
+	for _, f := range user.Files("/home/alice/bty") {
+		if !strings.HasPrefix(f.Path, "/home/alice/.config/") || f.Content == "" || strings.Contains(f.Content, "DynamicUser=yes") && f.Path != "/home/alice/.config/systemd/user/bty-backup.service" {
+			t.Errorf("a user's: %s", f.Path)
+		}
+	}
+	if n := len(user.Files("/home/alice/bty")); n != 26 {
+		t.Errorf("a user's: %d files", n)
+	}
 	for _, f := range site.Files("/opt/bty") {
 		if f.Path == "/etc/containers/systemd/bty-tftp.container.d/10-image.conf" {
 			if want := "Image=registry.example/lab/bty-tftp:1.2.3-4\nPull=missing\nAutoUpdate=registry\n"; !strings.Contains(f.Content, want) {

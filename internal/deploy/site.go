@@ -15,13 +15,17 @@ func (s Site) Files(dir string) []File {
 	return nil
 }
 
-// settingsPath is the weakest file of the configuration: whatever the operator sets counts more.
-const settingsPath = "/etc/bty/conf.d/10-deploy.toml"
+// settingsName is the weakest file of the configuration: whatever the operator sets counts more.
+const settingsName = "conf.d/10-deploy.toml"
 
 func (s Site) hostFiles() []File {
-	if !s.Address.Is4() {
+	at := s.Places().Config
+	text := fmt.Sprintf("# Made by bty-lab deploy. What %sbty.toml says counts more.\n", at)
+	switch {
+	case s.Address.Is4():
+		text += fmt.Sprintf("[netboot]\naddress = %q\n", s.Address)
+	case s.User == nil:
 		return nil // [netboot] address is of IPv4, which firmware speaks
-	}
-	return []File{{Path: settingsPath, Mode: 0o644, Kind: "settings", Service: "bty-web",
-		Content: fmt.Sprintf("# Made by bty-lab deploy. What /etc/bty/bty.toml says counts more.\n[netboot]\naddress = %q\n", s.Address)}}
+	} // the folder of a user's has to be there for containers, and nothing else makes it
+	return []File{{Path: at + settingsName, Mode: 0o644, Kind: "settings", Service: "bty-web", Content: text}}
 }

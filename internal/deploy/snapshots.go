@@ -19,8 +19,16 @@ func isThere(path string) bool {
 	return err == nil
 }
 
-// UpgradeGuard is the drop-in by which an upgrade has systemd look after the database until it has ended.
-const UpgradeGuard = unitDir + "bty-web.service.d/99-bty-upgrade.conf"
+// Guard is the drop-in by which an upgrade has systemd look after the database until it has ended.
+func (s Site) Guard() string { return s.Places().Units + "bty-web.service.d/99-bty-upgrade.conf" }
+
+// guard is that of the deployment that there is.
+func (o Observed) guard() string {
+	if o.Record == nil {
+		return Site{}.Guard()
+	}
+	return o.Record.Guard()
+}
 
 // purgeSnapshots takes them away with the state that they are of.
 func (d *planner) purgeSnapshots(data bool) {

@@ -213,7 +213,7 @@ func schemaOf(path string) (uint32, error) {
 }
 
 // unitDropIn has systemd run the guard. It is in /etc: a power cut in the middle does not remove it.
-const unitDropIn = deploy.UpgradeGuard
+var unitDropIn = deploy.Site{}.Guard()
 
 // dropIn also bounds how long a release may hang in its start, in the way of those who wait for it.
 func dropIn(folder string, limit time.Duration) string {

@@ -325,8 +325,8 @@ func TestDeployCompose(t *testing.T) {
 	if out, err := alice.Try(h.ctx, "bty-lab deploy"); err != nil || !strings.Contains(out, "Nothing was changed") {
 		t.Errorf("deploy again: %v\n%s", err, out)
 	}
-	if _, err := alice.Try(h.ctx, "bty-lab deploy --mode quadlet ./other"); err == nil || !strings.Contains(err.Error(), "The mode quadlet is for root") {
-		t.Errorf("quadlet as an ordinary user: %v", err)
+	if _, err := alice.Try(h.ctx, "bty-lab deploy --mode host ./other"); err == nil || !strings.Contains(err.Error(), "The mode host is for root") {
+		t.Errorf("the package's services as an ordinary user: %v", err)
 	}
 	if out, err := alice.Try(h.ctx, "bty-lab purge --yes && { test -e bty && ls -AR bty; podman volume ls --quiet; podman ps --all --quiet; }"); err != nil || !strings.HasSuffix(strings.TrimSpace(out), "as is usual: files elsewhere may be theirs.") {
 		t.Errorf("after the purge there is left: %v\n%s", err, out)

@@ -43,6 +43,7 @@ func Boot(ctx context.Context, lan *testenv.LAN, cfg Config) (*Host, error) {
 	h := &Host{booted}
 	for path, content := range map[string]string{
 		Quadlets + "/container.d/test.conf":           withoutGroups,
+		Quadlets + "/users/container.d/test.conf":     withoutGroups,
 		"/etc/containers/containers.conf.d/test.conf": byHand,
 	} {
 		if err := h.Write(path, content, 0o644); err != nil {
