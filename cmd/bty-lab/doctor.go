@@ -132,7 +132,7 @@ func (a *appliance) withoutServer(f *doctor.Facts) {
 	cfg := a.config
 	if addresses, err := host.Addresses(); err == nil {
 		set, _ := netip.ParseAddr(cfg.Netboot.Address) // "" is none
-		f.Network = &doctor.Network{Addresses: addresses, Contained: host.InContainer(), Advertised: set, Port: cfg.Server.Port}
+		f.Network = &doctor.Network{Addresses: addresses, Contained: host.IsApart(), Advertised: set, Port: cfg.Server.Port}
 	}
 	f.Disks = host.Disks(map[string]string{cfg.Paths.StateDir: "the state", cfg.Paths.BootDir: "boot files", cfg.Paths.BackupDir: "backups"},
 		cfg.Paths.StateDir, cfg.Paths.BootDir, cfg.Paths.BackupDir)

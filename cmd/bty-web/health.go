@@ -46,7 +46,7 @@ func newDoctor(cfg *config.Config, log *slog.Logger, folder *bootFolder, chosen 
 
 // where is the appliance's place in the network, as far as it can be found out.
 func where(log *slog.Logger) func() ([]doctor.Address, bool) {
-	contained := host.InContainer()
+	contained := host.IsApart()
 	return func() ([]doctor.Address, bool) {
 		addresses, err := host.Addresses()
 		if err != nil {

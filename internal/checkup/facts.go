@@ -17,7 +17,7 @@ import (
 func (c *Checkup) facts() doctor.Facts {
 	isDefault := c.IsDefault()
 	f := doctor.Facts{
-		Seen: c.Seen(), Network: c.network(), Boot: c.boot(), Default: &isDefault, OldDB: c.OldDB(),
+		Seen: c.Seen(), Network: c.network(), Boot: c.boot(), Default: &isDefault, OldDB: c.OldDB(), InContainer: host.InContainer(),
 		Request: c.request, Script: func(mac string) time.Time { return c.seenAt(mac) },
 	}
 	if answer, asked := c.TFTP.Last(); asked {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"bty/internal/owner"
 	"bty/internal/wire"
 )
 
@@ -58,10 +59,16 @@ func (c *Cache) call(ctx context.Context, method, path string, in, out any) erro
 	return c.control.Call(ctx, method, path, in, out)
 }
 
+// StartCache is how an image cache comes to be on this host: a command, and the words for it.
+func StartCache() (command, words string) {
+	return owner.Switch("bty-cache.socket", owner.InContainer())
+}
+
 func (e *SocketError) ofCache() string {
 	switch {
 	case errors.Is(e.Cause, fs.ErrNotExist):
-		return fmt.Sprintf("there is no image cache on this host (no socket %s); systemctl enable --now bty-cache.socket starts one", e.Path)
+		_, start := StartCache()
+		return fmt.Sprintf("there is no image cache on this host (no socket %s); to have one, %s", e.Path, start)
 	case errors.Is(e.Cause, fs.ErrPermission):
 		return fmt.Sprintf("this user may not open the image cache's control socket %s; the group bty may", e.Path)
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):

@@ -29,6 +29,8 @@ type Facts struct {
 	Previous *Previous // the previous system; nil: not looked for
 	Down     string    // why bty-web could not be asked, "" if it could
 
+	InContainer bool // who looks is in one: what it advises is done on the host around it
+
 	// Request is when a machine asked the appliance for something last, by TFTP or HTTP: by its
 	// address or by its MAC. Script is when it asked for its iPXE script last.
 	Request func(mac string, address netip.Addr) time.Time

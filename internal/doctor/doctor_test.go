@@ -44,8 +44,8 @@ func well() *patient {
 		Clock:   &Clock{Now: now, Synchronised: true},
 		Disks:   []Disk{{Folder: "/var/lib/bty", For: "the state", Free: 50e9, Size: 100e9}},
 		Rules:   &Firewall{By: "nftables", Next: "Add a rule."},
-		Ports:   []Port{{"udp", 69, "bty-tftp", "bty-tftp.socket", false, []Process{{1, "systemd", "bty-tftp.socket"}}, false}, {"tcp", 8080, "bty-web", "bty-web.socket", false, []Process{{1, "systemd", ""}, {70, "bty-web", ""}}, false}},
-		Daemons: []Process{{70, "bty-web", "bty-web.service"}},
+		Ports:   []Port{{"udp", 69, "bty-tftp", "bty-tftp.socket", false, []Process{{PID: 1, Name: "systemd", Unit: "bty-tftp.socket"}}, false}, {"tcp", 8080, "bty-web", "bty-web.socket", false, []Process{{PID: 1, Name: "systemd"}, {PID: 70, Name: "bty-web"}}, false}},
+		Daemons: []Process{{PID: 70, Name: "bty-web", Unit: "bty-web.service"}},
 		Request: func(string, netip.Addr) time.Time { return now },
 		Script:  func(string) time.Time { return now },
 	}}
@@ -266,13 +266,26 @@ var cases = []struct {
 	{"TFTP serves", func(p *patient) {}, "host.tftp", "ok", "answers", ""},
 	{"another TFTP server", func(p *patient) { p.TFTP.Outcome = probe.Refuses }, "host.tftp", "warning", "Another server answers at 192.0.2.1", ""},
 	{"no TFTP server", func(p *patient) { p.TFTP.Outcome = probe.Silent }, "host.tftp", "warning", "bty-tftp.socket", ""},
-	{"port taken", func(p *patient) { p.Ports[0].Holders = []Process{{51, "in.tftpd", "tftpd-hpa.service"}} }, "host.port-taken", "error", "in.tftpd (pid 51, tftpd-hpa.service)", "host.port-free"},
-	{"port taken by another socket unit", func(p *patient) { p.Ports[0].Holders = []Process{{1, "systemd", "tftp.socket"}} }, "host.port-taken", "error", "systemctl disable --now tftp.socket", ""},
+	{"port taken", func(p *patient) {
+		p.Ports[0].Holders = []Process{{PID: 51, Name: "in.tftpd", Unit: "tftpd-hpa.service"}}
+	}, "host.port-taken", "error", "in.tftpd (pid 51, tftpd-hpa.service)", "host.port-free"},
+	{"port taken by another socket unit", func(p *patient) { p.Ports[0].Holders = []Process{{PID: 1, Name: "systemd", Unit: "tftp.socket"}} }, "host.port-taken", "error", "systemctl disable --now tftp.socket", ""},
+	{"port taken by a container", func(p *patient) {
+		p.Ports[0].Holders = []Process{{PID: 51, Name: "dnsmasq", Engine: "podman", Container: "0123456789ab"}}
+	}, "host.port-taken", "error", "dnsmasq (pid 51, container 0123456789ab)", "host.port-free"},
+	{"how to stop a container", func(p *patient) {
+		p.Ports[0].Holders = []Process{{PID: 51, Name: "dnsmasq", Engine: "docker", Container: "0123456789ab"}}
+	}, "host.port-taken", "error", "docker stop 0123456789ab", ""},
+	{"no TFTP server, seen from a container", func(p *patient) { p.TFTP.Outcome, p.InContainer = probe.Silent, true }, "host.tftp", "warning", "on the host of this container: bty-lab deploy --without none", ""},
 	{"port free", func(p *patient) { p.Ports[0].Holders = nil }, "host.port-free", "warning", "systemctl enable --now bty-tftp.socket", ""},
 	{"port of somebody", func(p *patient) { p.Ports[0].Holders, p.Ports[0].Hidden = nil, true }, "host.port-hidden", "note", "as root", ""},
 	{"port of the cache, which is off", func(p *patient) { p.Ports = append(p.Ports, cachePort()) }, "host.port", "ok", "", "host.port-free"},
-	{"port of the cache, of somebody else", func(p *patient) { p.Ports = append(p.Ports, cachePort(Process{61, "grafana", "grafana.service"})) }, "host.port-other", "note", "grafana (pid 61, grafana.service)", "host.port-taken"},
-	{"port of the cache, its own", func(p *patient) { p.Ports = append(p.Ports, cachePort(Process{1, "systemd", "bty-cache.socket"})) }, "host.port", "ok", "TCP port 3000", "host.port-other"},
+	{"port of the cache, of somebody else", func(p *patient) {
+		p.Ports = append(p.Ports, cachePort(Process{PID: 61, Name: "grafana", Unit: "grafana.service"}))
+	}, "host.port-other", "note", "grafana (pid 61, grafana.service)", "host.port-taken"},
+	{"port of the cache, its own", func(p *patient) {
+		p.Ports = append(p.Ports, cachePort(Process{PID: 1, Name: "systemd", Unit: "bty-cache.socket"}))
+	}, "host.port", "ok", "TCP port 3000", "host.port-other"},
 	{"cache works", func(p *patient) { p.Cache = &Cache{Images: 3, Held: 9e9, Free: 50e9} }, "host.cache", "ok", "3 images, 9.0 GB; 50.0 GB", ""},
 	{"cache is off", func(p *patient) {}, "", "", "", "host.cache"},
 	{"cache is down", func(p *patient) { p.Cache = &Cache{Down: "nobody listens"} }, "host.cache", "warning", "nobody listens", ""},
@@ -299,7 +312,7 @@ var cases = []struct {
 	{"no space", func(p *patient) { p.Disks[0].Free = 100e6 }, "host.space", "error", "Only 100 MB", ""},
 	{"no folder", func(p *patient) { p.Disks[0].Err = "permission denied" }, "host.space", "warning", "permission denied", ""},
 	{"default password", func(p *patient) { *p.Default = true }, "host.password", "warning", "BTY_ADMIN_PASSWORD", ""},
-	{"two instances", func(p *patient) { p.Daemons = append(p.Daemons, Process{99, "bty-web", ""}) }, "host.instances", "warning", "bty-web (pid 99)", ""},
+	{"two instances", func(p *patient) { p.Daemons = append(p.Daemons, Process{PID: 99, Name: "bty-web"}) }, "host.instances", "warning", "bty-web (pid 99)", ""},
 	{"previous system", func(p *patient) { p.OldDB = "/var/lib/bty/state.db" }, "host.previous", "note", "bty-lab import /var/lib/bty/state.db", ""},
 	{"no previous stack", func(p *patient) { p.Previous = &Previous{Port: 8080} }, "", "", "", "host.previous-stack"},
 	{"previous stack of units", func(p *patient) {

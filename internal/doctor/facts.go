@@ -34,17 +34,22 @@ func (p Port) String() string {
 // Process is one of this host. For a socket that systemd holds it is systemd, and Unit the
 // socket's unit.
 type Process struct {
-	PID  int
-	Name string
-	Unit string
+	PID       int
+	Name      string
+	Unit      string
+	Container string // its id, of one that is no unit's
+	Engine    string // that runs it: podman, docker
 }
 
 func (p Process) String() string {
 	s := p.Name
 	if p.PID > 0 {
 		s += fmt.Sprintf(" (pid %d", p.PID)
-		if p.Unit != "" {
+		switch {
+		case p.Unit != "":
 			s += ", " + p.Unit
+		case p.Container != "":
+			s += ", container " + p.Container
 		}
 		return s + ")"
 	}

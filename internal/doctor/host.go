@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"bty/internal/owner"
 	"bty/internal/tftp/probe"
 	"bty/internal/wire"
 )
@@ -42,16 +43,17 @@ func (e *examination) down() {
 
 func (e *examination) tftp() {
 	const id, title = "host.tftp", "TFTP"
+	_, start := owner.Switch("bty-tftp.socket", e.InContainer)
 	switch a := e.TFTP; {
 	case a == nil:
 	case a.Outcome == probe.Serves:
 		e.onHost(id, wire.SeverityOK, title, "netboot", "It answers with bty's script.", "", "")
 	case a.Outcome == probe.Refuses:
 		e.onHost(id, wire.SeverityWarning, title, "netboot", fmt.Sprintf("Another server answers at %s.", a.Host),
-			"Machines that boot over PXE load from that one.", "It must have the boot programs itself; or stop it, and start ours: systemctl enable --now bty-tftp.socket.")
+			"Machines that boot over PXE load from that one.", "It must have the boot programs itself; or stop it, and start ours: "+start+".")
 	default:
 		e.onHost(id, wire.SeverityWarning, title, "netboot", fmt.Sprintf("Nobody answers at %s, port %d.", a.Host, a.Port),
-			"Only UEFI HTTP Boot works.", "Start it: systemctl enable --now bty-tftp.socket.")
+			"Only UEFI HTTP Boot works.", "Start it: "+start+".")
 	}
 }
 
@@ -107,8 +109,11 @@ func (p Port) isOurs(h Process) bool {
 
 // Stop is a command that ends the process, and keeps it off if it is a unit's.
 func (p Process) Stop() string {
-	if p.Unit != "" {
+	switch {
+	case p.Unit != "":
 		return "systemctl disable --now " + p.Unit
+	case p.Container != "":
+		return p.Engine + " stop " + p.Container
 	}
 	return fmt.Sprintf("kill %d", p.PID)
 }

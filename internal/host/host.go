@@ -4,6 +4,9 @@ package host
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +18,27 @@ import (
 // InContainer reports whether this is a container of Podman or Docker. One of systemd-nspawn is a
 // host like others.
 func InContainer() bool { return owner.InContainer() }
+
+// IsApart reports whether this is a container with a network of its own. Sockets of files are listed by
+// network: one that lists systemd's is the host's, whatever the container.
+func IsApart() bool {
+	if !InContainer() {
+		return false
+	}
+	list, err := os.ReadFile(filepath.Join(proc, "self", "net", "unix"))
+	return err != nil || !listsSystemd(string(list))
+}
+
+// listsSystemd looks for what systemd listens on as long as it runs: "Num RefCount Protocol Flags Type St Inode Path".
+func listsSystemd(table string) bool {
+	for line := range strings.Lines(table) {
+		cells := strings.Fields(line)
+		if len(cells) == 8 && (cells[7] == "/run/systemd/private" || cells[7] == "/run/systemd/journal/stdout") {
+			return true
+		}
+	}
+	return false
+}
 
 // Clock is this host's.
 func Clock() doctor.Clock {

@@ -159,3 +159,44 @@ func TestHasPeer(t *testing.T) {
 		}
 	}
 }
+
+// What the kernel says of a process is who an operator has to stop.
+func TestContainerOf(t *testing.T) {
+	const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for groups, want := range map[string][2]string{
+		"0::/machine.slice/libpod-" + id + ".scope/container\n":         {"podman", "0123456789ab"},
+		"12:pids:/x\n0::/system.slice/docker-" + id + ".scope\n":        {"docker", "0123456789ab"},
+		"0::/machine.slice/libpod-conmon-" + id + ".scope\n":            {},
+		"0::/system.slice/bty-tftp.service/libpod-payload-" + id + "\n": {},
+		"0::/user.slice/session-3.scope\n":                              {},
+		"":                                                              {},
+	} {
+		if engine, got := containerOf(groups); [2]string{engine, got} != want {
+			t.Errorf("%q: %s %s", groups, engine, got)
+		}
+	}
+}
+
+// A runtime that goes over into the program of a container is named by a number.
+func TestIsDescriptor(t *testing.T) {
+	for name, want := range map[string]bool{"8": true, "12": true, "bty-tftp": false, "7zip": false, "": false, "?": false} {
+		if isDescriptor(name) != want {
+			t.Errorf("%q", name)
+		}
+	}
+}
+
+// The host's network is the one in which systemd listens.
+func TestListsSystemd(t *testing.T) {
+	const head = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+	for line, want := range map[string]bool{
+		"0000000000000000: 00000002 00000000 00010000 0001 01 17 /run/systemd/private":   true,
+		"0000000000000000: 00000002 00000000 00010000 0001 01 17 /run/systemd/private/x": false,
+		"0000000000000000: 00000002 00000000 00010000 0001 01 17 @/run/systemd/private":  false,
+		"0000000000000000: 00000003 00000000 00000000 0001 03 18":                        false,
+	} {
+		if listsSystemd(head+line+"\n") != want {
+			t.Errorf("%q", line)
+		}
+	}
+}

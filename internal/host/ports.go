@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -172,8 +173,35 @@ func process(pid int) *doctor.Process {
 	}
 	if groups, err := os.ReadFile(filepath.Join(dir, "cgroup")); err == nil && pid != 1 {
 		p.Unit = unitOf(string(groups))
+		p.Engine, p.Container = containerOf(string(groups))
+	}
+	if isDescriptor(p.Name) {
+		p.Name = cmp.Or(strings.TrimSuffix(p.Unit, ".service"), "a container that starts")
 	}
 	return p
+}
+
+// isDescriptor holds for the name of a program that was not started from a file but from a descriptor: a
+// container's runtime on its way to the program, whose name is a number.
+func isDescriptor(name string) bool {
+	return name != "" && strings.Trim(name, "0123456789") == ""
+}
+
+// containerOf is the container whose control group a process is in, as Podman and Docker name it under
+// systemd: "0::/machine.slice/libpod-<64 digits>.scope/container".
+func containerOf(groups string) (engine, id string) {
+	engines := map[string]string{"libpod": "podman", "docker": "docker"}
+	const short = 12 // digits that people type
+	for line := range strings.Lines(groups) {
+		for part := range strings.SplitSeq(strings.TrimSpace(line), "/") {
+			name, isScope := strings.CutSuffix(part, ".scope")
+			by, id, _ := strings.Cut(name, "-")
+			if isScope && engines[by] != "" && len(id) > short && strings.Trim(id, "0123456789abcdef") == "" {
+				return engines[by], id[:short]
+			}
+		}
+	}
+	return "", ""
 }
 
 // unitOf is the service that a process's control group is of: "0::/system.slice/x.service/more".

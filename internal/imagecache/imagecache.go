@@ -159,3 +159,9 @@ func orText(text, other string) string {
 	}
 	return text
 }
+
+// StartCommand is what an operator types to have a cache on this host.
+func StartCommand() string {
+	command, _ := client.StartCache()
+	return command
+}

@@ -137,7 +137,8 @@ func (k *Keeper) missed(ctx context.Context, err error) {
 		k.Log.Warn("the image cache of this host does not answer; machines fetch from the origins", message.CacheAway, "socket", k.Socket, "err", err)
 	case !w.told:
 		w.told = true
-		k.Log.Info("there is no image cache on this host; machines fetch from the origins", message.CacheNone, "socket", k.Socket, "next", "systemctl enable --now bty-cache.socket")
+		_, start := client.StartCache()
+		k.Log.Info("there is no image cache on this host; machines fetch from the origins", message.CacheNone, "socket", k.Socket, "next", start)
 	}
 }
 

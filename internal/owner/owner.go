@@ -61,3 +61,14 @@ func InContainer() bool {
 	}
 	return os.Getenv("container") == "podman" // without a /run of its own
 }
+
+// Switch is what has systemd listen for a daemon: the command, and in a container what comes before it on
+// the host, whose units there may not be any.
+func Switch(socketUnit string, contained bool) (command, words string) {
+	enable := "systemctl enable --now " + socketUnit
+	if !contained {
+		return enable, enable
+	}
+	const all = "bty-lab deploy --without none"
+	return all, "on the host of this container: " + all + " (which takes in all services that were left out), or where its unit is installed: " + enable
+}

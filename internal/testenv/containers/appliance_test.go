@@ -127,17 +127,30 @@ func (h *host) halt(pid int) {
 	}
 }
 
-// What bty-web cannot know in a container, it says, with what to do instead.
+// What bty-web cannot know in a container, it says, with what to do instead. That it is in the host's network
+// it does know.
 func TestPagesInAContainer(t *testing.T) {
 	t.Parallel()
 	h := appliance(t)
 	h.overTFTP("ipxe.efi")
-	page, err := h.operator().Page(h.ctx, "/ui/netboot")
-	if err != nil {
-		t.Fatal(err)
+	op := h.operator()
+	text := func(path string) string {
+		page, err := op.Page(h.ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(`(<[^>]*>|\s)+`).ReplaceAllString(page, " ")
 	}
-	text := regexp.MustCompile(`(<[^>]*>|\s)+`).ReplaceAllString(page, " ")
-	if want := "systemd did not start this server"; !strings.Contains(text, want) {
-		t.Errorf("the Netboot page does not say %q:\n%s", want, text)
+	netboot := text("/ui/netboot")
+	if want := "systemd did not start this server"; !strings.Contains(netboot, want) {
+		t.Errorf("the Netboot page does not say %q:\n%s", want, netboot)
+	}
+	if not := "a network of its own"; strings.Contains(netboot, not) {
+		t.Errorf("the Netboot page says %q of a container with the host's:\n%s", not, netboot)
+	}
+	h.run("systemctl", "stop", "bty-cache.socket", "bty-cache-control.socket", "bty-cache.service")
+	h.run("rm", "/run/bty/cache.sock")
+	if images := text("/ui/images"); !strings.Contains(images, "on the host of this container: bty-lab deploy --without none") {
+		t.Errorf("the Images page does not say how to have a cache:\n%s", images)
 	}
 }

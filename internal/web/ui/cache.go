@@ -10,6 +10,7 @@ import (
 
 	"bty/internal/catalog"
 	"bty/internal/fault"
+	"bty/internal/imagecache"
 	"bty/internal/library"
 	"bty/internal/web/serve"
 	"bty/internal/wire"
@@ -22,6 +23,7 @@ const shownRows = 50
 type cachePanel struct {
 	Here   bool
 	Reason string // why it is not
+	Start  string // the command that has one
 	URL    string // where machines are sent, "" for to the origins
 	IsSet  bool   // that is what somebody configured
 	wire.CacheStatus
@@ -100,6 +102,7 @@ func (s surface) cachePanel(r *http.Request) (cachePanel, error) {
 		return p, err
 	default:
 		p.Reason = fault.Public(err)
+		p.Start = imagecache.StartCommand()
 	}
 	p.Seen, err = p.seen()
 	return p, err
