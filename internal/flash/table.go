@@ -16,15 +16,22 @@ func (j *job) lookAtTable() error {
 	}
 	if other := otherSector(sector); !hasGPT(j.edges.head, sector) {
 		if _, err := parseGPT(j.edges.head, other); err == nil {
-			return kind(ErrImage, fmt.Errorf("its partition table is made for disks with blocks of %d bytes, %s has blocks of %d: neither firmware nor kernel would find its partitions; use an image that is made for such disks",
-				other, j.disk.Path, sector))
+			return j.madeFor(other)
 		}
 	}
 	parts := parseMBR(j.edges.head)
+	if sector == 4096 && countsIn512(j.edges.head, parts) {
+		return j.madeFor(512)
+	}
 	if last := lastOf(parts); last.count > 0 && last.entry[mbrKind] != kindProtective {
 		return j.fits(last.end() * sector)
 	}
 	return nil
+}
+
+func (j *job) madeFor(sector int64) error {
+	return kind(ErrImage, fmt.Errorf("its partition table is made for disks with blocks of %d bytes, %s has blocks of %d: neither firmware nor kernel would find its partitions; use an image that is made for such disks",
+		sector, j.disk.Path, j.disk.Logical))
 }
 
 // otherSector is the size of blocks that the image may be made for instead: published images are made for

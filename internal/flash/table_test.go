@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -109,9 +110,39 @@ func sound(t *testing.T, path, file string) {
 	}
 }
 
+// formatted makes an ext4 in what is an image, from a byte on.
+func formatted(t *testing.T, img []byte, at int64) []byte {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(file, img, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, nil, "mke2fs", "-q", "-t", "ext4", "-F", "-E", fmt.Sprintf("offset=%d", at), file, "1M")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A boot record does not say what it counts in; what it leads to does.
+func TestBootRecordOf4096(t *testing.T) {
+	const script = "label: dos\n1 : start=256, size=512, type=83\n"
+	blank := partitioned(t, 10*mib, 4096, script)
+	for name, img := range map[string][]byte{"made for such disks": formatted(t, blank, 256*4096), "blank": blank} {
+		path, file := used(t, 16*mib, looptest.Options{BlockSize: 4096})
+		if _, err := Run(t.Context(), Request{Source: serve(t, "a.img", img), Target: path}, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		holds(t, file, img)
+	}
+}
+
 // What the table says is compared with the disk before the disk is touched.
 func TestTableOfAnotherDisk(t *testing.T) {
 	big := "label: dos\n1 : start=2048, size=32768, type=83\n"
+	small := partitioned(t, 10*mib, 512, "label: dos\n1 : start=2048, size=2048, type=83\n")
 	for name, tc := range map[string]struct {
 		image  []byte
 		sector int
@@ -120,6 +151,7 @@ func TestTableOfAnotherDisk(t *testing.T) {
 	}{
 		"GPT of 512 on 4096": {table(t, 10*mib), 4096, ErrImage, "blocks of 512 bytes, /dev/loop"},
 		"GPT of 4096 on 512": {partitioned(t, 10*mib, 4096, "label: gpt\n1 : start=256, size=256\n"), 512, ErrImage, "blocks of 4096 bytes, /dev/loop"},
+		"MBR of 512 on 4096": {formatted(t, small, 2048*512), 4096, ErrImage, "blocks of 512 bytes, /dev/loop"},
 		"GPT too large":      {table(t, 40*mib)[:10*mib], 512, ErrTooLarge, "needs 40M"},
 		"MBR too large":      {partitioned(t, 40*mib, 512, big)[:10*mib], 512, ErrTooLarge, "needs 17M"},
 	} {
