@@ -425,6 +425,7 @@ func TestRanges(t *testing.T) {
 		{[]string{"-r", "-5"}, "206", all[len(all)-5:], "content-length: 5"},
 		{[]string{"-r", "3145720-"}, "206", all[3145720:], "etag: " + tag},
 		{[]string{"-r", "0-1,5-6"}, "200", all, "content-length: 3145728"},
+		{[]string{"-H", "Range: items=0-1"}, "200", all, "content-length: 3145728"},
 		{[]string{"-r", "3145728-"}, "416", "", "content-range: bytes */3145728"},
 		{[]string{"-H", "If-None-Match: " + tag}, "304", "", "etag: " + tag},
 		{[]string{"-H", `If-None-Match: "other"`}, "200", all, ""},
@@ -582,12 +583,20 @@ func TestNoLength(t *testing.T) {
 	}))
 	defer open.Close()
 	c := start(t, nil)
-	c.publish(wire.CacheSource{Src: open.URL + "/right.img", SHA256: img.digest}, wire.CacheSource{Src: open.URL + "/wrong.img", SHA256: strings.Repeat("cd", 32)})
+	c.publish(wire.CacheSource{Src: open.URL + "/right.img", SHA256: img.digest}, wire.CacheSource{Src: open.URL + "/right.img?by=1.0"},
+		wire.CacheSource{Src: open.URL + "/wrong.img?by=1.0", SHA256: strings.Repeat("cd", 32)}, wire.CacheSource{Src: open.URL + "/wrong.img", SHA256: strings.Repeat("cd", 32)})
 	if _, body, code := curl(t, c.url(open.URL+"/wrong.img")); code == 0 || len(body) >= len(img.bytes) {
 		t.Errorf("the wrong one: curl ended with %d after %d bytes", code, len(body))
 	}
+	// By HTTP/1.0 nobody could tell that it broke off: there is no first byte before the last is proven.
+	if headers, body, code := curl(t, "--http1.0", c.url(open.URL+"/wrong.img?by=1.0")); code == 0 && strings.Contains(headers, " 200 ") {
+		t.Errorf("the wrong one by HTTP/1.0: curl ended with %d after %d bytes\n%s", code, len(body), headers)
+	}
 	if headers, body, code := curl(t, c.url(open.URL+"/right.img")); code != 0 || hexOf([]byte(body)) != img.digest || strings.Contains(strings.ToLower(headers), "content-length") {
 		t.Errorf("the right one: curl ended with %d after %d bytes\n%s", code, len(body), headers)
+	}
+	if headers, body, code := curl(t, "--http1.0", c.url(open.URL+"/right.img?by=1.0")); code != 0 || hexOf([]byte(body)) != img.digest || !strings.Contains(strings.ToLower(headers), "content-length: 1048576") {
+		t.Errorf("the right one by HTTP/1.0: curl ended with %d after %d bytes\n%s", code, len(body), headers)
 	}
 	c.held(img.digest)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -107,6 +108,9 @@ func (f *Face) open(r *http.Request, src fill.Source, proven bool) (*fill.Handle
 	if err == nil && proven && info.Size > 0 {
 		_, err = h.ReadAt(ctx, make([]byte, 1), info.Size-1) // the last byte is given when all are proven
 	}
+	if err == nil && info.Size < 0 && !r.ProtoAtLeast(1, 1) {
+		info, err = whole(ctx, h)
+	}
 	switch {
 	case errors.Is(err, errSlow):
 		err = fault.New(late, "%v", errSlow)
@@ -122,6 +126,15 @@ func (f *Face) open(r *http.Request, src fill.Source, proven bool) (*fill.Handle
 		return nil, fill.Info{}, err
 	}
 	return h, info, nil
+}
+
+// whole waits for the end of an image whose length nobody knows before it. Who speaks HTTP/1.0 knows such an answer by
+// the end of the connection alone, and would take one that breaks off for the whole.
+func whole(ctx context.Context, h *fill.Handle) (fill.Info, error) {
+	if _, err := h.Until(ctx, math.MaxInt64); !errors.Is(err, io.EOF) {
+		return fill.Info{}, err
+	}
+	return h.Info(ctx)
 }
 
 // countedError is why an image was not given that is counted as a miss already.
@@ -208,8 +221,8 @@ func decide(header http.Header, r *http.Request, size int64) part {
 	}
 	asked := r.Clone(r.Context())
 	asked.Method = http.MethodHead
-	if strings.Contains(asked.Header.Get("Range"), ",") {
-		asked.Header.Del("Range") // several parts: all of it is an answer too
+	if part := asked.Header.Get("Range"); strings.Contains(part, ",") || !strings.HasPrefix(part, "bytes=") {
+		asked.Header.Del("Range") // several parts, or none that is known: all of it is an answer too
 	}
 	d := &decision{header: header, status: http.StatusOK}
 	http.ServeContent(d, asked, "", time.Time{}, io.NewSectionReader(nil, 0, size))
