@@ -127,10 +127,11 @@ func (c *upgradeCall) unshare(ctx context.Context) (inside bool, err error) {
 
 // upgrade ties the parts together.
 func (c *upgradeCall) upgrade() (*upgrade.Upgrade, error) {
-	if os.Geteuid() != 0 {
-		return nil, &deploy.Refused{Doing: "upgrade", Problems: []deploy.Problem{{ID: "root", What: "this user may not exchange programs and restart services.", Next: "Run it as root."}}}
-	}
 	mode, err := c.findMode()
+	if err != nil {
+		return nil, err
+	}
+	site, err := c.site(mode)
 	if err != nil {
 		return nil, err
 	}
@@ -138,18 +139,36 @@ func (c *upgradeCall) upgrade() (*upgrade.Upgrade, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &upgrade.Upgrade{Dir: c.dir, Mode: mode, Control: c.server(), Self: self, By: build.Version, Now: time.Now, Limit: c.limit, Guarded: true,
+	u := &upgrade.Upgrade{Dir: c.dir, Mode: mode, Site: site, Manager: site.Manager(), Control: c.server(), Self: self, By: build.Version, Now: time.Now, Limit: c.limit, Guarded: true,
 		Downgrade: c.downgrade, Yes: c.yes, Tell: func(s string) { fmt.Fprintln(c.stderr, s) }}
 	switch mode {
 	case deploy.Host:
 		u.Place = &upgrade.Packages{Dir: c.dir, File: c.file, Previous: c.previous, Config: c.config, Manager: manager.Manager{}, Tell: u.Tell}
 	case deploy.Quadlet:
-		u.Place = &upgrade.Containers{Dir: c.dir, Images: c.images, Version: c.to, Manager: manager.Manager{}, Tell: u.Tell}
+		u.Place = &upgrade.Containers{Dir: c.dir, Images: c.images, Version: c.to, Site: site, Manager: site.Manager(), Tell: u.Tell}
 	case deploy.Compose:
 		u.Guarded = false // there is no systemd to run it
 		u.Place = &upgrade.Project{Dir: c.dir, Program: composeProgram(), Images: c.images, Version: c.to, Tell: u.Tell}
 	}
 	return u, nil
+}
+
+// site is what is known of the deployment, which has to be of who asks. What was installed by hand is root's.
+func (c *upgradeCall) site(mode deploy.Mode) (site deploy.Site, err error) {
+	record, err := deploy.ReadRecord(c.dir)
+	if err != nil {
+		return site, err
+	}
+	if record != nil {
+		site = record.Site
+	}
+	if site.Mode = mode; mode != deploy.Quadlet {
+		site.User = nil
+	}
+	if os.Geteuid() != 0 && site.User == nil {
+		return site, &deploy.Refused{Doing: "upgrade", Problems: []deploy.Problem{{ID: "root", What: "this user may not exchange programs and restart services.", Next: "Run it as root."}}}
+	}
+	return site, site.Check("upgrade")
 }
 
 // composeProgram is what runs compose files here.

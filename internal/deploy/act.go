@@ -133,17 +133,9 @@ func job(unit string, do func(manager.Manager, context.Context, string) error) A
 	})
 }
 
-// ofUnit is how journalctl is asked for what a unit said: one of the host, or of a user.
-func ofUnit(by manager.Manager) string {
-	if by.Address != "" {
-		return "--user-unit="
-	}
-	return "--unit="
-}
-
 // lastWords are what a unit said last, each line after a bar. A socket's are those of its service, too.
 func lastWords(ctx context.Context, by manager.Manager, unit string) string {
-	of := ofUnit(by)
+	of := ofUnit(by.Address != "")
 	args := []string{"--no-pager", "--quiet", "--output=short", "--lines=200", of + unit}
 	if name, isSocket := strings.CutSuffix(unit, ".socket"); isSocket {
 		args = append(args, of+name+".service")

@@ -182,11 +182,11 @@ func disks(s Site, dir string) (list []Disk) {
 	case Host:
 		wanted = append(wanted, Disk{Folder: "/etc", For: "settings", Need: needRecord}, Disk{Folder: config.DefaultStateDir, For: "the state", Need: needState})
 	case Quadlet:
-		units, images := "/etc", "/var/lib/containers"
+		units := "/etc"
 		if s.User != nil {
-			units, images = filepath.Clean(s.Places().Units), s.User.Home+"/.local/share/containers"
+			units = filepath.Clean(s.Places().Units)
 		}
-		wanted = append(wanted, Disk{Folder: units, For: "units", Need: needRecord}, Disk{Folder: images, For: "images and state", Need: needImages})
+		wanted = append(wanted, Disk{Folder: units, For: "units", Need: needRecord}, Disk{Folder: s.Storage(), For: "images and state", Need: needImages})
 	}
 	for _, d := range wanted {
 		there := existing(d.Folder)

@@ -103,7 +103,7 @@ func (e *Engine) wanted(ctx context.Context, s Service, o Observed) (bool, error
 			return true, nil
 		}
 	}
-	said, err := tool(ctx, "", "journalctl", "--quiet", "--no-pager", "--output=json", ofUnit(e.Manager)+s.Unit, fmt.Sprintf("--since=@%d", o.At.Unix()))
+	said, err := tool(ctx, "", "journalctl", "--quiet", "--no-pager", "--output=json", ofUnit(e.Manager.Address != "")+s.Unit, fmt.Sprintf("--since=@%d", o.At.Unix()))
 	if err != nil {
 		return false, err
 	}

@@ -39,6 +39,32 @@ func (s Site) Places() Places {
 // UserRun is the folder that a user has while anything of theirs runs.
 func UserRun(uid int) string { return fmt.Sprintf("/run/user/%d", uid) }
 
+// Storage is where Podman has its images and volumes.
+func (s Site) Storage() string {
+	if s.User == nil {
+		return "/var/lib/containers"
+	}
+	return s.User.Home + "/.local/share/containers"
+}
+
+// OfUnit is how journalctl is asked for what a unit of the site said.
+func (s Site) OfUnit() string { return ofUnit(s.User != nil) }
+
+func ofUnit(user bool) string {
+	if user {
+		return "--user-unit="
+	}
+	return "--unit="
+}
+
+// Check refuses to work on what is somebody else's.
+func (s Site) Check(doing string) error {
+	if problems := checkUser(Observed{Root: os.Geteuid() == 0, User: me()}, s); len(problems) > 0 {
+		return &Refused{doing, problems}
+	}
+	return nil
+}
+
 // Manager is the systemd that runs a site: the host's, or the user's own.
 func (s Site) Manager() manager.Manager {
 	if s.User == nil {

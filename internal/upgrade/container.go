@@ -14,26 +14,21 @@ import (
 // container is one of the daemons.
 type container struct {
 	name string // of the container, its image and its service
+	dir  string // of its Quadlet
 	now  string // reference of the image that its Quadlet names
 	next string
 	from string // archive of next, "" if there is none
 }
 
-// quadletDir is where Podman makes units of files for root.
-const quadletDir = "/etc/containers/systemd"
-
-// volumes is where Podman keeps them.
-const volumes = "/var/lib/containers/storage/volumes"
-
 func (c container) unit() string { return c.name + ".service" }
 
-func (c container) file() string { return filepath.Join(quadletDir, c.name+".container") }
+func (c container) file() string { return filepath.Join(c.dir, c.name+".container") }
 
 const imageDropInName = "10-image.conf"
 
 // imageDropIn is the file that says which release a container runs.
 func (c container) imageDropIn() string {
-	return filepath.Join(quadletDir, c.name+".container.d", imageDropInName)
+	return filepath.Join(c.dir, c.name+".container.d", imageDropInName)
 }
 
 func imageLines(reference string) string {
@@ -62,7 +57,7 @@ func machineName() string {
 
 // imageOf is what a container's Quadlet and its drop-ins name in the end.
 func imageOf(c container) (reference string, err error) {
-	files, err := filepath.Glob(filepath.Join(quadletDir, c.name+".container.d", "*.conf"))
+	files, err := filepath.Glob(filepath.Join(c.dir, c.name+".container.d", "*.conf"))
 	if err != nil {
 		return "", err
 	}

@@ -21,6 +21,7 @@ type Containers struct {
 	Images  string // folder with archives of images; "" for those that are loaded, or pulled
 	Version string // of the new release; "" for that of the archives
 	Manager manager.Manager
+	Site    deploy.Site // whose systemd it is, and where the files are
 	Tell    func(string)
 
 	running []container
@@ -32,11 +33,11 @@ func (c *Containers) Look(ctx context.Context) (look Look, err error) {
 	if err := c.find(); err != nil {
 		return look, err
 	}
-	if look.State, err = mountpoint(ctx, "bty-data"); err != nil {
+	if look.State, err = mountpoint(ctx, c.Site, "bty-data"); err != nil {
 		return look, err
 	}
 	look.Database = filepath.Join(look.State, "bty.db")
-	if look.Apart, err = checkConfig(look.State); err != nil {
+	if look.Apart, err = checkConfig(look.State, c.Site); err != nil {
 		return look, err
 	}
 	look.Configs = c.configs()
@@ -60,7 +61,7 @@ func (c *Containers) Look(ctx context.Context) (look Look, err error) {
 	if !c.isOurs() && look.From != look.To {
 		look.Notes = append(look.Notes, fmt.Sprintf("This bty-lab is of %s: units and Quadlets stay as they are. Those of %s come with its own bty-lab.", build.Version, look.To))
 	}
-	look.Room = []Room{{"/var/lib/containers", 2 * size, "the images"}}
+	look.Room = []Room{{c.Site.Storage(), 2 * size, "the images"}}
 	return look, nil
 }
 
@@ -77,7 +78,7 @@ func (c *Containers) find() error {
 	}
 	c.running = nil
 	for _, s := range deploy.Services() {
-		one := container{name: s.Name}
+		one := container{name: s.Name, dir: c.quadlets()}
 		if one.now, err = imageOf(one); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -88,7 +89,7 @@ func (c *Containers) find() error {
 		c.running = append(c.running, one)
 	}
 	if len(c.running) == 0 || c.running[0].name != "bty-web" {
-		return refused("not-installed", "there is no "+filepath.Join(quadletDir, "bty-web.container")+": the appliance does not run in containers of systemd here", "bty-lab deploy --mode quadlet brings it up; bty-lab upgrade --mode host is for packages")
+		return refused("not-installed", "there is no "+filepath.Join(c.quadlets(), "bty-web.container")+": the appliance does not run in containers of systemd here", "bty-lab deploy --mode quadlet brings it up; bty-lab upgrade --mode host is for packages")
 	}
 	return nil
 }
@@ -123,10 +124,10 @@ func (c *Containers) checkImages(ctx context.Context) error {
 }
 
 // mountpoint is where the files of a volume are.
-func mountpoint(ctx context.Context, volume string) (string, error) {
+func mountpoint(ctx context.Context, site deploy.Site, volume string) (string, error) {
 	out, err := tool(ctx, "podman", "volume", "inspect", "--format", "{{.Mountpoint}}", volume)
 	if _, failed := errors.AsType[*toolError](err); failed { // it is made with the first start
-		return filepath.Join(volumes, volume, "_data"), nil
+		return filepath.Join(site.Storage(), "storage/volumes", volume, "_data"), nil
 	}
 	return strings.TrimSpace(out), err
 }
@@ -136,8 +137,8 @@ const stateInside = "/var/lib/bty"
 
 // checkConfig refuses a configuration that no release would start with: what runs has read another one. It
 // returns the folders of boot files and backups, as this host sees them.
-func checkConfig(state string) (apart []string, err error) {
-	cfg, _, err := config.Load(config.Source{Getenv: func(name string) string {
+func checkConfig(state string, site deploy.Site) (apart []string, err error) {
+	cfg, _, err := config.Load(config.Source{Etc: filepath.Clean(site.Places().Config), Getenv: func(name string) string {
 		if name == "BTY_PATHS_STATE_DIR" {
 			return state
 		}
@@ -155,9 +156,13 @@ func checkConfig(state string) (apart []string, err error) {
 	return apart, nil
 }
 
+// quadlets is the folder that Podman makes units of.
+func (c *Containers) quadlets() string { return filepath.Clean(c.Site.Places().Quadlets) }
+
 func (c *Containers) configs() []string {
-	found := []string{"/etc/bty"}
-	for _, pattern := range []string{quadletDir + "/bty*", "/etc/systemd/system/bty*.d"} {
+	at := c.Site.Places()
+	found := []string{filepath.Clean(at.Config)}
+	for _, pattern := range []string{at.Quadlets + "bty*", at.Units + "bty*.d"} {
 		names, _ := filepath.Glob(pattern) // the pattern is right
 		found = append(found, names...)
 	}

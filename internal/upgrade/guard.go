@@ -67,7 +67,7 @@ func (u *Upgrade) prove(ctx context.Context, folder string) error {
 	if !u.Guarded {
 		return nil
 	}
-	_, err := tool(ctx, "systemd-run", "--quiet", "--wait", "--collect", filepath.Join(folder, guardName), "version")
+	_, err := tool(ctx, "systemd-run", append(u.ofManager(), "--quiet", "--wait", "--collect", filepath.Join(folder, guardName), "version")...)
 	if err != nil {
 		return refused("guard", fmt.Sprintf("systemd cannot run a program in %s: %v", folder, err),
 			"Choose a folder that programs may be run in (findmnt -T FOLDER shows noexec), as the last word of the command: bty-lab upgrade DIR")
@@ -212,8 +212,13 @@ func schemaOf(path string) (uint32, error) {
 	return about.Schema, errors.Join(err, file.Close())
 }
 
-// unitDropIn has systemd run the guard. It is in /etc: a power cut in the middle does not remove it.
-var unitDropIn = deploy.Site{}.Guard()
+// ofManager has a program of systemd speak to the one that runs the appliance.
+func (u *Upgrade) ofManager() []string {
+	if u.Site.User != nil {
+		return []string{"--user"}
+	}
+	return nil
+}
 
 // dropIn also bounds how long a release may hang in its start, in the way of those who wait for it.
 func dropIn(folder string, limit time.Duration) string {
@@ -232,7 +237,7 @@ func (u *Upgrade) hold(ctx context.Context, r Record) error {
 	if err := u.equip(ctx, u.folder(r)); err != nil {
 		return err
 	}
-	path := unitDropIn
+	path := u.Site.Guard() // a power cut in the middle does not remove it
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -247,7 +252,7 @@ func (u *Upgrade) release(ctx context.Context) error {
 	if !u.Guarded {
 		return nil
 	}
-	path := unitDropIn
+	path := u.Site.Guard()
 	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {

@@ -123,7 +123,7 @@ func (u *Upgrade) others(ctx context.Context, r Record, since time.Time) error {
 func (u *Upgrade) unhealthy(r Record, unit, what string, since time.Time) error {
 	e := &Unhealthy{Unit: unit, What: what}
 	if u.Guarded {
-		e.Lines = journal(unit, since, r.Ended)
+		e.Lines = u.journal(unit, since, r.Ended)
 	} else if p, ok := u.Place.(alone); ok {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -134,10 +134,10 @@ func (u *Upgrade) unhealthy(r Record, unit, what string, since time.Time) error 
 
 // journal is the end of what a unit has said since then, without what the run of it said that was ended
 // for the upgrade: it may have said much, and too late.
-func journal(unit string, since time.Time, ended string) string {
+func (u *Upgrade) journal(unit string, since time.Time, ended string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	out, err := tool(ctx, "journalctl", "--no-pager", "--quiet", "--output=json", fmt.Sprintf("--lines=%d", journalLines), fmt.Sprintf("--since=@%d", since.Unix()), "--unit="+unit)
+	out, err := tool(ctx, "journalctl", "--no-pager", "--quiet", "--output=json", fmt.Sprintf("--lines=%d", journalLines), fmt.Sprintf("--since=@%d", since.Unix()), u.Site.OfUnit()+unit)
 	if err != nil {
 		return err.Error()
 	}
@@ -162,8 +162,8 @@ func journal(unit string, since time.Time, ended string) string {
 }
 
 // invocation names the present run of a unit, "" if there is none.
-func invocation(ctx context.Context, unit string) string {
-	out, err := tool(ctx, "systemctl", "show", "--property=InvocationID", "--value", unit)
+func (u *Upgrade) invocation(ctx context.Context, unit string) string {
+	out, err := tool(ctx, "systemctl", append(u.ofManager(), "show", "--property=InvocationID", "--value", unit)...)
 	if err != nil {
 		return ""
 	}

@@ -91,10 +91,10 @@ func (p *Project) Look(ctx context.Context) (look Look, err error) {
 		return look, err
 	}
 	p.next = withVariable(p.now, versionOf, look.To)
-	if look.State, err = mountpoint(ctx, stateVolume); err != nil {
+	if look.State, err = mountpoint(ctx, deploy.Site{}, stateVolume); err != nil {
 		return look, err
 	}
-	if look.Apart, err = checkConfig(look.State); err != nil {
+	if look.Apart, err = checkConfig(look.State, deploy.Site{}); err != nil {
 		return look, err
 	}
 	look.Database = filepath.Join(look.State, "bty.db")

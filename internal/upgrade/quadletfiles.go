@@ -32,7 +32,7 @@ func (c *Containers) files() (files []deploy.File, edited []Edited, err error) {
 		return nil, nil, err
 	}
 	for _, w := range record.Files {
-		content, ok := shipped(w.Path)
+		content, ok := shipped(w.Path, c.Site.Places())
 		if !ok {
 			continue
 		}
@@ -58,18 +58,21 @@ func (c *Containers) isOurs() bool {
 }
 
 // shipped is what this release installs at a path.
-func shipped(path string) (content []byte, ok bool) {
+func shipped(path string, at deploy.Places) (content []byte, ok bool) {
 	files, name := units.Files, filepath.Base(path)
-	switch filepath.Dir(path) {
-	case quadletDir:
+	switch dir := filepath.Dir(path); dir {
+	case filepath.Clean(at.Quadlets):
 		files = quadlet.Files
 	case "/etc/sysusers.d":
 		name = "sysusers.d/" + name
 	case "/etc/tmpfiles.d":
 		name = "tmpfiles.d/" + name
-	case "/etc/systemd/system":
-	default:
-		return nil, false
+	case filepath.Clean(at.Units):
+	default: // of drop-ins, those that a user has
+		if above := filepath.Dir(dir); above != filepath.Clean(at.Quadlets) && above != filepath.Clean(at.Units) {
+			return nil, false
+		}
+		files, name = quadlet.Files, "user/"+filepath.Base(dir)+"/"+name
 	}
 	content, err := files.ReadFile(name)
 	return content, err == nil

@@ -185,7 +185,7 @@ func (u *Upgrade) prepare(ctx context.Context, look Look) (Record, error) {
 		return r, err
 	}
 	if u.Guarded {
-		r.Ended = invocation(ctx, look.Units[0])
+		r.Ended = u.invocation(ctx, look.Units[0])
 	}
 	return r, u.take(ctx, r)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bty/internal/deploy"
 )
 
 // sparse makes a file that claims to be large.
@@ -69,7 +71,7 @@ func TestApartInAVolume(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(state, "bty.toml"), []byte("[paths]\nboot_dir = \"/var/lib/bty/nbp\"\nbackup_dir = \"/srv/backups\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	apart, err := checkConfig(state)
+	apart, err := checkConfig(state, deploy.Site{})
 	if want := []string{state + "/nbp", "/srv/backups"}; err != nil || !slices.Equal(apart, want) {
 		t.Errorf("%q, %v; want %q", apart, err, want)
 	}

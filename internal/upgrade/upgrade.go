@@ -73,6 +73,7 @@ type Edited struct {
 type Upgrade struct {
 	Dir     string // of the deployment
 	Mode    deploy.Mode
+	Site    deploy.Site // whose systemd runs it; the zero Site is the host's
 	Place   Place
 	Control *client.Control
 	Manager manager.Manager
