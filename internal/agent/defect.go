@@ -9,12 +9,11 @@ import (
 	"bty/internal/flash"
 )
 
-// Defect is a panic of a flash. What is on the disk then nobody can say, and the disk may stay
-// open until the program ends.
+// Defect is a panic of a flash. What is on the disk then nobody can say.
 type Defect struct{ Panic any }
 
 func (d *Defect) Error() string {
-	return fmt.Sprintf("a defect in bty: %v; what is on the disk is not known, reboot and flash it again", d.Panic)
+	return fmt.Sprintf("a defect in bty: %v; what is on the disk is not known, flash it again", d.Panic)
 }
 
 // flashed is Flash with a panic made an error: the server must hear that the flash failed, and who

@@ -82,9 +82,13 @@ type job struct {
 
 // Run flashes. It returns after the last of its goroutines has ended, but for one that is still within a call of
 // report: who does not come back from there holds up nothing for longer than a second. Calls of report
-// do not overlap. The error is an *Error.
+// do not overlap. The error is an *Error. A panic gives the disk back as well.
 func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
-	began := time.Now()
+	j := newJob(req, report)
+	return j.carryOut(ctx, j.run)
+}
+
+func newJob(req Request, report func(Progress)) *job {
 	j := &job{req: req, log: req.Log, meter: newMeter(report), clock: newClock()}
 	if req.Verify {
 		j.memo = newMemo()
@@ -92,10 +96,22 @@ func Run(ctx context.Context, req Request, report func(Progress)) (Result, error
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
+	return j
+}
+
+// carryOut does the work, and gives back what it took.
+func (j *job) carryOut(ctx context.Context, work func(context.Context) error) (Result, error) {
+	began := time.Now()
 	inner, cancel := context.WithCancelCause(ctx)
 	j.cancel = cancel
 	stopMeter := j.meter.start()
-	err := verdict(ctx, j.run(inner))
+	ended := false
+	defer func() {
+		if !ended {
+			j.abandon(stopMeter)
+		}
+	}()
+	err := verdict(ctx, work(inner))
 	cancel(errEnded)
 	j.close()
 	if err != nil {
@@ -107,8 +123,33 @@ func Run(ctx context.Context, req Request, report func(Progress)) (Result, error
 			err = j.fail(kind(ErrWrite, cerr))
 		}
 	}
+	ended = true
 	j.res.Duration = time.Since(began)
 	return j.res, err
+}
+
+// abandoned is how long a source may take to end after a panic, which may have left it locked.
+const abandoned = 5 * time.Second
+
+// abandon gives back what a job has that panicked, above all the disk: nobody else could open it, nor
+// this program again. Of a boot record that was begun nothing is left.
+func (j *job) abandon(stopMeter func()) {
+	j.cancel(errEnded)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		defer func() { _ = recover() }() // the first panic is the one to tell of
+		j.close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(abandoned):
+	}
+	if j.disk != nil {
+		_ = j.fail(errEnded)
+		_ = j.disk.Close()
+	}
+	stopMeter()
 }
 
 var errEnded = errors.New("the flash has ended")

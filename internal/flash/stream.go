@@ -46,9 +46,9 @@ func (j *job) stream(ctx context.Context) error {
 	for range writers {
 		g.Go(func() error { return s.drain(gctx) })
 	}
+	defer g.Wait() // after a panic of the decoder, too: the disk is closed next
 	began := time.Now()
-	err := s.decode(gctx)
-	close(s.full)
+	err := s.feed(gctx)
 	decoded := time.Now()
 	werr := g.Wait()
 	s.waited += time.Since(decoded)
@@ -58,6 +58,12 @@ func (j *job) stream(ctx context.Context) error {
 		return werr // the decoder then failed only because it was stopped
 	}
 	return err
+}
+
+// feed decodes, and lets the writers end.
+func (s *stream) feed(ctx context.Context) error {
+	defer close(s.full)
+	return s.decode(ctx)
 }
 
 // drain writes loads until there is none left.

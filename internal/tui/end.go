@@ -99,7 +99,7 @@ var advice = []struct {
 
 func adviceFor(err error) string {
 	if _, ok := errors.AsType[*agent.Defect](err); ok {
-		return "Reboot before the next try: the disk may still be open. What stands above helps whoever mends bty."
+		return "Try again; if it stays so, choose another image. What stands above helps whoever mends bty."
 	}
 	for _, a := range advice {
 		if errors.Is(err, a.kind) {
