@@ -39,12 +39,15 @@ var (
 	readers  = prometheus.NewDesc("bty_cache_readers", "Readers now.", nil, nil)
 	answered = prometheus.NewDesc("bty_cache_answers_total", "Answers to requests for images since the start, by outcome.", []string{"outcome"}, nil)
 	sent     = prometheus.NewDesc("bty_cache_sent_bytes_total", "Bytes given to readers since the start.", nil, nil)
+	missed   = prometheus.NewDesc("bty_cache_misses_total", "Requests since the start for images that were not held in full.", nil, nil)
+	fetched  = prometheus.NewDesc("bty_cache_fetched_bytes_total", "Bytes that came from origins since the start.", nil, nil)
+	ended    = prometheus.NewDesc("bty_cache_fills_total", "Fetches from origins that have ended since the start, by outcome.", []string{"outcome"}, nil)
 	usable   = prometheus.NewDesc("bty_cache_usable", "1 if the cache can do its work.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (f figures) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{held, limit, free, floor, images, pinned, fills, readers, answered, sent, usable} {
+	for _, d := range []*prometheus.Desc{held, limit, free, floor, images, pinned, fills, readers, answered, sent, missed, fetched, ended, usable} {
 		out <- d
 	}
 }
@@ -73,4 +76,8 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	count(answered, total.Broken, "broken off")
 	count(answered, total.Refused, "refused")
 	count(sent, total.SentBytes)
+	count(missed, total.Missed)
+	count(fetched, s.FetchedBytes)
+	count(ended, s.Fetched, "complete")
+	count(ended, s.Failed, "failed")
 }

@@ -90,6 +90,7 @@ type Cache struct {
 	stopped bool
 
 	counted counted
+	totals  totals
 }
 
 // id tells fetches apart: the same address may be wanted with other bytes than before.

@@ -28,6 +28,7 @@ func (f *fill) fail(err error) {
 		}
 	})
 	if !errors.Is(err, ErrStopping) && !errors.Is(err, ErrDeleted) {
+		f.c.totals.failed.Add(1)
 		f.c.fail.Warn(netip.Addr{}, "an image could not be fetched into the cache", message.ImageNotCached, "url", origin.Redact(f.src.Src), "bytes", f.progress.written, "err", err)
 	}
 }

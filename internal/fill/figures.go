@@ -16,7 +16,13 @@ type Figures struct {
 	Images, Pinned, Readers int
 	Fills                   map[string]int // by status
 	Problem                 string         // that keeps it from working, "" for none
+
+	// Since the start: bytes that came from origins, and how many fetches brought an image or failed.
+	FetchedBytes, Fetched, Failed int64
 }
+
+// totals count since the start.
+type totals struct{ bytes, fetched, failed atomic.Int64 }
 
 // figuresFor is how old figures may be: who asks for them a thousand times a second must not have the
 // engine count as often, while readers wait for its lock.
@@ -54,7 +60,8 @@ func (c *Cache) Figures() Figures {
 func (c *Cache) count() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := Figures{LimitBytes: c.cfg.Limit, FloorBytes: c.cfg.Floor, Readers: len(c.handles), Fills: map[string]int{}}
+	f := Figures{LimitBytes: c.cfg.Limit, FloorBytes: c.cfg.Floor, Readers: len(c.handles), Fills: map[string]int{},
+		FetchedBytes: c.totals.bytes.Load(), Fetched: c.totals.fetched.Load(), Failed: c.totals.failed.Load()}
 	err := c.open()
 	if err == nil {
 		var u blob.Usage

@@ -154,6 +154,7 @@ const maxResting = 3
 func (c *Cache) settle(f *fill, err error) {
 	f.ended = true
 	if err == nil {
+		c.totals.fetched.Add(1)
 		delete(c.fills, f.id)
 		c.cfg.Log.Info("an image was fetched into the cache", message.ImageCached, "url", origin.Redact(f.src.Src), "bytes", f.progress.written, "blob", f.digest, "dur", c.cfg.Now().Sub(f.began))
 		f.store.Count(f.digest, f.reads, f.sent)

@@ -256,6 +256,7 @@ func (t *transfer) keep(ctx context.Context, p []byte) error {
 		return err
 	}
 	t.f.arrived()
+	t.f.c.totals.bytes.Add(int64(len(p)))
 	t.count(p)
 	return nil
 }

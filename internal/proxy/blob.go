@@ -84,6 +84,7 @@ func (f *Face) held(src fill.Source) bool {
 
 // miss is what withcache answered for what it did not have: nothing, and the image later.
 func (f *Face) miss(w http.ResponseWriter, r *http.Request, src fill.Source) {
+	f.missed.Add(1)
 	err := f.Cache.Warm(src)
 	if err == nil {
 		err = fault.New(fault.NotFound, "cache miss (recorded); the image is being fetched")
@@ -97,6 +98,9 @@ func (f *Face) open(r *http.Request, src fill.Source, proven bool) (*fill.Handle
 	h, err := f.Cache.Open(r.Context(), src, remote(r).String())
 	if err != nil {
 		return nil, fill.Info{}, err
+	}
+	if h.IsMiss() {
+		f.missed.Add(1)
 	}
 	limit, late := getTime, fault.Unavailable
 	if r.Method == http.MethodHead {

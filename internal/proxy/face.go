@@ -41,7 +41,7 @@ type Config struct {
 // Face answers machines.
 type Face struct {
 	Config
-	given, broken, refused, sent atomic.Int64
+	given, broken, refused, missed, sent atomic.Int64
 }
 
 // New returns the face; it starts nothing.
@@ -106,11 +106,11 @@ func (f *Face) Status() wire.CacheStatus {
 }
 
 // Totals counts answers to requests for images.
-type Totals struct{ Given, Broken, Refused, SentBytes int64 }
+type Totals struct{ Given, Broken, Refused, Missed, SentBytes int64 }
 
 // Totals is what was answered since the start.
 func (f *Face) Totals() Totals {
-	return Totals{f.given.Load(), f.broken.Load(), f.refused.Load(), f.sent.Load()}
+	return Totals{f.given.Load(), f.broken.Load(), f.refused.Load(), f.missed.Load(), f.sent.Load()}
 }
 
 // refuse answers without the image, and remembers why for whoever looks at the page.
