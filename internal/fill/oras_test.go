@@ -24,6 +24,7 @@ type way struct {
 	mu     sync.Mutex
 	cuts   int // how many answers
 	ranges []string
+	others int // requests for something else
 }
 
 func newWay(t *testing.T, to string) *way {
@@ -31,11 +32,12 @@ func newWay(t *testing.T, to string) *way {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: to})
 	proxy.FlushInterval = -1 // at once
 	proxy.ModifyResponse = func(resp *http.Response) error {
-		if resp.Request.Method != http.MethodGet || !strings.Contains(resp.Request.URL.Path, "/blobs/") {
-			return nil
-		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		if resp.Request.Method != http.MethodGet || !strings.Contains(resp.Request.URL.Path, "/blobs/") {
+			w.others++
+			return nil
+		}
 		w.ranges = append(w.ranges, resp.Request.Header.Get("Range"))
 		if w.cuts > 0 {
 			w.cuts--
@@ -67,8 +69,8 @@ func (w *way) asked() []string {
 	return append([]string(nil), w.ranges...)
 }
 
-func push(r *registry.Registry, data []byte) {
-	r.Push("lab/image", "v1", registry.Layer{Type: "application/octet-stream", Title: "disk.img", Content: string(data)})
+func push(r *registry.Registry, data []byte) (manifest string) {
+	return r.Push("lab/image", "v1", registry.Layer{Type: "application/octet-stream", Title: "disk.img", Content: string(data)})
 }
 
 func withRegistry(cfg Config, host string) Config {
@@ -102,6 +104,36 @@ func TestTag(t *testing.T) {
 	wants(t, c, src, old)
 	src.Digest = digest([]byte("other"))
 	breaks(t, c, src, old, ErrOrigin)
+}
+
+// A registry is asked again where a tag leads, and never what a digest is.
+func TestDigestsAreNotRechecked(t *testing.T) {
+	data := noise(1, 1000)
+	r := registry.Start(t, false)
+	pushed := push(r, data)
+	for reference, looks := range map[string]bool{":v1": true, "@" + pushed: false, "@sha256:" + digest(data).String(): false} {
+		w := newWay(t, r.Host)
+		cfg := withRegistry(quick(t, t.TempDir()), w.host)
+		cfg.Recheck = 5 * time.Millisecond
+		c, _ := run(t, cfg)
+		src := Source{Src: "oras://" + w.host + "/lab/image" + reference}
+		wants(t, c, src, data)
+		eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+		first := w.looked()
+		for range 20 {
+			wants(t, c, src, data)
+			time.Sleep(5 * time.Millisecond)
+		}
+		if again := w.looked() > first; again != looks {
+			t.Errorf("%s: asked again: %t", reference, again)
+		}
+	}
+}
+
+func (w *way) looked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.others
 }
 
 // A blob goes on in the next process, if the tag still leads to it.

@@ -2,10 +2,12 @@ package fill
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
 	"bty/internal/blob"
+	"bty/internal/catalog"
 	"bty/internal/message"
 	"bty/internal/origin"
 )
@@ -98,7 +100,7 @@ func (c *Cache) due() (all []due) {
 			if b.UsedAt.After(src.CheckedAt) {
 				limit = min(afterUse, limit)
 			}
-			if !src.Declared.IsZero() || now.Sub(src.CheckedAt) < limit {
+			if !src.Declared.IsZero() || isImmutable(src.Src) || now.Sub(src.CheckedAt) < limit {
 				continue
 			}
 			if key, err := Key(src.Src); err == nil {
@@ -107,6 +109,11 @@ func (c *Cache) due() (all []due) {
 		}
 	}
 	return all
+}
+
+// isImmutable reports whether a source names its bytes, which no origin can have others of.
+func isImmutable(src string) bool {
+	return catalog.Scheme(src) == "oras" && strings.Contains(src, "@sha256:")
 }
 
 // compare looks at one source. An origin that cannot be asked changes nothing: what is held stays
