@@ -44,6 +44,7 @@ func TestRPM(t *testing.T) {
 	h.checkServes()
 	h.upgrade(func() { h.rpm("--upgrade", "--nodeps", "/root/new.rpm") })
 	h.checkRPM(newer)
+	h.upgradeRPM()
 	h.rpm("--erase", "--nodeps", "bty")
 	h.checkStopped()
 	h.run("test", "-s", "/var/lib/bty/bty.db")

@@ -24,15 +24,34 @@ const (
 	faulty = "1.6.0" // has another schema, and a migration that loses a machine
 )
 
+// programs are the bty-web of those releases, each compiled once for all tests.
+var programs = map[string]func() (string, error){
+	better: program(better, "bty/cmd/bty-web"),
+	broken: program(broken, "./broken"),
+	faulty: program(faulty, "-tags=bty_faulty_release", "bty/cmd/bty-web"),
+}
+
+func program(version string, args ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		if _, err := packages(); err != nil { // it makes the folder
+			return "", err
+		}
+		to := filepath.Join(scratch, version+".bty-web")
+		flags := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X bty/internal/build.Version=" + version, "-o", to}
+		compile := exec.Command("go", append(flags, args...)...)
+		compile.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := compile.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("building bty-web %s: %w\n%s", version, err, out)
+		}
+		return to, nil
+	})
+}
+
 // later makes the packages of those releases, once for all tests.
 var later = sync.OnceValues(func() (map[string]string, error) {
 	debs := map[string]string{}
-	for version, args := range map[string][]string{
-		better: {"bty/cmd/bty-web"},
-		broken: {"./broken"},
-		faulty: {"-tags=bty_faulty_release", "bty/cmd/bty-web"},
-	} {
-		deb, err := laterPackage(version, args...)
+	for version := range programs {
+		deb, err := laterPackage(version)
 		if err != nil {
 			return nil, err
 		}
@@ -42,26 +61,24 @@ var later = sync.OnceValues(func() (map[string]string, error) {
 })
 
 // laterPackage is our package with another bty-web and another version.
-func laterPackage(version string, args ...string) (string, error) {
+func laterPackage(version string) (string, error) {
 	old, err := packages()
 	if err != nil {
 		return "", err
 	}
-	folder, deb := filepath.Join(scratch, version), filepath.Join(scratch, version+".deb")
-	flags := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X bty/internal/build.Version=" + version, "-o", folder + ".bty-web"}
-	compile := exec.Command("go", append(flags, args...)...)
-	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := compile.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building bty-web %s: %w\n%s", version, err, out)
+	web, err := programs[version]()
+	if err != nil {
+		return "", err
 	}
-	const pack = `set -eu; old=$1 folder=$2 version=$3 deb=$4
+	folder, deb := filepath.Join(scratch, version), filepath.Join(scratch, version+".deb")
+	const pack = `set -eu; old=$1 folder=$2 version=$3 deb=$4 web=$5
 dpkg-deb --raw-extract "$old" "$folder"
-install -m 755 "$folder.bty-web" "$folder/usr/bin/bty-web"
+install -m 755 "$web" "$folder/usr/bin/bty-web"
 sed -i "s/^Version: .*/Version: $version-1/" "$folder/DEBIAN/control"
 (cd "$folder" && grep -v usr/bin/bty-web$ DEBIAN/md5sums >sums; md5sum usr/bin/bty-web >>sums; mv sums DEBIAN/md5sums)
 dpkg-deb --root-owner-group -Znone --build "$folder" "$deb"
-rm -r "$folder" "$folder.bty-web"`
-	if out, err := exec.Command("sh", "-c", pack, "sh", old, folder, version, deb).CombinedOutput(); err != nil {
+rm -r "$folder"`
+	if out, err := exec.Command("sh", "-c", pack, "sh", old, folder, version, deb, web).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("packing bty %s: %w\n%s", version, err, out)
 	}
 	return deb, nil
