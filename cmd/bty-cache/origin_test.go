@@ -184,6 +184,66 @@ func TestSignsIn(t *testing.T) {
 	}
 }
 
+// What one server is told no other hears, wherever it redirects to: not its own password, and none of what is written down
+// for the other.
+func TestCredentialsStay(t *testing.T) {
+	img := newImage(1 << 20)
+	heard := make(chan string, 100)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heard <- r.Header.Get("Authorization") + r.Header.Get("Cookie")
+		(&publisher{image: img}).ServeHTTP(w, r)
+	}))
+	t.Cleanup(other.Close)
+	home := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, _, _ := r.BasicAuth(); user != "me" {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, other.URL+"/disk.img", http.StatusFound)
+		case "/within":
+			http.Redirect(w, r, "/disk.img", http.StatusFound)
+		case "/round":
+			http.Redirect(w, r, other.URL+"/back", http.StatusTemporaryRedirect)
+		default:
+			(&publisher{image: img}).ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(home.Close)
+	auths := map[string]any{}
+	for _, u := range []string{home.URL, other.URL} {
+		auths[strings.TrimPrefix(u, "http://")] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte("me:here"))}
+	}
+	text, err := json.Marshal(map[string]any{"auths": auths})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, map[string]string{"BTY_ORAS_CREDENTIALS_FILE": file})
+	c.publish(wire.CacheSource{Src: home.URL + "/away"}, wire.CacheSource{Src: home.URL + "/within"}, wire.CacheSource{Src: home.URL + "/round"})
+	for _, path := range []string{"/within", "/away", "/round"} {
+		if headers, body, code := curl(t, c.url(home.URL+path)); code != 0 || hexOf([]byte(body)) != img.digest {
+			t.Errorf("%s: curl ended with %d\n%s", path, code, headers)
+		}
+	}
+	if len(heard) != 2 {
+		t.Errorf("the other server was asked %d times", len(heard))
+	}
+	for close(heard); ; {
+		said, more := <-heard
+		if !more {
+			break
+		}
+		if said != "" {
+			t.Errorf("the other server heard %q", said)
+		}
+	}
+}
+
 // An authority of one's own is trusted beside the system's, and a file without one ends the start.
 func TestAuthorities(t *testing.T) {
 	img := newImage(1 << 20)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"oras.land/oras-go/v2/registry/remote/credentials"
@@ -18,9 +19,18 @@ func SignIn(path string) func(*http.Request) {
 		if err != nil {
 			return // package oras tells what is wrong with it
 		}
-		found, err := store.Get(req.Context(), req.URL.Host)
+		found, err := store.Get(req.Context(), serverOf(req.URL))
 		if err == nil && found.Username != "" {
 			req.SetBasicAuth(found.Username, found.Password)
 		}
 	}
+}
+
+// serverOf is what a server stands under. One that is asked without encryption stands there with its port, 80 too: what
+// somebody has written down for a registry's name is sent to nobody in the clear.
+func serverOf(u *url.URL) string {
+	if u.Scheme == "http" && u.Port() == "" {
+		return u.Host + ":80"
+	}
+	return u.Host
 }
