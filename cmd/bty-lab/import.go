@@ -115,7 +115,7 @@ func (i *importing) takeOver(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := i.tell(report); err != nil {
+	if err := i.tell(ctx, report); err != nil {
 		return err
 	}
 	return verdict(report)
@@ -159,9 +159,9 @@ func (i *importing) conflict() string {
 	return "refuse"
 }
 
-func (i *importing) tell(report wire.Takeover) error {
+func (i *importing) tell(ctx context.Context, report wire.Takeover) error {
 	if !i.asJSON {
-		return i.tellPeople(report)
+		return i.tellPeople(ctx, report)
 	}
 	out := json.NewEncoder(i.stdout)
 	out.SetIndent("", "  ")

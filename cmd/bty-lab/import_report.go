@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +15,7 @@ import (
 var outcomes = []string{wire.TakenUnchanged, wire.TakenNew, wire.TakenChanged, wire.TakenReplaced, wire.TakenKept, wire.TakenNot, wire.TakenConflict, wire.TakenRefused}
 
 // tellPeople writes a line for each row, the sums, and what is left to do.
-func (i *importing) tellPeople(report wire.Takeover) error {
+func (i *importing) tellPeople(ctx context.Context, report wire.Takeover) error {
 	rows := slices.Clone(report.Rows)
 	slices.SortStableFunc(rows, func(a, b wire.TakeoverRow) int {
 		return slices.Index(outcomes, a.Outcome) - slices.Index(outcomes, b.Outcome)
@@ -43,7 +43,7 @@ func (i *importing) tellPeople(report wire.Takeover) error {
 	if report.Events > 0 {
 		fmt.Fprintf(i.stdout, "its log of %d events stays there; keep the file if you may want to read it\n", report.Events)
 	}
-	for _, line := range beside(filepath.Dir(report.Source), i.config.Paths.StateDir) {
+	for _, line := range i.beside(ctx, filepath.Dir(report.Source)) {
 		fmt.Fprintln(i.stdout, line)
 	}
 	return nil
@@ -77,29 +77,4 @@ func several(list []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(list[:few], " "), len(list)-few)
 	}
 	return strings.Join(list, " ")
-}
-
-// beside says how the files of the previous state folder come to be read: they are taken as they
-// are, so whoever has moved the folder has nothing to do.
-func beside(old, state string) (lines []string) {
-	if isSame(old, state) {
-		return nil
-	}
-	for _, one := range []struct{ name, what string }{
-		{"session-secret", "the key of the session cookies"}, {"catalog.toml", "the catalog that each start takes over"},
-		{"bty.toml", "settings of the configuration"}, {"boot", "boot files"}, {"backups", "inventories"},
-	} {
-		path := filepath.Join(old, one.name)
-		if exists(path) && !exists(filepath.Join(state, one.name)) {
-			lines = append(lines, fmt.Sprintf("%s (%s) was not copied. If it is wanted here: cp -a %s %s/ && chown -R --reference=%s %s",
-				path, one.what, path, state, state, filepath.Join(state, one.name)))
-		}
-	}
-	return lines
-}
-
-func isSame(a, b string) bool {
-	one, errOne := os.Stat(a)
-	two, errTwo := os.Stat(b)
-	return errOne == nil && errTwo == nil && os.SameFile(one, two)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func withPrevious(t *testing.T, dir string, parts ...string) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.GivePrevious(h.ctx, program, map[string]string{"data/bty/state.db": string(database), "data/withcache/catalog.toml": string(oldstate.Catalog())}); err != nil {
+	if err := h.GivePrevious(h.ctx, program, map[string]string{"data/bty/state.db": string(database), "data/withcache/catalog.toml": string(oldstate.Catalog()), "data/bty/boot/memtest.efi": "our memtest"}); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -96,7 +97,12 @@ func TestPreviousQuadlets(t *testing.T) {
 		t.Errorf("it is stopped, and the doctor says: %s", what)
 	}
 	h.run("bty-lab", "deploy", "--images", "/root/bty")
-	h.contains("the import", h.run("bty-lab", "import", Previous+"/data/bty"), "24 imported, 2 changed", "5 machines are flashed")
+	report := h.run("bty-lab", "import", Previous+"/data/bty")
+	h.contains("the import", report, "24 imported, 2 changed", "5 machines are flashed", "boot files that are not here: memtest.efi.")
+	h.run("bash", "-euc", regexp.MustCompile(`mkdir -p .*`).FindString(report))
+	if got := h.get("/boot/memtest.efi"); got != "our memtest" {
+		t.Errorf("a boot file that was copied as the report has it is %q", got)
+	}
 	for mac, want := range map[string]string{"52:54:00:00:04:01": "https://example.com/foo.img.gz", "52:54:00:00:02:01": "interactive", "52:54:00:00:01:01": "exit", "52:54:00:00:03:01": "inventory"} {
 		h.contains("the plan of "+mac, h.get("/pxe/"+mac+"/plan"), want)
 	}
