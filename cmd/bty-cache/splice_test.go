@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"bty/internal/origin"
+	"bty/internal/wire"
 )
 
 // changing is an origin whose first answer stops in the middle, until it is cut.
@@ -79,5 +80,41 @@ func TestNeverJoinsTwoImages(t *testing.T) {
 				t.Errorf("%d bytes, %v", len(got), err)
 			}
 		})
+	}
+}
+
+// A reader of parts of an image without a digest, as of a qcow2 whose clusters are anywhere, is not told that it
+// changed when all of it is here and its digest is known.
+func TestPartsBeforeAndAfter(t *testing.T) {
+	p := newPublisher(t, newImage(4<<20))
+	p.gate = make(chan struct{})
+	open := sync.OnceFunc(func() { close(p.gate) })
+	t.Cleanup(open)
+	c := start(t, nil)
+	tagged := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		p.ServeHTTP(w, r)
+	}))
+	t.Cleanup(tagged.Close)
+	t.Cleanup(open)
+	src := tagged.URL + "/disk.qcow2"
+	c.publish(wire.CacheSource{Src: src})
+	r, err := origin.Open(t.Context(), c.url(src), origin.Options{FirstPause: 50 * time.Millisecond, Attempts: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	part := make([]byte, 100_000)
+	for _, off := range []int{0, 3 << 20} {
+		if off > 0 {
+			open()
+			c.held(p.image.digest)
+		}
+		if n, err := r.At().ReadAt(part, int64(off)); err != nil || !bytes.Equal(part[:n], p.image.bytes[off:off+len(part)]) {
+			t.Errorf("at %d: %d bytes, %v", off, n, err)
+		}
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, p.image.bytes) {
+		t.Errorf("the whole: %d bytes, %v", len(got), err)
 	}
 }

@@ -17,10 +17,19 @@ func validatorsOf(h http.Header) validators {
 // forIfRange is the validator that a range request may be made conditional on: a strong ETag,
 // else the date, "" if there is neither.
 func (v validators) forIfRange() string {
-	if v.etag != "" && !strings.HasPrefix(v.etag, "W/") {
-		return v.etag
+	if tag := v.strong(); tag != "" {
+		return tag
 	}
 	return v.modified
+}
+
+// strong is an ETag that names bytes, "" if there is none. One who names the same bytes by two ETags, as an image cache
+// does before and after it knows their digest, answers with the one that it is asked with.
+func (v validators) strong() string {
+	if strings.HasPrefix(v.etag, "W/") {
+		return ""
+	}
+	return v.etag
 }
 
 // differ reports whether both name a version, and not the same one. An ETag decides alone:

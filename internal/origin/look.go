@@ -30,7 +30,7 @@ func lookWeb(ctx context.Context, source string, opts Options) (Mark, error) {
 	resp, err := w.ask(ctx, http.MethodHead, 0, validators{})
 	if err == nil && resp.StatusCode/100 == 4 {
 		resp.Body.Close()
-		resp, err = w.part(ctx, 0, 1)
+		resp, err = w.part(ctx, 0, 1, "")
 	}
 	if err != nil {
 		return Mark{}, fmt.Errorf("%w: %s: %w", ErrBroken, Redact(source), cleanCause(err))

@@ -28,7 +28,7 @@ func (r *ociBlob) get(ctx context.Context, from int64, _ validators) (*http.Resp
 	return resp, nil
 }
 
-func (r *ociBlob) part(ctx context.Context, from, n int64) (*http.Response, error) {
+func (r *ociBlob) part(ctx context.Context, from, n int64, _ string) (*http.Response, error) {
 	resp, err := r.Part(ctx, from, n)
 	if err != nil {
 		return nil, registryError(err)

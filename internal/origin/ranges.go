@@ -81,7 +81,13 @@ func (s *stream) part(p []byte) (n int, err error) {
 func (s *stream) askPart(ctx context.Context, cancel context.CancelCauseFunc, n int64) (*http.Response, error) {
 	limit := time.AfterFunc(s.opts.Answer, func() { cancel(fmt.Errorf("%w for %s", errNoAnswer, s.opts.Answer)) })
 	defer limit.Stop()
-	resp, err := s.from.part(ctx, s.got, n)
+	tag := s.valid.strong()
+	resp, err := s.from.part(ctx, s.got, n, tag)
+	if err == nil && tag != "" && resp.StatusCode == http.StatusOK && s.same(resp.Header, resp.ContentLength) == nil {
+		// It knows ranges or not, but surely not the condition: the image is the same.
+		resp.Body.Close()
+		resp, err = s.from.part(ctx, s.got, n, "")
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -93,6 +99,9 @@ func (s *stream) acceptPart(resp *http.Response) error {
 	case code == http.StatusPartialContent:
 		return s.fits(resp)
 	case code == http.StatusOK:
+		if err := s.same(resp.Header, resp.ContentLength); err != nil {
+			return err
+		}
 		return &finalError{fmt.Errorf("%w in parts, which this image needs: it knows no ranges", ErrRefused)}
 	case code == http.StatusRequestedRangeNotSatisfiable && s.total < 0:
 		return io.EOF

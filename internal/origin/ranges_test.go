@@ -45,7 +45,20 @@ func TestAt(t *testing.T) {
 		http.ServeContent(cutShort{w, new(int)}, r, "", time.Time{}, bytes.NewReader(data))
 		panic(http.ErrAbortHandler)
 	}
-	for name, bad := range map[string]func(int64, http.ResponseWriter, *http.Request) bool{"sound": nil, "broken lines": cut} {
+	// A cache that knows the digest now, and what the image was called before.
+	renamed := func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("If-Range") != `"one"` {
+			w.Header().Set("ETag", `"sha256:one"`)
+		}
+		return false
+	}
+	unconditional := func(_ int64, _ http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("If-Range") != "" {
+			r.Header.Del("Range")
+		}
+		return false
+	}
+	for name, bad := range map[string]func(int64, http.ResponseWriter, *http.Request) bool{"sound": nil, "broken lines": cut, "renamed": renamed, "no If-Range": unconditional} {
 		t.Run(name, func(t *testing.T) {
 			opts := quick()
 			opts.Attempts = 60 // the readers share a count of requests, so one of them may meet many bad ones in a row

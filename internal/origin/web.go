@@ -12,8 +12,9 @@ import (
 type source interface {
 	// get asks for the bytes from one on. An answer of any status is no error.
 	get(ctx context.Context, from int64, valid validators) (*http.Response, error)
-	// part asks for n bytes from one on, beside get and from several goroutines.
-	part(ctx context.Context, from, n int64) (*http.Response, error)
+	// part asks for n bytes from one on, beside get and from several goroutines: on the condition that the
+	// image still has a tag, unless that is "".
+	part(ctx context.Context, from, n int64, tag string) (*http.Response, error)
 	// refused says what an answer means that gives no bytes.
 	refused(resp *http.Response, began bool) error
 	close()
@@ -70,12 +71,15 @@ func (w *web) request(ctx context.Context, method string) (*http.Request, error)
 	return req, nil
 }
 
-func (w *web) part(ctx context.Context, from, n int64) (*http.Response, error) {
+func (w *web) part(ctx context.Context, from, n int64, tag string) (*http.Response, error) {
 	req, err := w.request(ctx, http.MethodGet)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", from, from+n-1))
+	if tag != "" {
+		req.Header.Set("If-Range", tag)
+	}
 	return w.client.Do(req)
 }
 
