@@ -3,7 +3,7 @@ package compose
 
 import "embed"
 
-// Files are the compose file, its health checks, and an example of the variables that it takes.
+// Files are the compose file, and an example of the variables that it takes.
 //
-//go:embed compose.yml compose.health.yml dotenv.example
+//go:embed compose.yml dotenv.example
 var Files embed.FS

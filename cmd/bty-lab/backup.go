@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -68,7 +69,7 @@ func (a *appliance) load(source config.Source) error {
 	a.config = cfg
 	a.ownSockets()
 	if a.socket == "" {
-		a.socket = cfg.ControlSocket()
+		a.socket = cmp.Or(a.env.socket, cfg.ControlSocket())
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ type command struct {
 	summary string
 	sub     []command
 	run     func(ctx context.Context, e env) error
+	asks    bool // the server, over its control socket
 }
 
 // usageError is a call that cannot be understood: exit code 2.
@@ -36,14 +37,14 @@ func tree() command {
 			{name: "usb", summary: "USB sticks that machines boot from", sub: []command{
 				{name: "build", summary: "make the image of a stick: with the live environment, or one that leads to an appliance", run: usbBuild},
 			}},
-			{name: "backup", summary: "make a backup of the running appliance", run: backupNow},
-			{name: "backups", summary: "list the backups", run: listBackups},
-			{name: "restore", summary: "put a backup in the place of the present state", run: restore},
-			{name: "export", summary: "write the hardware of all machines to a folder", run: exportBundle},
-			{name: "import", summary: "take the state of the previous bty over, or the machines of such a folder in", run: importState},
-			{name: "doctor", summary: "say what is wrong with netboot and with this host, and what to do", run: diagnose},
-			{name: "support-bundle", summary: "put what is known of the appliance in a file, for somebody who is to help", run: supportBundle},
-			{name: "reload", summary: "have the running appliance read its configuration again", run: reload},
+			{name: "backup", summary: "make a backup of the running appliance", run: backupNow, asks: true},
+			{name: "backups", summary: "list the backups", run: listBackups, asks: true},
+			{name: "restore", summary: "put a backup in the place of the present state", run: restore, asks: true},
+			{name: "export", summary: "write the hardware of all machines to a folder", run: exportBundle, asks: true},
+			{name: "import", summary: "take the state of the previous bty over, or the machines of such a folder in", run: importState, asks: true},
+			{name: "doctor", summary: "say what is wrong with netboot and with this host, and what to do", run: diagnose, asks: true},
+			{name: "support-bundle", summary: "put what is known of the appliance in a file, for somebody who is to help", run: supportBundle, asks: true},
+			{name: "reload", summary: "have the running appliance read its configuration again", run: reload, asks: true},
 			{name: "upgrade-guard", run: upgradeGuard}, // for systemd
 			{name: "version", summary: "print the version", run: version},
 		},
@@ -56,6 +57,11 @@ func run(ctx context.Context, e env) error { return tree().dispatch(ctx, "", e) 
 func (c command) dispatch(ctx context.Context, parents string, e env) error {
 	path := parents + c.name
 	if c.run != nil {
+		if c.asks {
+			if err := e.findProject(ctx, c.name); err != nil {
+				return err
+			}
+		}
 		return c.run(ctx, e)
 	}
 	if len(e.args) == 0 {

@@ -256,8 +256,8 @@ func (d *deployment) printOutcome(ctx context.Context, o outcome, seen deploy.Ob
 	if _, err := fmt.Fprintln(d.stdout, deploy.Summary(o.Site, seen.WebPort, seen.Addresses)); err != nil {
 		return err
 	}
-	if o.Site.Mode == deploy.Compose { // whose control socket is inside
-		_, err := fmt.Fprintf(d.stdout, "What the doctor finds is on the pages: %sui/netboot\n", o.URL)
+	if o.Site.Mode == deploy.Compose { // an ordinary user's is asked by a process of its own
+		_, err := fmt.Fprintf(d.stdout, "What is wrong, if anything: bty-lab doctor, or %sui/netboot\n", o.URL)
 		return err
 	}
 	return d.examine(ctx)

@@ -21,6 +21,7 @@ type env struct {
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
+	socket string // of the server, if it is not where a configuration would have it
 }
 
 func main() {

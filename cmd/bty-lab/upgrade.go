@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,7 +68,7 @@ func upgradeStack(ctx context.Context, e env) error {
 	if inside, err := c.unshare(ctx); inside || err != nil {
 		return err
 	}
-	u, err := c.upgrade()
+	u, err := c.upgrade(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (c *upgradeCall) unshare(ctx context.Context) (inside bool, err error) {
 }
 
 // upgrade ties the parts together.
-func (c *upgradeCall) upgrade() (*upgrade.Upgrade, error) {
+func (c *upgradeCall) upgrade(ctx context.Context) (*upgrade.Upgrade, error) {
 	mode, err := c.findMode()
 	if err != nil {
 		return nil, err
@@ -138,6 +139,9 @@ func (c *upgradeCall) upgrade() (*upgrade.Upgrade, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
+	}
+	if mode == deploy.Compose && c.env.socket == "" && !c.namesSocket() {
+		c.socket = cmp.Or(deploy.ComposedSocket(ctx, true), c.socket)
 	}
 	u := &upgrade.Upgrade{Dir: c.dir, Mode: mode, Site: site, Manager: site.Manager(), Control: c.server(), Self: self, By: build.Version, Now: time.Now, Limit: c.limit, Guarded: true,
 		Downgrade: c.downgrade, Yes: c.yes, Tell: func(s string) { fmt.Fprintln(c.stderr, s) }}

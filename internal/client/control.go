@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -59,13 +60,31 @@ func (e *SocketError) Error() string {
 	case e.Daemon == cacheDaemon:
 		return e.ofCache()
 	case errors.Is(e.Cause, fs.ErrNotExist):
-		return fmt.Sprintf("there is no control socket %s: bty-web does not run here. Start it (systemctl enable --now bty-web.socket), or name its folder ([paths] run_dir, BTY_PATHS_RUN_DIR)", e.Path)
+		return fmt.Sprintf("there is no control socket %s: bty-web does not run here. Start it (%s), or name its folder ([paths] run_dir, BTY_PATHS_RUN_DIR)", e.Path, e.start("enable --now"))
 	case errors.Is(e.Cause, fs.ErrPermission):
 		return fmt.Sprintf("this user may not open the control socket %s. Be root, or join the group bty-admin (usermod -aG bty-admin USER) and sign in again", e.Path)
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nobody listens on the control socket %s: bty-web has ended. Start it (systemctl start bty-web.socket); journalctl -u bty-web says why it ended", e.Path)
+		return fmt.Sprintf("nobody listens on the control socket %s: bty-web has ended. Start it (%s); %s says why it ended", e.Path, e.start("start"), e.log())
 	}
 	return fmt.Sprintf("control socket %s: %v", e.Path, e.Cause)
+}
+
+// isComposed holds for the socket of a compose project, which is in a volume.
+func (e *SocketError) isComposed() bool { return strings.Contains(e.Path, "/volumes/bty-control/") }
+
+// start is the command that has the server listen.
+func (e *SocketError) start(verb string) string {
+	if e.isComposed() {
+		return "bty-lab deploy, or podman start bty-web"
+	}
+	return "systemctl " + verb + " bty-web.socket"
+}
+
+func (e *SocketError) log() string {
+	if e.isComposed() {
+		return "podman logs bty-web"
+	}
+	return "journalctl -u bty-web"
 }
 
 func (e *SocketError) Unwrap() error { return e.Cause }

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 )
@@ -25,6 +26,7 @@ type Config struct {
 		BackupDir   string
 		CatalogFile string
 		RunDir      string // of the control and report sockets
+		CacheSocket string // "" is in RunDir
 	}
 	Withcache struct {
 		URL string // "" means none
@@ -128,7 +130,9 @@ func (c *Config) Database() string { return filepath.Join(c.Paths.StateDir, "bty
 func (c *Config) ControlSocket() string { return filepath.Join(c.Paths.RunDir, "control.sock") }
 
 // CacheSocket is the path of bty-cache's control socket.
-func (c *Config) CacheSocket() string { return filepath.Join(c.Paths.RunDir, "cache.sock") }
+func (c *Config) CacheSocket() string {
+	return cmp.Or(c.Paths.CacheSocket, filepath.Join(c.Paths.RunDir, "cache.sock"))
+}
 
 // Origin says where a value came from: the default, a file, a credential or a variable.
 type Origin struct {

@@ -58,9 +58,10 @@ func (k Key) Restart() string {
 
 // fixed lists the keys that the Settings page does not change, and what to do instead.
 var fixed = map[string]string{
-	"admin.password":  "It is changed on the Account page, which asks for the one in force.",
-	"paths.state_dir": "Another folder is another database: move the folder, then set it in /etc/bty/bty.toml or in the unit.",
-	"paths.run_dir":   "The units of bty expect their sockets there; set it in /etc/bty/bty.toml or in the unit.",
+	"admin.password":     "It is changed on the Account page, which asks for the one in force.",
+	"paths.state_dir":    "Another folder is another database: move the folder, then set it in /etc/bty/bty.toml or in the unit.",
+	"paths.cache_socket": "bty-cache listens there; set it for both in /etc/bty/bty.toml or in the units.",
+	"paths.run_dir":      "The units of bty expect their sockets there; set it in /etc/bty/bty.toml or in the unit.",
 }
 
 // Fixed says why the Settings page does not change the key and what to do instead, "" if it does.

@@ -30,6 +30,8 @@ func serverKeys() []Key {
 			func(c *Config) *string { return &c.Paths.CatalogFile }),
 		text("paths", "run_dir", DefaultRunDir, "folder of the control and report sockets",
 			func(c *Config) *string { return &c.Paths.RunDir }),
+		text("paths", "cache_socket", "", "control socket of bty-cache, which bty-web tells there what may be fetched; empty: cache.sock in run_dir",
+			func(c *Config) *string { return &c.Paths.CacheSocket }),
 	}
 }
 

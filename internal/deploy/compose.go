@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -153,4 +154,29 @@ func containerWords(ctx context.Context) string {
 		return err.Error()
 	}
 	return out
+}
+
+// controlVolume has the control socket of a project's server.
+const controlVolume = "bty-control"
+
+// ComposedSocket is the control socket of the asking user's compose project, "" if there is none. coming is one
+// that an upgrade brings: a project of an earlier release has only the state's volume.
+func ComposedSocket(ctx context.Context, coming bool) string {
+	if _, err := exec.LookPath("podman"); err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	volumes := []string{controlVolume}
+	if coming {
+		volumes = append(volumes, service("bty-web").Volumes[0])
+	}
+	for _, volume := range volumes {
+		folder, err := tool(ctx, "", "podman", "volume", "inspect", "--format", "{{.Mountpoint}}", volume)
+		if err == nil {
+			all := filepath.Dir(filepath.Dir(strings.TrimSpace(folder)))
+			return filepath.Join(all, controlVolume, "_data", "control.sock")
+		}
+	}
+	return ""
 }

@@ -60,7 +60,7 @@ func (u *Upgrade) await(ctx context.Context, r Record, since time.Time) error {
 	}
 }
 
-// alone is a Place whose services no systemd knows, and whose server has no control socket on this host.
+// alone is a Place whose services no systemd knows.
 type alone interface {
 	Ready(ctx context.Context) error
 	Starts(ctx context.Context) int

@@ -19,8 +19,7 @@ import (
 	"bty/internal/deploy"
 )
 
-// Project is a compose project. Nobody holds its ports while a container is made anew, and its server has
-// no control socket on this host.
+// Project is a compose project. Nobody holds its ports while a container is made anew.
 type Project struct {
 	Dir     string // with compose.yml and .env
 	Program string // podman-compose
@@ -31,6 +30,7 @@ type Project struct {
 	services []string // whose containers there are
 	now      string   // .env
 	next     string
+	file     projectText // compose.yml
 	archives map[string]archive
 }
 
@@ -91,6 +91,10 @@ func (p *Project) Look(ctx context.Context) (look Look, err error) {
 		return look, err
 	}
 	p.next = withVariable(p.now, versionOf, look.To)
+	if p.file, err = readProjectFile(p.Dir, look.To); err != nil {
+		return look, err
+	}
+	p.file.tell(&look)
 	if look.State, err = mountpoint(ctx, deploy.Site{}, stateVolume); err != nil {
 		return look, err
 	}
@@ -105,6 +109,8 @@ func (p *Project) Look(ctx context.Context) (look Look, err error) {
 }
 
 func (p *Project) env() string { return filepath.Join(p.Dir, variables) }
+
+func (p *Project) path() string { return filepath.Join(p.Dir, projectFile) }
 
 // choose finds the containers that there are, and the images that they would run.
 func (p *Project) choose(ctx context.Context, look *Look) error {
@@ -153,8 +159,15 @@ const projectPlan = packagesName + "/project.json"
 // projectSwitch is what differs between the two releases.
 type projectSwitch struct {
 	Services  []string
-	Old, Next string // .env
+	Old, Next string      // .env
+	File      projectText // compose.yml
 }
+
+// side is one of the two releases: the text of .env, and that of compose.yml.
+type side struct{ env, file string }
+
+func (s projectSwitch) old() side  { return side{s.Old, s.File.Old} }
+func (s projectSwitch) next() side { return side{s.Next, s.File.Next} }
 
 func readProjectSwitch(folder string) (plan projectSwitch, err error) {
 	raw, err := os.ReadFile(filepath.Join(folder, projectPlan))
@@ -179,7 +192,7 @@ func (p *Project) Prepare(ctx context.Context, folder string) error {
 			}
 		}
 	}
-	raw, err := json.Marshal(projectSwitch{p.services, p.now, p.next})
+	raw, err := json.Marshal(projectSwitch{p.services, p.now, p.next, p.file})
 	if err != nil {
 		return err
 	}
@@ -188,15 +201,15 @@ func (p *Project) Prepare(ctx context.Context, folder string) error {
 
 // Switch implements Place.
 func (p *Project) Switch(ctx context.Context, folder string) error {
-	return p.put(ctx, folder, func(s projectSwitch) string { return s.Next })
+	return p.put(ctx, folder, projectSwitch.next)
 }
 
 // Return implements Place.
 func (p *Project) Return(ctx context.Context, folder string) error {
-	return p.put(ctx, folder, func(s projectSwitch) string { return s.Old })
+	return p.put(ctx, folder, projectSwitch.old)
 }
 
-func (p *Project) put(ctx context.Context, folder string, choose func(projectSwitch) string) error {
+func (p *Project) put(ctx context.Context, folder string, choose func(projectSwitch) side) error {
 	plan, err := readProjectSwitch(folder)
 	if err != nil {
 		return err
@@ -204,7 +217,13 @@ func (p *Project) put(ctx context.Context, folder string, choose func(projectSwi
 	if _, err := tool(ctx, "podman", "stop", "--ignore", "--time=40", "bty-web"); err != nil {
 		return err
 	}
-	if err := deploy.ReplaceFile(p.env(), []byte(choose(plan)), modeOf(p.env(), 0o644)); err != nil {
+	release := choose(plan)
+	if release.file != "" { // else it is the same, or the site's own
+		if err := deploy.ReplaceFile(p.path(), []byte(release.file), modeOf(p.path(), 0o644)); err != nil {
+			return err
+		}
+	}
+	if err := deploy.ReplaceFile(p.env(), []byte(release.env), modeOf(p.env(), 0o644)); err != nil {
 		return err
 	}
 	guard, err := ReadGuard(folder)
@@ -242,7 +261,11 @@ func (p *Project) Settled(_ context.Context, folder string, release string) erro
 	if err != nil {
 		return err
 	}
-	return deploy.Upgraded(p.Dir, release, build.Version, deploy.Exchanged{Path: p.env(), Old: plan.Old, New: plan.Next})
+	exchanged := []deploy.Exchanged{{Path: p.env(), Old: plan.Old, New: plan.Next}}
+	if plan.File.Next != "" {
+		exchanged = append(exchanged, deploy.Exchanged{Path: p.path(), Old: plan.File.Old, New: plan.File.Next})
+	}
+	return deploy.Upgraded(p.Dir, release, build.Version, exchanged...)
 }
 
 // Ready asks the server over its port.
