@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 
 	"bty/internal/build"
 )
@@ -32,7 +33,7 @@ func tree() command {
 			{name: "purge", summary: "take a deployment away, with its state", run: purgeStack},
 			{name: "show-config", summary: "print each setting in force, and where it comes from", run: showConfig},
 			{name: "liveenv", summary: "the live environment that machines boot from the network", sub: []command{
-				{name: "build", summary: "make its kernel and initramfs from any kernel package", run: liveenvBuild},
+				{name: "build", summary: "make its kernel and initramfs from any kernel package", run: liveenvBuild, asks: true},
 			}},
 			{name: "usb", summary: "USB sticks that machines boot from", sub: []command{
 				{name: "build", summary: "make the image of a stick: with the live environment, or one that leads to an appliance", run: usbBuild},
@@ -58,7 +59,7 @@ func (c command) dispatch(ctx context.Context, parents string, e env) error {
 	path := parents + c.name
 	if c.run != nil {
 		if c.asks {
-			if err := e.findProject(ctx, c.name); err != nil {
+			if err := e.findProject(ctx, strings.Fields(path)[1:]); err != nil {
 				return err
 			}
 		}

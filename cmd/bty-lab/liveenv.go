@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -137,7 +138,7 @@ func liveenvOptions(e env) (*liveenvCall, error) {
 	flags.StringVar(&o.Firmware, "firmware", "", "add the firmware that the modules name from this `DIR` (lib/firmware)")
 	flags.StringVar(&o.CACerts, "ca-certs", "", "CA certificates for https origins, a `FILE` in PEM (default: this host's)")
 	flags.StringVar(&o.Rescue, "rescue", "", "add this static busybox, a `FILE`, as the shell of bty.rescue (default: no shell)")
-	flags.StringVar(&c.socket, "socket", controlSocket(e.getenv), "the control socket of bty-web, a `FILE`")
+	flags.StringVar(&c.socket, "socket", cmp.Or(e.socket, controlSocket(e.getenv)), "the control socket of bty-web, a `FILE`")
 	flags.Usage = func() { fmt.Fprint(flags.Output(), liveenvBuildHelp); flags.PrintDefaults() }
 	if err := flags.Parse(e.args); errors.Is(err, flag.ErrHelp) {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bty/internal/config"
+	"bty/internal/deploy"
 	"bty/internal/liveenv/builder"
 )
 
@@ -23,7 +26,7 @@ func hostArch() string {
 func controlSocket(getenv func(string) string) string {
 	dir := getenv("BTY_PATHS_RUN_DIR")
 	if dir == "" {
-		dir = "/run/bty"
+		dir = cmp.Or(deploy.OwnRun(), config.DefaultRunDir)
 	}
 	return filepath.Join(dir, "control.sock")
 }

@@ -17,7 +17,7 @@ import (
 // findProject finds the server of a compose project, whose control socket is in a volume, where there is none
 // in the folder that it is otherwise in. An ordinary user's may be opened by root of that user's containers alone:
 // then this process becomes that.
-func (e *env) findProject(ctx context.Context, command string) error {
+func (e *env) findProject(ctx context.Context, command []string) error {
 	if e.socket != "" || e.namesSocket() || deploy.OwnRun() != "" || exists(filepath.Join(config.DefaultRunDir, "control.sock")) {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (e *env) findProject(ctx context.Context, command string) error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{podman, "unshare", self, command, "--socket=" + e.socket}, e.args...)
+	args := slices.Concat([]string{podman, "unshare", self}, command, []string{"--socket=" + e.socket}, e.args)
 	if err := syscall.Exec(podman, args, deploy.Environ()); err != nil {
 		return fmt.Errorf("%s unshare: %w", podman, err)
 	}

@@ -19,13 +19,21 @@ import (
 var supportUnits = deploy.Units()
 
 func unitStates(ctx context.Context, w io.Writer) error {
-	return output(ctx, w, "systemctl", append([]string{"status", "--no-pager", "--full", "--lines=0"}, supportUnits...)...)
+	args := []string{"status", "--no-pager", "--full", "--lines=0"}
+	if deploy.OwnRun() != "" {
+		args = append(args, "--user")
+	}
+	return output(ctx, w, "systemctl", append(args, supportUnits...)...)
 }
 
 func journalLines(ctx context.Context, w io.Writer) error {
 	args := []string{"--no-pager", "--quiet", "--lines=2000", "--output=short-iso-precise"}
+	of := "--unit="
+	if deploy.OwnRun() != "" {
+		of = "--user-unit="
+	}
 	for _, u := range supportUnits {
-		args = append(args, "--unit="+u)
+		args = append(args, of+u)
 	}
 	return output(ctx, w, "journalctl", args...)
 }
@@ -34,7 +42,7 @@ func journalLines(ctx context.Context, w io.Writer) error {
 // not run.
 func output(ctx context.Context, w io.Writer, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
+	cmd.Env = deploy.Environ("LC_ALL=C.UTF-8", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
 	cmd.WaitDelay = time.Second
 	counted := &counter{Writer: w}
 	var said strings.Builder

@@ -66,6 +66,22 @@ func TestDeployUser(t *testing.T) {
 		t.Errorf("root, and a user's deployment: %v", err)
 	}
 
+	if units := run("bty-lab support-bundle b.tar.gz && tar -xzOf b.tar.gz --wildcards '*/units.txt' && rm b.tar.gz"); !strings.Contains(units, "/home/alice/.config/systemd/user/bty-web.socket") {
+		t.Errorf("the bundle has not the user's units:\n%s", units)
+	}
+
+	// Nobody has signed in since the host started, and nothing runs but sockets.
+	if err := h.Reboot(h.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.OpenDevices(h.ctx); err != nil {
+		t.Fatal(err)
+	}
+	h.get("/pxe/52:54:00:00:03:01")
+	if said := run("bty-lab status"); !strings.Contains(said, "mode quadlet") {
+		t.Errorf("after a boot status says:\n%s", said)
+	}
+
 	run("bty-lab purge --yes")
 	if now := run(listing); now != before {
 		t.Errorf("the purge leaves\n%s\nand before there was\n%s", now, before)

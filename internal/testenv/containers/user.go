@@ -14,12 +14,17 @@ type User struct {
 	host       *Host
 }
 
-// AddUser makes a user. The devices for a network and a file system without root are open to everybody,
-// as udev leaves them; here they are nodes of the container, and the machine's own stay as they are.
+// OpenDevices opens the devices for a network and a file system without root to everybody, as udev leaves them;
+// here they are nodes of the container, and the machine's own stay as they are. A boot closes them.
+func (h *Host) OpenDevices(ctx context.Context) error {
+	_, err := h.Try(ctx, "sh", "-euc", "umount /dev/fuse /dev/net/tun; rm -f /dev/fuse /dev/net/tun; mknod -m 666 /dev/fuse c 10 229; mknod -m 666 /dev/net/tun c 10 200")
+	return err
+}
+
+// AddUser makes a user, and opens the devices.
 func (h *Host) AddUser(ctx context.Context, name string) (*User, error) {
 	steps := [][]string{
 		{"useradd", "--create-home", "--shell=/bin/bash", name},
-		{"sh", "-euc", "umount /dev/fuse /dev/net/tun; rm -f /dev/fuse /dev/net/tun; mknod -m 666 /dev/fuse c 10 229; mknod -m 666 /dev/net/tun c 10 200"},
 		// From a unit: logind asks who wants it by the control group, and a command from outside has none.
 		{"systemd-run", "--quiet", "--pipe", "--wait", "loginctl", "enable-linger", name},
 	}
@@ -27,6 +32,9 @@ func (h *Host) AddUser(ctx context.Context, name string) (*User, error) {
 		if _, err := h.Try(ctx, step[0], step[1:]...); err != nil {
 			return nil, fmt.Errorf("an ordinary user: %w", err)
 		}
+	}
+	if err := h.OpenDevices(ctx); err != nil {
+		return nil, fmt.Errorf("an ordinary user: %w", err)
 	}
 	return &User{Name: name, Home: "/home/" + name, host: h}, nil
 }
