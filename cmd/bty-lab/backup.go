@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -70,6 +71,9 @@ func (a *appliance) load(source config.Source) error {
 	a.ownSockets()
 	if a.socket == "" {
 		a.socket = cmp.Or(a.env.socket, cfg.ControlSocket())
+	}
+	if a.isComposed() {
+		a.config.Paths.CacheSocket = filepath.Join(filepath.Dir(a.socket), "../../bty-run/_data/cache.sock")
 	}
 	return nil
 }

@@ -116,15 +116,20 @@ func (a *appliance) facts(ctx context.Context) doctor.Facts {
 	tftp := doctor.Port{Network: "udp", Number: cfg.TFTP.Port, Daemon: "bty-tftp", Unit: "bty-tftp.socket"}
 	cache := doctor.Port{Network: "tcp", Number: cfg.Cache.Port, Daemon: "bty-cache", Unit: "bty-cache.socket", Optional: true}
 	ports := []doctor.Port{web, tftp, cache}
-	if deploy.OwnRun() != "" { // TFTP is left out of it
+	composed := a.isComposed()
+	if deploy.OwnRun() != "" || composed && !deploy.Runs(ctx, tftp.Daemon) { // TFTP is left out of it
 		ports = []doctor.Port{web, cache}
+	}
+	seen := deploy.OwnPorts(ctx, host.Ports(ctx, ports...))
+	if composed {
+		seen = deploy.PublishedPorts(ctx, seen)
 	}
 	doors := []host.Door{{Network: web.Network, Port: web.Number, Service: "bty"}, {Network: tftp.Network, Port: tftp.Number, Service: "bty-tftp"}}
 	if exists(cfg.CacheSocket()) { // it is on
 		doors = append(doors, host.Door{Network: cache.Network, Port: cache.Number, Service: "bty-cache"})
 	}
 	rules := host.Firewall(ctx, doors...)
-	return doctor.Facts{Clock: &clock, Ports: deploy.OwnPorts(ctx, host.Ports(ctx, ports...)), Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx), Previous: host.Previous(ctx, "/", cfg.Server.Port)}
+	return doctor.Facts{Clock: &clock, Ports: seen, Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx), Previous: host.Previous(ctx, "/", cfg.Server.Port)}
 }
 
 // withoutServer adds what bty-web would say of the host if it could be asked.

@@ -46,3 +46,8 @@ func (e *env) namesSocket() bool {
 		return name == "socket" && strings.HasPrefix(arg, "-")
 	})
 }
+
+// isComposed reports whether the server is one of a compose project.
+func (a *appliance) isComposed() bool {
+	return strings.HasSuffix(a.socket, "/bty-control/_data/control.sock")
+}
