@@ -57,6 +57,8 @@ func TestDeployUser(t *testing.T) {
 	if said := run("bty-lab backup && bty-lab backups && bty-lab reload && systemctl --user start bty-backup.service"); !strings.Contains(said, "1 machines") {
 		t.Errorf("the backup says:\n%s", said)
 	}
+	run("bty-lab restore --yes $(ls $(podman volume inspect --format={{.Mountpoint}} bty-data)/backups)")
+	h.get("/readyz")
 	run("echo '[boot]\nmax_attempts = 7' >~/.config/bty/bty.toml && bty-lab reload")
 	if out := run("bty-lab show-config --set"); !strings.Contains(out, "/home/alice/.config/bty/bty.toml:2") {
 		t.Errorf("show-config does not know the user's file:\n%s", out)
