@@ -13,6 +13,7 @@ func TestUpgradeDeployed(t *testing.T) {
 	h.run("podman", "info")
 	before := h.listing()
 	h.run("bty-lab", "deploy", "--images", imagesInside)
+	h.ready() // deploy leaves it asleep
 	was := h.run("podman", "inspect", "--format={{.ImageName}}", "bty-web")
 	h.release(newRelease, "bty/cmd/bty-web")
 	h.run("mkdir", "/srv/new")
