@@ -52,6 +52,30 @@ func TestBottleneck(t *testing.T) {
 	}
 }
 
+// Whom the rest waited for, by how long each was at work and how long the decoder waited. What came before the
+// disk was begun is in the former.
+func TestBottleneckOf(t *testing.T) {
+	const s = time.Second
+	for name, tc := range map[string]struct {
+		total, forDisk, starved, network, digest time.Duration
+		want                                     string
+	}{
+		"disk":                            {10 * s, 6 * s, s, s, s, byDisk},
+		"decoder":                         {10 * s, s, s, s, s, byDecode},
+		"network":                         {10 * s, s, 8 * s, 9 * s, s, byNetwork},
+		"digest":                          {10 * s, s, 8 * s, s, 9 * s, byDigest},
+		"network, after a long beginning": {2 * s, 0, 2 * s, 2 * s, s / 10, byNetwork},
+	} {
+		j := &job{clock: newClock(), pump: &pump{}}
+		j.pump.starved.Store(int64(tc.starved))
+		j.clock.network.wall.Store(int64(tc.network))
+		j.clock.digest.wall.Store(int64(tc.digest))
+		if got := j.bottleneck(tc.total, tc.forDisk); got != tc.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // slowly waits before each write.
 type slowly struct {
 	http.ResponseWriter

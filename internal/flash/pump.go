@@ -40,7 +40,7 @@ type pump struct {
 	n      int64
 
 	// Where time went, in nanoseconds.
-	inFree, starved atomic.Int64
+	starved atomic.Int64
 }
 
 type block struct {
@@ -88,7 +88,6 @@ func (p *pump) fetch() {
 }
 
 func (p *pump) take() (*block, bool) {
-	defer since(time.Now(), &p.inFree)
 	select {
 	case b := <-p.free:
 		return b, true

@@ -125,7 +125,7 @@ func (j *job) bottleneck(total, forDisk time.Duration) string {
 	switch {
 	case forDisk > total/2 || forDisk > starved && forDisk > decoding:
 		return byDisk
-	case starved > decoding && j.clock.network.wall.Load() >= j.pump.inFree.Load():
+	case starved > decoding && j.clock.network.wall.Load() >= j.clock.digest.wall.Load():
 		return byNetwork
 	case starved > decoding:
 		return byDigest
