@@ -276,6 +276,25 @@ func TestManySources(t *testing.T) {
 	}
 }
 
+// The longest addresses that may be asked for cost no image: its record is read again.
+func TestLongSources(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, config(dir))
+	d := put(t, s, "first", []byte("x"))
+	long := strings.Repeat("&", 8<<10)
+	for i := range maxSources - 1 {
+		src := fmt.Sprint(i, long)
+		if err := s.Bind(src, d, Source{Src: src}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	s = open(t, config(dir))
+	if got, known := s.Find("first"); !known || got != d || len(s.List()[0].Sources) != maxSources {
+		t.Errorf("%v %v", got, known)
+	}
+}
+
 func TestOnlyOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, config(dir))

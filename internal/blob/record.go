@@ -45,8 +45,9 @@ type Source struct {
 // tempPattern names files that are about to be renamed; they are removed at the start.
 const tempPattern = ".new-*"
 
-// maxRecord bounds what is read of a record.
-const maxRecord = 4 << 20
+// maxRecord bounds what is read of a record. One with as many addresses as there may be, each as long as it may
+// be and twice in it, has 25 MiB where JSON escapes every byte of them.
+const maxRecord = 32 << 20
 
 // writeJSON replaces a file at once and for good.
 func writeJSON(path string, v any) error {
