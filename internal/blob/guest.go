@@ -43,15 +43,8 @@ func (s *Store) guests() (size, evictable int64) {
 
 // guestRoom is how many bytes guests may take.
 func (s *Store) guestRoom() (int64, error) {
-	free, err := freeOf(s.cfg.Dir)
-	if err != nil {
-		return 0, err
-	}
-	room := max(s.size()+free-s.promised()-s.cfg.Floor, 0)
-	if s.cfg.Limit > 0 {
-		room = min(room, s.cfg.Limit)
-	}
-	return room / 100 * int64(s.cfg.Share), nil
+	room, err := s.room()
+	return room / 100 * int64(s.cfg.Share), err
 }
 
 // guestsOver is how many bytes of guests have to go before all of them fit into their share, or why

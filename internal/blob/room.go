@@ -24,6 +24,25 @@ func (s *Store) Usage() (Usage, error) {
 	return Usage{Held: s.size(), Limit: s.cfg.Limit, Free: free, Floor: s.cfg.Floor}, err
 }
 
+// Room is how many bytes all blobs may take.
+func (s *Store) Room() (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.room()
+}
+
+func (s *Store) room() (int64, error) {
+	free, err := freeOf(s.cfg.Dir)
+	if err != nil {
+		return 0, err
+	}
+	room := max(s.size()+free-s.promised()-s.cfg.Floor, 0)
+	if s.cfg.Limit > 0 {
+		room = min(room, s.cfg.Limit)
+	}
+	return room, nil
+}
+
 // size is what all blobs take, the growing ones as long as they will be.
 func (s *Store) size() (n int64) {
 	for _, e := range s.held {

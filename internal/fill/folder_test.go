@@ -3,6 +3,8 @@ package fill
 import (
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +102,40 @@ func TestRoomForUnknownLength(t *testing.T) {
 	p := newPlace(t, noise(1, 2<<20), act{chunked: true})
 	breaks(t, c, Source{Src: p.url}, p.data, ErrNoRoom)
 	eventually(t, func() bool { return len(files(t, cfg.Dir)) == 0 })
+}
+
+// An image that never ends does not have all others evicted for it.
+func TestEndlessEvictsNobody(t *testing.T) {
+	was := reserveStep
+	reserveStep = 64 << 10
+	t.Cleanup(func() { reserveStep = was })
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var err error
+		for err == nil {
+			_, err = w.Write(make([]byte, 64<<10))
+		}
+	}))
+	t.Cleanup(endless.Close)
+	t.Cleanup(endless.CloseClientConnections)
+	cfg := quick(t, t.TempDir())
+	cfg.Limit = 4 << 20
+	c, _ := run(t, cfg)
+	a, b := newPlace(t, noise(1, 1<<20)), newPlace(t, noise(2, 1<<19))
+	wants(t, c, Source{Src: a.url}, a.data)
+	wants(t, c, Source{Src: b.url}, b.data)
+	_, err := read(t, c, Source{Src: endless.URL + "/disk.img"})
+	if !errors.Is(err, ErrNoRoom) || !strings.Contains(err.Error(), "declare its size") {
+		t.Errorf("%v", err)
+	}
+	for _, p := range []*place{a, b} {
+		if _, held := c.Held(Source{Src: p.url}); !held {
+			t.Error("an image was evicted")
+		}
+	}
+	eventually(t, func() bool { return len(files(t, cfg.Dir)) == 4 })
+	// One of unknown length that ends is held.
+	open := newPlace(t, noise(3, 1<<20), act{chunked: true})
+	wants(t, c, Source{Src: open.url}, open.data)
 }
 
 func TestFolderThatCannotBeUsed(t *testing.T) {

@@ -226,7 +226,18 @@ func (t *transfer) reserve(ctx context.Context, n int64) error {
 }
 
 // reserveStep is what an image of unknown length is given room for at a time.
-const reserveStep = 64 << 20
+var reserveStep int64 = 64 << 20
+
+// mayGoOn refuses an image of unknown length that takes half of the room already: it may never end, and all others
+// would be evicted for it.
+func (t *transfer) mayGoOn() error {
+	room, err := t.f.store.Room()
+	if err != nil || t.mark.Bytes <= room/2 {
+		return err
+	}
+	return fmt.Errorf("%w: %d bytes have come of an image whose length its origin does not say, and such a one may take half of the %d that there is room for: "+
+		"declare its size in the catalog, or raise the limit", blob.ErrNoRoom, t.mark.Bytes, room)
+}
 
 func (t *transfer) copy(ctx context.Context, r *origin.Reader) error {
 	buf := make([]byte, buffer)
@@ -248,6 +259,9 @@ func (t *transfer) copy(ctx context.Context, r *origin.Reader) error {
 
 func (t *transfer) keep(ctx context.Context, p []byte) error {
 	if after := t.mark.Bytes + int64(len(p)); after > t.room {
+		if err := t.mayGoOn(); err != nil {
+			return err
+		}
 		if err := t.reserve(ctx, after+reserveStep); err != nil {
 			return err
 		}
