@@ -235,6 +235,40 @@ func TestStrictMiss(t *testing.T) {
 	}
 }
 
+// An origin that takes its time, or says nothing: the plan is there within the client's 15 s, the probe of the image within its
+// 30 s or the flash has failed, and the server hears of it.
+func TestTimeLimits(t *testing.T) {
+	t.Parallel()
+	w, _ := newCachedWorld(t)
+	raw := noise(3 * mib)
+	published := packed(t, raw, "img.gz")
+	w.images.delay("/late.img.gz", 5*time.Second)
+	w.publish("bty-flash-always", "late.img.gz", published, hexSum(published))
+	w.powerOn()
+	begun := time.Now()
+	if got := w.Plan(w.mac); got["mode"] != "flash" || time.Since(begun) > 15*time.Second {
+		t.Errorf("the plan %v after %v", got, time.Since(begun))
+	}
+	if got := w.client().Run(t.Context()); got.Result != 0 || !got.Rebooted {
+		t.Errorf("an image that comes late: %+v", got)
+	}
+	w.wantDisk(raw)
+	w.images.delay("/mute.img.gz", time.Hour)
+	src := w.images.put("/mute.img.gz", published)
+	entry := w.Do("POST", "/catalog/entries", map[string]any{"image_url": src}).Is(201).Object()
+	w.bind("bty-flash-always", entry["bty_image_ref"])
+	w.powerOn()
+	c := w.client()
+	c.Hurry = 4 // 3.75 s for the plan, 7.5 s for the image
+	failed := w.count("machine.flash_failed")
+	if got := c.Run(t.Context()); got.Result != 3 || !strings.Contains(got.Why, "not reachable") {
+		t.Errorf("an image that never comes: %+v", got)
+	}
+	if n := w.count("machine.flash_failed"); n != failed+1 {
+		t.Errorf("%d failures were reported", n-failed)
+	}
+}
+
 // Only what the catalog has is fetched, whatever a URL says.
 func TestCacheIsNoProxy(t *testing.T) {
 	t.Parallel()

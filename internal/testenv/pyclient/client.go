@@ -22,6 +22,9 @@ type Client struct {
 	Lsblk func(context.Context) ([]byte, error) // default: the real one
 	LSHW  json.RawMessage                       // nil: lshw failed
 
+	// Hurry divides the time limits of requests, for tests of them; 0 leaves them as they are.
+	Hurry int
+
 	// The person at the console. A failure of the unattended flash waits for Enter before it is
 	// reported; Choose picks in the wizard, nil is to quit.
 	Enter  func()

@@ -40,7 +40,7 @@ func (c *Client) open(ctx context.Context, method, url string, body []byte, limi
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, limit/time.Duration(max(c.Hurry, 1)))
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		cancel()

@@ -126,6 +126,7 @@ type images struct {
 	files map[string][]byte
 	asked []string // method, path, and the Range if there was one
 	pace  time.Duration
+	late  map[string]time.Duration // before the head of an answer, by path
 }
 
 func newImages(t *testing.T) *images {
@@ -144,8 +145,13 @@ func (s *images) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.asked = append(s.asked, line)
 	content, ok := s.files[r.URL.Path]
-	pace := s.pace
+	pace, late := s.pace, s.late[r.URL.Path]
 	s.mu.Unlock()
+	select {
+	case <-time.After(late):
+	case <-r.Context().Done():
+		return
+	}
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -170,6 +176,13 @@ func (s *images) put(path string, content []byte) string {
 	defer s.mu.Unlock()
 	s.files[path] = content
 	return s.URL + path
+}
+
+// delay has a file's answers begin late.
+func (s *images) delay(path string, by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = map[string]time.Duration{path: by}
 }
 
 // forget begins the log anew.
