@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"bty/internal/agent"
 	"bty/internal/build"
@@ -62,7 +65,30 @@ func (e env) wizard(run *agent.Agent, t tui.Terminal, server client.Server, mac 
 	}
 	root := cmp.Or(e.getenv("BTY_IMAGE_ROOT"), imageRoot)
 	w.setup.Sources = append(w.setup.Sources, tui.Source{Title: "Images on this machine", At: root, Folder: true})
+	w.setup.Sources = append(w.setup.Sources, catalogsIn(root)...)
 	return w
+}
+
+// maxCatalogs bounds how many files of a folder are offered.
+const maxCatalogs = 100
+
+// catalogsIn are the catalogs that somebody has put beside image files: on a USB stick, for one. What is in them
+// shows when one is chosen.
+func catalogsIn(folder string) (found []tui.Source) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil // who chooses the images of the folder is told
+	}
+	for _, e := range entries {
+		path := filepath.Join(folder, e.Name())
+		if !strings.HasSuffix(strings.ToLower(e.Name()), ".toml") || strings.HasPrefix(e.Name(), ".") || len(found) == maxCatalogs {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			found = append(found, tui.Source{Title: "Catalog " + e.Name(), At: path})
+		}
+	}
+	return found
 }
 
 // arch is that of this machine in the words of catalogs.

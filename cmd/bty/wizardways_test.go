@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -202,6 +203,41 @@ func TestWizardWithoutServer(t *testing.T) {
 	s.See("> local.img")
 	s.Keys("Enter")
 	s.See("No disk is present")
+	s.Keys("q")
+	s.ended()
+}
+
+// What lies beside the images of a folder, as on a USB stick, and lists others is offered too; what only a Mac
+// leaves there is not.
+func TestWizardCatalogsOfTheFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "local.img"), image(mib))
+	raw, err := os.ReadFile(catalogOf(t, "http://h/0.img", "http://h/1.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "Site.TOML"), raw)
+	write(t, filepath.Join(dir, "broken.toml"), []byte("version = 2"))
+	write(t, filepath.Join(dir, "._Site.toml"), []byte("x"))
+	if err := os.Mkdir(filepath.Join(dir, "folder.toml"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	x := wide()
+	x.env = []string{"BTY_IMAGE_ROOT=" + dir}
+	s := x.open(t)
+	s.See("> Images on this machine", "Catalog Site.TOML", "Catalog broken.toml", "Another catalog")
+	for _, hidden := range []string{"._Site", "folder.toml"} {
+		if strings.Contains(s.Shown(), hidden) {
+			t.Errorf("%s is offered:\n%s", hidden, s.Shown())
+		}
+	}
+	s.Keys("Down", "Enter")
+	s.See("[Image]", "> Image 000", "Image 001")
+	s.Keys("Escape")
+	s.See("[Catalog]")
+	s.Keys("Down", "Enter")
+	s.See("is no catalog of", "want version = 1")
 	s.Keys("q")
 	s.ended()
 }
