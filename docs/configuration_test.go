@@ -28,3 +28,22 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("configuration.md does not have this table:\n%s", table.String())
 	}
 }
+
+// TestWhatFollowsAtOnce compares the list of keys that take effect without a restart with the schema.
+func TestWhatFollowsAtOnce(t *testing.T) {
+	page, err := os.ReadFile("configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(string(page), "At once follow")
+	list, _, ends := strings.Cut(list, "; of every")
+	if !found || !ends {
+		t.Fatal("configuration.md has no list of the keys that follow at once")
+	}
+	for _, k := range config.Keys() {
+		atOnce := k.Restart() == "" && k.Reload() == ""
+		if named := strings.Contains(list, fmt.Sprintf("`%s`", k)); named != atOnce {
+			t.Errorf("%s: it follows at once: %t; it is in the list: %t", k, atOnce, named)
+		}
+	}
+}
