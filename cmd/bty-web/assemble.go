@@ -16,6 +16,7 @@ import (
 	"bty/internal/checkup"
 	"bty/internal/config"
 	"bty/internal/fleet"
+	"bty/internal/host"
 	"bty/internal/imagecache"
 	"bty/internal/lan"
 	"bty/internal/ledger"
@@ -23,6 +24,7 @@ import (
 	"bty/internal/machinelog"
 	"bty/internal/settings"
 	"bty/internal/store"
+	"bty/internal/systemd"
 	"bty/internal/takeover"
 	"bty/internal/web"
 	"bty/internal/web/api"
@@ -63,7 +65,7 @@ func assemble(cfg *config.Config, log *slog.Logger, state *store.Store, restores
 		return nil, err
 	}
 	books := ledger.New(log)
-	chosen, err := settings.New(settings.Config{Store: settingStore{state}, Ledger: books, Log: log, Now: time.Now, Started: cfg})
+	chosen, err := settings.New(settings.Config{Store: settingStore{state}, Ledger: books, Log: log, Now: time.Now, Started: cfg, Apart: apart(host.InContainer(), systemd.IsService(getenv))})
 	if err != nil {
 		return nil, err
 	}

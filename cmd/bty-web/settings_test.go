@@ -66,12 +66,12 @@ func TestConfigEdit(t *testing.T) {
 	for _, tt := range []struct{ section, key, value, to, says string }{
 		{"server", "trusted_proxy", "127.0.0.1", "saved=config", "Saved in the configuration file"},
 		{"withcache", "url", "http://cache:3000", "saved=config", `value="http://cache:3000"`},
-		{"tftp", "port", "6969", "saved=config", "systemctl restart bty-tftp"},
+		{"boot", "max_attempts", "9", "saved=config", "systemctl restart bty-web"},
 		{"sever", "port", "1", "error=unknown+section", "[sever] is not a section"},
 		{"server", "prot", "1", "error=unknown+key", "server.prot is not a setting"},
 		{"", "", "", "error=unknown+section", "is not a section"},
 		{strings.Repeat("x", 40000), "<b>", "1", "error=unknown+section", "xxx"},
-		{"tftp", "port", "65536", "error=invalid+value+for+tftp.port", "must be a whole number from 1 to 65535"},
+		{"boot", "max_attempts", "many", "error=invalid+value+for+boot.max_attempts", "must be a whole number from 1 to "},
 		{"server", "trusted_proxy", "(off)", "error=invalid+value+for+server.trusted_proxy", "address of the reverse proxy"},
 		{"log", "format", "json", "error=env+override+for+log.format", "BTY_LOG_FORMAT"},
 		{"admin", "password", "stolen", "error=invalid+value+for+admin.password", "Account page"},
@@ -87,7 +87,7 @@ func TestConfigEdit(t *testing.T) {
 		}
 		a.do("GET", to, nil).is(t, 200, tt.says)
 	}
-	want := "# of the lab\n[server]\ntrusted_proxy = \"127.0.0.1\" # rack 1\nsession_secret = \"s3cr3t-s3cr3t\"\n\n[withcache]\nurl = \"http://cache:3000\"\n\n[tftp]\nport = 6969\n"
+	want := "# of the lab\n[server]\ntrusted_proxy = \"127.0.0.1\" # rack 1\nsession_secret = \"s3cr3t-s3cr3t\"\n\n[withcache]\nurl = \"http://cache:3000\"\n\n[boot]\nmax_attempts = 9\n"
 	if got, err := os.ReadFile(a.configFile()); err != nil || string(got) != want {
 		t.Errorf("%s %v, want\n%s", got, err, want)
 	}

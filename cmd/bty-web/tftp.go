@@ -19,3 +19,15 @@ func newTFTP(getenv func(string) string, asked *probe.Prober, book ledger.Book, 
 	}
 	return service.New(c)
 }
+
+// apart are the daemons that do not see the state folder, where the Settings page writes: the sandbox of
+// their units, or their container, leaves it out. On a workstation all see it.
+func apart(contained, service bool) []string {
+	switch {
+	case contained:
+		return []string{"bty-tftp", "bty-sniff", "bty-cache"}
+	case service: // bty-cache is shown that one file
+		return []string{"bty-tftp", "bty-sniff"}
+	}
+	return nil
+}

@@ -48,3 +48,17 @@ func TestTFTPTransfersOnThePage(t *testing.T) {
 	}
 	a.do("GET", first[0], nil).is(t, 200, "192.0.2.7", "<code>ipxe.efi</code>", "1 MB", "1.5s", "192.0.2.8", "no such file: x")
 }
+
+// What the Settings page writes is seen by a daemon's unit or container, or it is not written there.
+func TestApart(t *testing.T) {
+	for _, tt := range []struct {
+		contained, service bool
+		want               string
+	}{
+		{false, false, ""}, {false, true, "bty-tftp bty-sniff"}, {true, false, "bty-tftp bty-sniff bty-cache"}, {true, true, "bty-tftp bty-sniff bty-cache"},
+	} {
+		if got := strings.Join(apart(tt.contained, tt.service), " "); got != tt.want {
+			t.Errorf("contained %v, service %v: %q", tt.contained, tt.service, got)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,7 +73,7 @@ func Change(src Source, section, name, text string) (Edit, error) {
 	}
 	if where := now.Origin(k.String()); where.Variable != "" || where.Cred != "" {
 		return Edit{}, &EditError{Obstacle: Overridden, Key: k.String(),
-			What: fmt.Sprintf("%s comes from the %s, which no file overrides; change it there, or remove it there and restart %s", k, where, unitOf(k))}
+			What: fmt.Sprintf("%s comes from the %s, which no file overrides; change it there, or remove it there and restart %s", k, where, k.Reader())}
 	}
 	edit := Edit{Key: k, Old: k.Value(now)}
 	if text == "" {
@@ -86,10 +85,6 @@ func Change(src Source, section, name, text string) (Edit, error) {
 	}
 	edit.New = text
 	return edit, edit.write(src, now.Origin(k.String()), value)
-}
-
-func unitOf(k Key) string {
-	return cmp.Or(k.Restart(), k.Reload(), "bty-web")
 }
 
 func (e *Edit) write(src Source, where Origin, value any) error {

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Section is a group of keys.
 type Section struct {
@@ -40,6 +43,9 @@ var reloads = map[string]string{"cache.allow": "bty-cache", "cache.allow_private
 
 // Reload is the unit to reload before a change of the key takes effect, "" for none.
 func (k Key) Reload() string { return reloads[k.String()] }
+
+// Reader is the daemon that goes by the key.
+func (k Key) Reader() string { return cmp.Or(k.Restart(), k.Reload(), "bty-web") }
 
 // Restart is the unit to restart before a change of the key takes effect, "" for none.
 func (k Key) Restart() string {

@@ -42,11 +42,18 @@ type configFailure struct {
 // of the database.
 func (s *Settings) EditConfig(ctx context.Context, section, name, value string, from netip.Addr) (Edited, error) {
 	section, name = clip(section), clip(name) // what is longer is unknown anyway
-	if k, known := config.Find(section + "." + name); known && k.Fixed() != "" {
-		err := &config.EditError{Obstacle: config.InvalidValue, Key: k.String(), What: k.String() + " is not changed here. " + k.Fixed()}
-		return Edited{}, s.editFailed(ctx, section, name, err, from)
+	value = strings.TrimSpace(value)
+	if k, known := config.Find(section + "." + name); known {
+		why := k.Fixed()
+		if why == "" && value != "" { // what stands there without effect may go
+			why = s.unseen(k)
+		}
+		if why != "" {
+			err := &config.EditError{Obstacle: config.InvalidValue, Key: k.String(), What: k.String() + " is not changed here. " + why}
+			return Edited{}, s.editFailed(ctx, section, name, err, from)
+		}
 	}
-	return s.edit(ctx, section, name, strings.TrimSpace(value), from)
+	return s.edit(ctx, section, name, value, from)
 }
 
 // SetPassword writes the hash of a new password into the configuration. Whoever is signed in with

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 
 	"bty/internal/config"
 )
@@ -61,6 +62,12 @@ func (s *Settings) row(k config.Key, v *values) Row {
 	if origin.Variable != "" || origin.Cred != "" {
 		r.Locked = fmt.Sprintf("Set by the %s, which no file overrides: change it there and restart bty-web.", origin)
 	}
+	if r.Locked == "" {
+		r.Locked = s.unseen(k)
+		if r.Locked != "" && r.InFile && origin.File == s.WritableFile() {
+			r.Locked += " What stands here now does not count."
+		}
+	}
 	if name := overriding[k.String()]; name != "" && v.text[name].Stored {
 		r.Stored, r.InForce = name, v.text[name].Text
 	}
@@ -68,6 +75,20 @@ func (s *Settings) row(k config.Key, v *values) Row {
 		r.Waits = k.Restart()
 	}
 	return r
+}
+
+// unseen says that a value which is written here would not reach the daemon that goes by it, and what to do
+// instead; "" if it would.
+func (s *Settings) unseen(k config.Key) string {
+	daemon := k.Reader()
+	if !slices.Contains(s.Apart, daemon) {
+		return ""
+	}
+	verb := "restart"
+	if k.Reload() != "" {
+		verb = "reload"
+	}
+	return fmt.Sprintf("%s does not see the file that this page writes. Set it on the host, in /etc/bty/bty.toml or as %s in the environment of %s; then %s that.", daemon, k.Env(), daemon, verb)
 }
 
 // WritableFile is where a key that no file sets yet is written, "" if there is no such file.

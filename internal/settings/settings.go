@@ -38,6 +38,8 @@ type Config struct {
 	Now    func() time.Time
 	// Started is the configuration that the process started with; its source is read again.
 	Started *config.Config
+	// Apart are the daemons that do not see the file that is written here.
+	Apart []string
 }
 
 // Settings answers what is set now. It is safe for concurrent use.

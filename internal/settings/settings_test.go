@@ -3,14 +3,17 @@ package settings
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"bty/internal/config"
 	"bty/internal/event"
 	"bty/internal/fault"
 	"bty/internal/ledger"
@@ -190,5 +193,61 @@ func TestAtOneTime(t *testing.T) {
 	group.Wait()
 	if watched < 2 {
 		t.Error("nobody was told")
+	}
+}
+
+// A value that would not reach the daemon that goes by it is not written, and the page says where it
+// belongs; what stands there without effect can be taken away.
+func TestUnseen(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "bty.toml")
+	if err := os.WriteFile(file, []byte("[tftp]\nmax_transfers = 7\n[cache]\nstrict_miss = true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, _ := open(t, map[string]string{"BTY_CONFIG_FILE": file, "BTY_PATHS_STATE_DIR": dir})
+	row := func(key string) Row {
+		for _, g := range s.Groups() {
+			for _, r := range g.Rows {
+				if r.String() == key {
+					return r
+				}
+			}
+		}
+		t.Fatalf("there is no row %s", key)
+		return Row{}
+	}
+	edit := func(key, value string) error {
+		section, name, _ := strings.Cut(key, ".")
+		_, err := s.EditConfig(t.Context(), section, name, value, here)
+		return err
+	}
+	for _, tt := range []struct {
+		key, value string
+		apart      []string
+		want       string // of the row and the refusal, "" where it is written
+	}{
+		{"tftp.max_transfers", "9", nil, ""},
+		{"tftp.max_transfers", "10", []string{"bty-tftp"}, "bty-tftp does not see the file that this page writes. Set it on the host, in /etc/bty/bty.toml or as BTY_TFTP_MAX_TRANSFERS in the environment of bty-tftp; then restart that. What stands here now does not count."},
+		{"sniff.interfaces", "eth1", []string{"bty-tftp", "bty-sniff"}, "BTY_SNIFF_INTERFACES in the environment of bty-sniff; then restart that."},
+		{"cache.allow", "https://x.example/", []string{"bty-cache"}, "BTY_CACHE_ALLOW in the environment of bty-cache; then reload that."},
+		{"cache.allow", "https://x.example/", []string{"bty-tftp"}, ""},
+		{"sniff.allow", "", []string{"bty-sniff"}, ""}, // bty-web's, whatever its name
+		{"log.level", "debug", []string{"bty-tftp", "bty-sniff", "bty-cache"}, ""},
+	} {
+		s.Apart = tt.apart
+		if got := row(tt.key).Locked; tt.want == "" && got != "" || !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%s, apart %v: the page says %q", tt.key, tt.apart, got)
+		}
+		err := edit(tt.key, tt.value)
+		if refused, ok := errors.AsType[*config.EditError](err); tt.want == "" && err != nil || tt.want != "" && (!ok || refused.Obstacle != config.InvalidValue || !strings.Contains(refused.What, "does not see the file")) {
+			t.Errorf("%s, apart %v: %v", tt.key, tt.apart, err)
+		}
+	}
+	s.Apart = []string{"bty-cache"}
+	if r := row("cache.strict_miss"); !r.InFile || r.Locked == "" {
+		t.Errorf("what stands in the file cannot be taken away: %+v", r)
+	}
+	if err := edit("cache.strict_miss", ""); err != nil || row("cache.strict_miss").IsSet {
+		t.Errorf("it stays: %v", err)
 	}
 }

@@ -39,6 +39,28 @@ func TestConfigurationOfTheHost(t *testing.T) {
 	}
 }
 
+// The volume that the Settings page writes into is bty-web's alone: what the cache, TFTP or the sniffer goes by
+// is not written there, and the page says where it belongs.
+func TestSettingsOfOtherContainers(t *testing.T) {
+	t.Parallel()
+	h := installed(t)
+	h.load("bty-web")
+	h.run("systemctl", "start", "bty-web.socket")
+	op := h.operator()
+	page, err := op.Page(h.ctx, "/ui/settings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"BTY_CACHE_MAX_SIZE", "BTY_CACHE_ALLOW", "BTY_TFTP_MAX_TRANSFERS", "BTY_SNIFF_INTERFACES"} {
+		if !strings.Contains(page, "in /etc/bty/bty.toml or as "+key+" in the environment of ") {
+			t.Errorf("the page does not say where %s belongs", key)
+		}
+	}
+	if strings.Contains(page, `name="section" value="cache"`) || !strings.Contains(page, `name="section" value="boot"`) {
+		t.Error("the page has a control for what it cannot change, or none for what it can")
+	}
+}
+
 // The drop-in for registries brings their passwords where the daemons look for them.
 func TestRegistryCredentials(t *testing.T) {
 	t.Parallel()
