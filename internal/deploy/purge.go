@@ -104,7 +104,7 @@ func (d *planner) purgeState() {
 // left are where the sockets listened, and when systemd let the backup timer elapse last: it leaves the
 // files there.
 func (p Places) left() []string {
-	return []string{p.Run + "control.sock", p.Run + "report.sock", p.Run + "cache.sock", p.Timers + "stamp-bty-backup.timer"}
+	return []string{p.Run + "control.sock", p.Run + "report.sock", p.Run + "report/report.sock", p.Run + "cache.sock", p.Timers + "stamp-bty-backup.timer"}
 }
 
 // empty deletes all that is in folders, and leaves them.

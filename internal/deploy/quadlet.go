@@ -208,7 +208,7 @@ func (d *planner) purgeContainers(data bool) {
 	}
 	d.purgeImages()
 	at, made := d.plan.Site.Places(), "the empty folders of "+foldersCnf
-	empty := []string{"/run/bty", "/var/cache/bty", "/var/lib/bty", "/var/lib/bty/boot"}
+	empty := []string{"/run/bty", "/run/bty/report", "/var/cache/bty", "/var/lib/bty", "/var/lib/bty/boot"}
 	if d.plan.Site.User != nil {
 		made, empty = "what the sockets and the timer have left", []string{filepath.Dir(filepath.Dir(at.Timers)), filepath.Clean(at.Timers), filepath.Clean(at.Run)}
 	}

@@ -28,11 +28,35 @@ func TestContainersHaveNoRights(t *testing.T) {
 			t.Errorf("%s may write %q, want %q", daemon, got, volumes[daemon])
 		}
 	}
+	for daemon, want := range map[string]string{"bty-tftp": "report.sock", "bty-sniff": "report.sock", "bty-cache": ""} {
+		if got := h.run("sh", "-c", fmt.Sprintf("ls /proc/%d/root/run/bty 2>/dev/null || true", h.process(daemon))); got != want {
+			t.Errorf("of the sockets in /run/bty, %s sees %q, want %q", daemon, got, want)
+		}
+	}
 	if links := h.run("nsenter", fmt.Sprintf("--target=%d", h.process("bty-tftp")), "--net", "ip", "-oneline", "link", "show", "up"); strings.Contains(links, "eth") {
 		t.Errorf("bty-tftp has a network: %s", links)
 	}
 	if said := h.journal("_SYSTEMD_UNIT=bty-sniff.service", "MESSAGE_ID=1fa72bf009e043f9ae4877c3c65d3b88"); len(said) != 1 {
 		t.Errorf("bty-sniff says %d times that it has given its right up", len(said))
+	}
+	h.reportsTransfers("before the socket is opened anew")
+	h.run("systemctl", "stop", "bty-web.socket", "bty-control.socket", "bty-report.socket", "bty-web.service")
+	h.run("systemctl", "start", "bty-web.socket")
+	h.get("/healthz")
+	h.reportsTransfers("after it")
+}
+
+// reportsTransfers: bty-web hears from bty-tftp's container what a machine has loaded.
+func (h *host) reportsTransfers(when string) {
+	h.t.Helper()
+	heard := func() int { return len(h.journal("_SYSTEMD_UNIT=bty-web.service", "BTY_EVENT=netboot.tftp.transfer")) }
+	before := heard()
+	h.overTFTP("ipxe.efi")
+	for end := time.Now().Add(10 * time.Second); heard() == before; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			h.t.Errorf("%s: bty-web does not hear of a transfer", when)
+			return
+		}
 	}
 }
 
