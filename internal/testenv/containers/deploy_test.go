@@ -230,12 +230,34 @@ func (h *host) isPurged(before map[string]bool) {
 	}
 }
 
-// A deployment that is killed at any step goes on from there.
+// A deployment that is killed at any step goes on from there, and so does a purge. Here that is the first
+// step of each kind; TestDeployKilledEverywhere has all of them.
 func TestDeployKilled(t *testing.T) {
 	t.Parallel()
 	h := boot(t)
 	h.giveLab()
+	h.run("podman", "info")
+	before := h.listing()
 	deploy := []string{"deploy", "--images", imagesInside}
+	h.killedAtFirstOfEachKind(deploy...)
+	var got struct{ Password string }
+	h.decode(h.run("bty-lab", append(deploy, "--json")...), &got)
+	if got.Password != "" {
+		h.signIn(got.Password)
+	}
+	h.deploysNothing()
+	h.killedAt("delete: the volume bty-data with all that is in it", "purge", "--yes")
+	if _, err := h.Try(h.ctx, "bty-lab", "status"); err == nil {
+		t.Error("a purge that was cut off leaves what status calls deployed")
+	}
+	h.run("bty-lab", "purge", "--yes")
+	h.isPurged(before)
+}
+
+// killedAtFirstOfEachKind kills a deployment again and again, where it loads the first image, opens the first
+// socket and so on.
+func (h *host) killedAtFirstOfEachKind(deploy ...string) {
+	h.t.Helper()
 	var plan struct {
 		Steps []struct{ Step, Detail string }
 	}
@@ -243,21 +265,15 @@ func TestDeployKilled(t *testing.T) {
 	killed := map[string]bool{}
 	for _, s := range plan.Steps {
 		if killed[s.Step] {
-			continue // another image, another socket
+			continue
 		}
 		killed[s.Step] = true
 		if step := s.Step + ": " + s.Detail; !h.killedAt(step, deploy...) {
-			t.Logf("%s was done before, by a run whose kill came late", step)
+			h.t.Logf("%s was done before, by a run whose kill came late", step)
 			h.run("bty-lab", "purge", "--yes")
 			h.killedAt(step, deploy...)
 		}
 	}
-	var got struct{ Password string }
-	h.decode(h.run("bty-lab", append(deploy, "--json")...), &got)
-	if got.Password != "" {
-		h.signIn(got.Password)
-	}
-	h.deploysNothing()
 }
 
 func (h *host) decode(text string, v any) {
