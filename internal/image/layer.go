@@ -78,7 +78,10 @@ func (l Layer) tar(date time.Time) (content []byte, unpacked int64, err error) {
 		}
 		unpacked += int64(len(f.Content))
 	}
-	return out.Bytes(), unpacked, w.Close()
+	if err := w.Close(); err != nil { // which pads the last file and ends the archive
+		return nil, 0, err
+	}
+	return out.Bytes(), unpacked, nil
 }
 
 func (f File) header(date time.Time) *tar.Header {
