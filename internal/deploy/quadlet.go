@@ -218,7 +218,7 @@ func (d *planner) purgeContainers(data bool) {
 func (d *planner) purgeImages() {
 	for _, v := range d.plan.Site.services() {
 		refs := d.otherReleases(v.Name)
-		if ref := d.plan.Site.Ref(v.Name); d.Images.Loaded[ref] {
+		if ref := d.plan.Site.Ref(v.Name); d.Images.Loaded[ref] || d.pending() { // what a run that was killed had begun to load may be there since
 			refs = append(refs, ref)
 		}
 		for _, ref := range refs {

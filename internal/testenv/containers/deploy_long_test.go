@@ -24,6 +24,7 @@ func TestDeployKilledEverywhere(t *testing.T) {
 		if !h.killedAt(step, deploy...) {
 			t.Fatalf("a first deployment does not come to %s", step)
 		}
+		h.run("timeout", "60", "sh", "-c", "while pidof podman >/dev/null; do sleep 0.1; done") // it goes on by itself
 		h.run("bty-lab", "purge", "--yes")
 		h.isPurged(before)
 		h.killedAt(step, deploy...)
