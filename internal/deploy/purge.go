@@ -77,7 +77,7 @@ func (d *planner) stopAll() {
 func (d *planner) removeFiles() {
 	var paths []string
 	for _, w := range d.Record.Files {
-		if d.Files[w.Path] != "" {
+		if d.Files[w.Path] != "" || d.pending() { // a file that is not there may be half there, by another name
 			paths = append(paths, w.Path)
 		}
 	}
