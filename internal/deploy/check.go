@@ -77,6 +77,9 @@ func checkPodman(o Observed) []Problem {
 	case !o.Podman.atLeast(podmanFloor):
 		return []Problem{{"podman", fmt.Sprintf("Podman %s is too old: its Quadlets know no drop-ins, which are of 5.0.", o.Podman.Version),
 			"Use a release with Podman 5 (Debian 13, RHEL 9.5, Fedora 40 or newer); or install the package of the appliance, which needs no Podman."}}
+	case o.Root && o.Podman.Runtime != "" && o.Podman.Runtime != "crun":
+		return []Problem{{"runtime", fmt.Sprintf("Podman starts containers with %s, which cannot leave them the host's groups; these need the group bty to open their sockets.", o.Podman.Runtime),
+			"Install crun (apt-get install crun, dnf install crun), and see that runtime in containers.conf does not name another."}}
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ type Systemd struct {
 type Podman struct {
 	Version string // "" if there is none
 	Err     string // why it does not work
+	Runtime string // that starts containers: crun, runc; "" if it does not say
 	Compose string // the program that runs a compose file, "" for none
 }
 

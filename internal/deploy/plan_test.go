@@ -187,6 +187,7 @@ func scenes() []scene {
 		{name: "refused: purge of a compose project without its program", o: after(podmanHost(), func(o *Observed) { o.Record.Mode, o.Podman.Compose = Compose, "" }), w: w, run: purge(true)},
 		{name: "refused: nothing to run", o: with(podmanHost(), func(o *Observed) { o.Podman = Podman{} }), w: w},
 		{name: "refused: old Podman", o: with(podmanHost(), func(o *Observed) { o.Podman.Version = "4.9.3" }), w: wish(func(w *Wanted) { w.Mode = Quadlet })},
+		{name: "refused: another runtime than crun", o: with(podmanHost(), func(o *Observed) { o.Podman.Runtime = "runc" }), w: wish(func(w *Wanted) { w.Mode = Quadlet })},
 		{name: "refused: no root", o: with(hostWithPackage(), func(o *Observed) { o.Root = false }), w: wish(func(w *Wanted) { w.Mode = Host })},
 		{name: "refused: all at once", o: with(podmanHost(), func(o *Observed) {
 			o.Images.Archives = nil

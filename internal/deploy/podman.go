@@ -46,5 +46,8 @@ func podman(ctx context.Context) (p Podman) {
 		return p
 	}
 	p.Version = strings.TrimSpace(out)
+	if out, err = tool(ctx, "", "podman", "info", "--format", "{{.Host.OCIRuntime.Name}}"); err == nil {
+		p.Runtime = strings.TrimSpace(out)
+	}
 	return p
 }

@@ -70,6 +70,10 @@ func TestDeployBadImages(t *testing.T) {
 	h.write("/usr/local/bin/podman", "#!/bin/sh\necho 4.3.1\n", 0o755)
 	h.fails("an old Podman", []string{"--mode", "quadlet"}, "Podman 4.3.1 is too old", "nothing was changed")
 	h.run("rm", "/usr/local/bin/podman")
+	h.run("cp", "/usr/bin/crun", "/usr/bin/runc")
+	h.write("/etc/containers/containers.conf.d/runtime.conf", "[engine]\nruntime = \"runc\"\n", 0o644)
+	h.fails("another runtime", []string{"--images", imagesInside}, "Podman starts containers with runc", "apt-get install crun", "nothing was changed")
+	h.run("rm", "/usr/bin/runc", "/etc/containers/containers.conf.d/runtime.conf")
 
 	var plan struct{ Site struct{ Version string } }
 	h.decode(h.run("bty-lab", "deploy", "--images", imagesInside, "--dry-run", "--json"), &plan)
