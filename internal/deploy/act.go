@@ -23,6 +23,9 @@ func begin(r Record, dir string) Action {
 		for _, made := range foldersOf(paths, e.exists) {
 			r.Folders = appendNew(r.Folders, made)
 		}
+		if left, err := os.ReadDir(e.path(dir)); err == nil && len(left) == 0 { // by a run that was killed right here
+			r.Folders = appendNew(r.Folders, dir)
+		}
 		if err := os.MkdirAll(e.path(dir), 0o755); err != nil {
 			return err
 		}
