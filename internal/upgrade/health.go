@@ -91,17 +91,24 @@ func (u *Upgrade) starts(ctx context.Context, unit string) int {
 	return report.Units[0].Restarts
 }
 
-// others looks at the services beside the server that ran before. They have a moment to come up.
+// others looks at the services beside the server that ran before. They have a moment to come up. One that nobody
+// has asked since the host started, after a power cut in an upgrade, is woken.
 func (u *Upgrade) others(ctx context.Context, r Record, since time.Time) error {
 	if !u.Guarded || len(r.Running) == 0 {
 		return nil
 	}
+	if err := u.wake(ctx, r.Running); err != nil {
+		return err
+	}
+	var down manager.Unit
 	for {
 		report, err := u.Manager.Look(ctx, r.Running...)
-		if err != nil {
+		if err != nil && (ctx.Err() == nil || down.Name == "") {
 			return err
 		}
-		var down manager.Unit
+		if err == nil {
+			down = manager.Unit{}
+		}
 		for _, unit := range report.Units {
 			if unit.Active != "active" && unit.Name != server {
 				down = unit
@@ -118,6 +125,27 @@ func (u *Upgrade) others(ctx context.Context, r Record, since time.Time) error {
 		case <-time.After(askEvery):
 		}
 	}
+}
+
+// wake starts services that do not run and for which systemd listens. That one fails is seen by its state.
+func (u *Upgrade) wake(ctx context.Context, services []string) error {
+	for _, name := range services {
+		if name == server { // which has answered
+			continue
+		}
+		report, err := u.Manager.Look(ctx, name, strings.TrimSuffix(name, ".service")+".socket")
+		if err != nil {
+			return err
+		}
+		if report.Units[0].Active != "inactive" || report.Units[1].Active != "active" {
+			continue
+		}
+		err = u.Manager.Start(ctx, name)
+		if _, failed := errors.AsType[*manager.JobError](err); err != nil && !failed {
+			return err
+		}
+	}
+	return nil
 }
 
 func (u *Upgrade) unhealthy(r Record, unit, what string, since time.Time) error {

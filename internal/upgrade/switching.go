@@ -123,10 +123,17 @@ func (c *Containers) Return(ctx context.Context, folder string) error {
 }
 
 // isDeleted reports a file that somebody has deleted since the switch put it there. What names the image of a
-// container comes back all the same: it says which release is in place.
+// container comes back all the same, as long as there is the container: it says which release is in place.
 func (c *Containers) isDeleted(f deploy.File) bool {
-	_, err := os.Lstat(f.Path)
-	return errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(f.Path, imageDropInName)
+	if folder, name := filepath.Split(f.Path); name == imageDropInName {
+		return isGone(strings.TrimSuffix(filepath.Clean(folder), ".d"))
+	}
+	return isGone(f.Path)
+}
+
+func isGone(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (c *Containers) put(ctx context.Context, folder string, choose func(switching) []deploy.File) error {
@@ -134,12 +141,16 @@ func (c *Containers) put(ctx context.Context, folder string, choose func(switchi
 	if err != nil {
 		return err
 	}
-	for _, f := range choose(plan) {
+	files := choose(plan)
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+			return err
+		}
 		if err := deploy.ReplaceFile(f.Path, []byte(f.Content), modeOf(f.Path, f.Mode)); err != nil {
 			return err
 		}
 	}
-	if err := c.users(ctx, choose(plan)); err != nil {
+	if err := c.users(ctx, files); err != nil {
 		return err
 	}
 	if err := c.Manager.Reload(ctx); err != nil {
