@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -73,5 +74,48 @@ func TestAppendedWords(t *testing.T) {
 	set("")
 	if strings.Contains(script(), "vlan") {
 		t.Error("it stays when it is taken away")
+	}
+}
+
+// A machine's own words stand behind those of all, for this machine only, from the moment they are set.
+// Setting them starts no cycle, and a save without them takes them away.
+func TestWordsOfOneMachine(t *testing.T) {
+	const mac, other = "52:54:00:12:34:56", "52:54:00:12:34:57"
+	a := start(t, map[string]string{"BTY_NETBOOT_APPEND": "bty.vlan=5"})
+	for _, file := range []string{"bty-live-x86_64.vmlinuz", "bty-live-x86_64.initrd"} {
+		a.do("PUT", "/boot/"+file, "content").is(t, 200)
+	}
+	body := func(words any) map[string]any {
+		return map[string]any{"boot_mode": "bty-inventory", "kernel_words": words}
+	}
+	script := func(mac string) string { return a.anonymous("GET", "/pxe/"+mac+"?arch=x86_64", nil).is(t, 200).body }
+	a.do("PUT", "/machines/"+mac, body(nil)).is(t, 200)
+	a.do("PUT", "/machines/"+other, body(nil)).is(t, 200)
+	script(mac)
+	a.anonymous("GET", "/boot/bty-live-x86_64.vmlinuz?mac="+mac, nil).is(t, 200) // a cycle has begun
+	for _, bad := range []any{"a=${net0/ip}", "a || shell", "a\nb", "bty.server=http://elsewhere", "# x", strings.Repeat("x", 301), 7} {
+		if r := a.do("PUT", "/machines/"+mac, body(bad)).is(t, 422); !strings.Contains(r.body, "kernel_words") {
+			t.Errorf("%v: %s", bad, r.body)
+		}
+	}
+	if saved := a.do("PUT", "/machines/"+mac, body(" console=ttyS0,57600 ")).is(t, 200).body; !strings.Contains(saved, `"kernel_words":"console=ttyS0,57600"`) || !strings.Contains(saved, `"attempts":1`) {
+		t.Error(saved)
+	}
+	if got := script(mac); !strings.Contains(got, " bty.vlan=5 console=ttyS0,57600 || goto failed") {
+		t.Errorf("%s", got)
+	}
+	if got := script(other); !strings.Contains(got, " bty.vlan=5 || goto failed") {
+		t.Errorf("the other machine:\n%s", got)
+	}
+	if form := a.do("GET", "/ui/machines/"+mac, nil).is(t, 200).body; !strings.Contains(form, `name="kernel_words" value="console=ttyS0,57600"`) {
+		t.Errorf("%s", form)
+	}
+	a.do("POST", "/ui/machines/"+mac, url.Values{"boot_mode": {"bty-inventory"}, "kernel_words": {"loglevel=7"}}).is(t, 303)
+	if got := script(mac); !strings.Contains(got, " bty.vlan=5 loglevel=7 || goto failed") {
+		t.Errorf("by the form:\n%s", got)
+	}
+	a.do("PUT", "/machines/"+mac, map[string]any{"boot_mode": "bty-inventory"}).is(t, 200)
+	if strings.Contains(script(mac), "loglevel") {
+		t.Error("they stay when they are taken away")
 	}
 }

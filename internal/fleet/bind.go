@@ -84,7 +84,7 @@ func canonical(i machine.Intent) machine.Intent {
 	return i
 }
 
-// Release hands a machine back: what was set for itself, labels and drive aside, is forgotten,
+// Release hands a machine back: what was set for itself, labels, drive and words aside, is forgotten,
 // and rules decide.
 func (f *Fleet) Release(ctx context.Context, mac machine.MAC, who Who) (Record, error) {
 	now := f.Now()
@@ -109,7 +109,7 @@ func (f *Fleet) Release(ctx context.Context, mac machine.MAC, who Who) (Record, 
 }
 
 func released(i machine.Intent) machine.Intent {
-	return canonical(machine.Intent{Free: true, Drive: i.Drive, Labels: i.Labels})
+	return canonical(machine.Intent{Free: true, Drive: i.Drive, Labels: i.Labels, KernelWords: i.KernelWords})
 }
 
 // labelSet is sorted and has no label twice.

@@ -189,10 +189,11 @@ type policy struct {
 	Drive  *string           `json:"sanboot_drive"`
 	Labels []string          `json:"labels"`
 	Serial *string           `json:"target_disk_serial"`
+	Words  *string           `json:"kernel_words,omitempty"`
 }
 
 func policyOf(i machine.Intent) policy {
-	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial)}
+	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial), Words: orNull(i.KernelWords)}
 	if !i.Image.IsZero() {
 		p.Image = &i.Image
 	}

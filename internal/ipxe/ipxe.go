@@ -83,10 +83,10 @@ const consoles = "console=tty0 console=ttyS1,115200 console=ttyS0,115200 earlypr
 	"plymouth.enable=0 modprobe.blacklist=nouveau,rndis_host nouveau.modeset=0 systemd.gpt_auto=0"
 
 func arguments(offer boot.Offer) string {
-	return wired(offer) + added(offer.Live.Append)
+	return wired(offer) + added(offer.Live.Append) + added(offer.Machine.Intent.KernelWords)
 }
 
-// added are the operator's words, behind ours: of two words that say the same the kernel takes the
+// added are the operator's words, behind ours, a machine's own last: of two words that say the same the kernel takes the
 // last, and a console that is named last is /dev/console.
 func added(words string) string {
 	if words == "" {

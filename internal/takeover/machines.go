@@ -100,7 +100,7 @@ func (p *plan) fill(tx *store.Tx, t taken) error {
 
 // isUntouched reports whether nobody has set anything for a machine.
 func isUntouched(i machine.Intent) bool {
-	return i.Free && i.Image.IsZero() && i.TargetSerial == "" && i.Drive == "" && len(i.Labels) == 0
+	return i.Free && i.Image.IsZero() && i.TargetSerial == "" && i.Drive == "" && i.KernelWords == "" && len(i.Labels) == 0
 }
 
 // complement keeps the hardware that is known here if it is the newer one.

@@ -54,6 +54,8 @@ type Machine struct {
 	Cycle    Cycle            `json:"cycle"`
 	Progress *MachineProgress `json:"progress"` // null unless the live environment is at work
 
+	KernelWords *string `json:"kernel_words"` // for its live environment
+
 	Own        Own        `json:"own"`         // what was set for the machine itself
 	AssignedBy AssignedBy `json:"assigned_by"` // who decided what boot_mode and the others above say
 	Vendor     *string    `json:"vendor"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"bty/internal/catalog"
@@ -94,6 +95,7 @@ func readIntent(v body.Value) (machine.Intent, error) {
 		Labels:       o.Strings("labels", maxLabels, body.Min(1), body.Max(maxLabel), body.Match(labelPattern)),
 		Drive:        orEmpty(o.Nullable("sanboot_drive", body.Match(drivePattern))),
 		TargetSerial: orEmpty(o.Nullable("target_disk_serial", body.Max(maxSerial))),
+		KernelWords:  strings.TrimSpace(orEmpty(o.Nullable("kernel_words", body.Max(machine.MaxKernelWords), body.Check(checkKernelWords)))),
 	}
 	mode := o.StringOr("boot_mode", machine.IPXEExit.String(), body.OneOf(modeNames()...))
 	if err := o.Done(); err != nil {
@@ -104,6 +106,10 @@ func readIntent(v body.Value) (machine.Intent, error) {
 	}
 	intent.Mode, _ = machine.ParseBootMode(mode)
 	return intent, nil
+}
+
+func checkKernelWords(words string) error {
+	return machine.CheckKernelWords(words, machine.MaxKernelWords)
 }
 
 func modeNames() []string {
@@ -188,7 +194,7 @@ func Machine(r fleet.Record) wire.Machine {
 	m := wire.Machine{
 		MAC: r.MAC, Labels: append([]string{}, r.Intent.Labels...), BootMode: r.Intent.Mode,
 		DiscoveredAt: wire.Time(r.DiscoveredAt), LastSeenAt: wire.Time(r.SeenAt), LastSeenIP: orNull(event.Address(r.SeenFrom)),
-		SanbootDrive: orNull(r.Intent.Drive), TargetSerial: orNull(r.Intent.TargetSerial),
+		SanbootDrive: orNull(r.Intent.Drive), TargetSerial: orNull(r.Intent.TargetSerial), KernelWords: orNull(r.Intent.KernelWords),
 		LastFlashedAt: wire.Time(f.FlashedAt), KnownDisksAt: wire.Time(f.InventoriedAt),
 		CreatedAt: wire.Time(r.CreatedAt), UpdatedAt: wire.Time(later(r.UpdatedAt, r.SeenAt)), State: r.State(),
 		Cycle: cycle(f), Own: ownOf(r.Own), AssignedBy: assignedBy(r.Assigned),

@@ -59,6 +59,16 @@ func OneOf(values ...string) Rule {
 	}, map[string]any{"enum": values}}
 }
 
+// Check demands what a function says of a string; its error is shown.
+func Check(check func(string) error) Rule {
+	return Rule{func(s string) (string, string, map[string]any) {
+		if err := check(s); err != nil {
+			return "value_error", "Value error, it " + err.Error(), nil
+		}
+		return "", "", nil
+	}, map[string]any{}}
+}
+
 // Timestamp demands a time as RFC 3339 writes it.
 func Timestamp() Rule {
 	return Rule{func(s string) (string, string, map[string]any) {

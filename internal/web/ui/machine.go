@@ -126,7 +126,7 @@ func (s surface) typedIntent(mac machine.MAC, form url.Values) (machine.Intent, 
 // intentFields is the form as JSON: a field that is blank is null.
 func intentFields(form url.Values) body.Value {
 	fields := map[string]any{"labels": labelsOf(form.Get("labels"))}
-	for _, name := range []string{"bty_image_ref", "sanboot_drive", "target_disk_serial"} {
+	for _, name := range []string{"bty_image_ref", "sanboot_drive", "target_disk_serial", "kernel_words"} {
 		if v := strings.TrimSpace(form.Get(name)); v != "" {
 			fields[name] = v
 		}
