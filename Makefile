@@ -164,7 +164,7 @@ contract: ## the wire contract over HTTP alone (URL=http://host:8080 PASSWORD=..
 	@BTY_CONTRACT_URL='$(URL)' BTY_CONTRACT_PASSWORD='$(PASSWORD)' $(GO) test $(GOFLAGS_) -count=1 -timeout 8m -v ./internal/testenv/contract 2>&1 | \
 		{ grep --line-buffered -v '^=== ' || true; }; exit $${PIPESTATUS[0]}
 
-test-long: setup-long build ipxe live roots ## what takes too long for every change: kills, restarts, soak, another architecture
+test-long: setup-long build ipxe image live roots ## what takes too long for every change: kills, restarts, soak, another architecture
 	@$(MAKE) --no-print-directory live ARCH=arm64
 	@BTY_TEST_LONG=1 BTY_BUILD=$(CURDIR)/$(BUILD) $(TIMED) long $(GO) test $(GOFLAGS_) -count=1 -timeout 4h -tags long ./...
 
