@@ -155,6 +155,18 @@ func compareFiles(offered map[string]string, installed []string) (list []Change,
 
 // debContents are the regular files of a package with their digests.
 func debContents(ctx context.Context, file string) (map[string]string, error) {
+	files := map[string]string{}
+	err := eachInDeb(ctx, file, func(path string, content io.Reader) error {
+		hash := sha256.New()
+		_, err := io.Copy(hash, content)
+		files[path] = hex.EncodeToString(hash.Sum(nil))
+		return err
+	})
+	return files, err
+}
+
+// eachInDeb visits the regular files of a package.
+func eachInDeb(ctx context.Context, file string, visit func(path string, content io.Reader) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, reading, fmt.Errorf("dpkg-deb had not ended after %v", reading))
 	defer cancel()
 	cmd := command(ctx, "dpkg-deb", "--fsys-tarfile", file)
@@ -162,12 +174,12 @@ func debContents(ctx context.Context, file string) (map[string]string, error) {
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	files, err := tarDigests(out)
+	err = eachInTar(out, visit)
 	late := context.Cause(ctx)
 	if err != nil {
 		cancel() // err is what matters
@@ -176,29 +188,26 @@ func debContents(ctx context.Context, file string) (map[string]string, error) {
 		err = wait
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: the files of the package cannot be read: %w: %s", file, cmp.Or(late, err), tail(said.String()))
+		return fmt.Errorf("%s: the files of the package cannot be read: %w: %s", file, cmp.Or(late, err), tail(said.String()))
 	}
-	return files, nil
+	return nil
 }
 
-func tarDigests(r io.Reader) (map[string]string, error) {
-	files := map[string]string{}
+func eachInTar(r io.Reader, visit func(path string, content io.Reader) error) error {
 	archive := tar.NewReader(r)
 	for {
 		header, err := archive.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			_, err = io.Copy(io.Discard, r) // what follows the end
-			return files, err
+			return err
 		case err != nil:
-			return nil, err
+			return err
 		case header.Typeflag != tar.TypeReg:
 			continue
 		}
-		hash := sha256.New()
-		if _, err := io.Copy(hash, archive); err != nil {
-			return nil, err
+		if err := visit(filepath.Join("/", header.Name), archive); err != nil {
+			return err
 		}
-		files[filepath.Join("/", header.Name)] = hex.EncodeToString(hash.Sum(nil))
 	}
 }

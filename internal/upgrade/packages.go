@@ -44,8 +44,8 @@ type book interface {
 	changes(ctx context.Context, file string) ([]Change, error)
 	// size is what a package needs where programs are.
 	size(ctx context.Context, file string) (int64, error)
-	// repack makes a package of what is installed, if that is possible.
-	repack(ctx context.Context, to string) error
+	// repack makes a package of what is installed, if that is possible. next is the new package.
+	repack(ctx context.Context, to, next string) error
 	canRepack() bool
 	install(ctx context.Context, file string) error
 }
@@ -188,7 +188,7 @@ func (p *Packages) keepPrevious(ctx context.Context, to string) error {
 		from = p.keptPackage(ctx, version)
 	}
 	if from == "" {
-		return p.book.repack(ctx, to)
+		return p.book.repack(ctx, to, p.File)
 	}
 	_, err := copyFile(ctx, from, to)
 	return err

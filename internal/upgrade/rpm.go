@@ -16,7 +16,7 @@ func (rpm) ending() string { return ".rpm" }
 // canRepack is false: rpm keeps neither the file nor all that a package is made of.
 func (rpm) canRepack() bool { return false }
 
-func (rpm) repack(context.Context, string) error {
+func (rpm) repack(context.Context, string, string) error {
 	return errors.New("rpm cannot make a package of what is installed; name the file with --previous")
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/testenv/guide"
 	"bty/internal/testenv/states"
 	"bty/internal/wire"
 )
@@ -305,6 +306,23 @@ func TestUpgradeKilled(t *testing.T) {
 	if left := h.run("ls", "/opt/bty/snapshots"); len(strings.Fields(left)) > 3 {
 		t.Errorf("more than three snapshots are kept: %s", left)
 	}
+	h.upgradeByTheBook(t, before)
+}
+
+// upgradeByTheBook runs what docs/upgrade.md has for a host with packages: with bty-lab, with apt and back from
+// another schema, and back by hand from an upgrade that was cut off.
+func (h *host) upgradeByTheBook(t *testing.T, before wire.Rows) {
+	t.Helper()
+	for from, to := range map[string]string{"old": version, better: better, faulty: "1.5.0"} {
+		h.run("ln", "/root/"+from+".deb", "/root/bty_"+to+"-1_amd64.deb")
+	}
+	guide.Test(t, repo, "upgrade", 2*time.Minute, h.shell)
+	h.checkRelease(version, before)
+	h.killAt("[4/5]", "upgrade", "--timeout=3m", "--package", "/root/"+better+".deb")
+	guide.Test(t, repo, "upgrade-cut-off", 2*time.Minute, h.shell)
+	h.checkRelease(version, before)
+	said, code := h.btyLab("upgrade")
+	h.expect(said, code, 0, "Nothing was changed: "+version+"-1 runs")
 }
 
 // killAt kills bty-lab, and nothing that it started, when it has said that it begins a step.
