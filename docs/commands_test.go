@@ -21,6 +21,11 @@ var worlds = map[string]string{
 
 	"previous-compose": "internal/testenv/containers TestGuidePreviousCompose",
 	"rootless":         "internal/testenv/containers TestGuideRootless",
+
+	"upgrade":          "internal/testenv/systemd TestUpgradeKilled",
+	"upgrade-by-hand":  "internal/testenv/containers TestUpgradeContainers",
+	"upgrade-cut-off":  "internal/testenv/systemd TestUpgradeKilled",
+	"upgrade-deployed": "internal/testenv/containers TestUpgradeDeployed",
 }
 
 // TestEveryBlockIsMarked sees to it that no block of commands is left out by an oversight: it runs,

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"bty/compose"
+	"bty/internal/testenv/guide"
 	"bty/internal/testenv/states"
 	"bty/internal/wire"
 )
@@ -104,6 +105,30 @@ func TestUpgradeContainers(t *testing.T) {
 	said, code = h.btyLab("upgrade", "--timeout=90s", "--mode=quadlet", "--back")
 	h.expect(said, code, 0, oldRelease+" runs again")
 	h.runs(oldRelease, before)
+	h.byHand(t, before)
+}
+
+// byHand runs what docs/upgrade.md has for containers without bty-lab upgrade: there, back, and back to what
+// was kept of the database.
+func (h upgrading) byHand(t *testing.T, before wire.Rows) {
+	t.Helper()
+	h.run("mkdir", "-p", "/root/bty")
+	h.run("podman", "save", "--quiet", "--format=oci-archive", "--output=/root/bty/bty-web.x86_64.tar", "localhost/bty-web:"+newRelease)
+	h.run("podman", "rmi", "localhost/bty-web:"+newRelease)
+	guide.Test(t, repo, "upgrade-by-hand", 2*time.Minute, h.reader)
+	h.ready()
+	if image := h.run("podman", "inspect", "--format={{.ImageName}}", "bty-web"); image != "localhost/bty-web:"+oldRelease {
+		t.Errorf("bty-web runs %s", image)
+	}
+	if now := h.rows(); len(now.Tables["machines"]) != states.Machines || now.Schema != before.Schema {
+		t.Errorf("what was kept of the database has %v", now)
+	}
+}
+
+// reader is the shell of somebody who reads a document, at home.
+func (h upgrading) reader(ctx context.Context, script string) (string, error) {
+	out, err := h.Command(ctx, "env", "--chdir=/root/bty", "bash", "-c", script).CombinedOutput()
+	return string(out), err
 }
 
 // A compose project goes to another release and back as well. Nobody holds its port meanwhile.
