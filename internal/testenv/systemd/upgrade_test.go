@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/message"
 	"bty/internal/testenv/guide"
 	"bty/internal/testenv/states"
 	"bty/internal/wire"
@@ -318,6 +319,13 @@ func (h *host) upgradeByTheBook(t *testing.T, before wire.Rows) {
 	}
 	guide.Test(t, repo, "upgrade", 2*time.Minute, h.shell)
 	h.checkRelease(version, before)
+	// Each release that migrated has told what it kept, and the one that was not to migrate how to get there.
+	for class, way := range map[string]string{message.DatabaseKept.Value.String(): "bty.db.schema2-", message.DatabaseRefused.Value.String(): "bty.db.schema4-"} {
+		said := h.run("journalctl", "--output=verbose", "--all", "--unit=bty-web.service", "MESSAGE_ID="+class)
+		if !strings.Contains(said, "bty-web.service && bty-lab restore /var/lib/bty/"+way) {
+			t.Errorf("the journal does not name the way back to %s:\n%s", way, said)
+		}
+	}
 	h.killAt("[4/5]", "upgrade", "--timeout=3m", "--package", "/root/"+better+".deb")
 	guide.Test(t, repo, "upgrade-cut-off", 2*time.Minute, h.shell)
 	h.checkRelease(version, before)
