@@ -272,6 +272,9 @@ func (h *host) checkRelease(version string, before wire.Rows) {
 	if text := h.run("cat", "/etc/bty/bty.toml"); !strings.HasSuffix(text, "# of the site") {
 		h.t.Errorf("bty.toml lost what the site wrote:\n%s", text)
 	}
+	if books := h.run("dpkg-query", "--show", "--showformat=${Conffiles}", "bty"); !strings.Contains(books, "/etc/bty/bty.toml ") || strings.Contains(books, "obsolete") {
+		h.t.Errorf("dpkg's files of configuration are %q", books)
+	}
 }
 
 // killedAt are the steps in which an upgrade is killed; make test-long has all of them.
