@@ -178,5 +178,5 @@ func (o Offline) own(path string) error {
 	if !ok || os.Geteuid() != 0 {
 		return nil
 	}
-	return os.Chown(path, int(owner.Uid), int(owner.Gid))
+	return os.Lchown(path, int(owner.Uid), int(owner.Gid))
 }

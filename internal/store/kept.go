@@ -85,7 +85,10 @@ func copyWhole(from, to string, info os.FileInfo) error {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	out, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // root may be who imports: no link is followed
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func TestKeptIsBounded(t *testing.T) {
 // A file that cannot be kept is not migrated, and the error says what to do.
 func TestNotKeptNotMigrated(t *testing.T) {
 	path, content := earlier(t, "schema3")
-	if err := os.Mkdir(path+keptPart, 0o700); err != nil { // where the copy would be made
+	if err := os.MkdirAll(filepath.Join(path+keptPart, "full"), 0o700); err != nil { // where the copy would be made
 		t.Fatal(err)
 	}
 	_, kept, err := OpenLive(path, "test")
@@ -145,7 +145,7 @@ func TestNotKeptNotMigrated(t *testing.T) {
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
 		t.Errorf("it was written to: %v", err)
 	}
-	if err := os.Remove(path + keptPart); err != nil {
+	if err := os.RemoveAll(path + keptPart); err != nil {
 		t.Fatal(err)
 	}
 	if kept := openLive(t, path); kept == nil {
@@ -167,5 +167,22 @@ func TestNewerSchemaNamesWhatWasKept(t *testing.T) {
 	write(t, path+".schema98-2999-01-01T00-00-00Z", nil) // which this release does not know either
 	if text := refused(t, path); !strings.HasSuffix(text, "bty-web.service && bty-lab restore "+kept.Path+" && systemctl start bty-web.socket") {
 		t.Error(text)
+	}
+}
+
+// The folder is the daemon's, and root may be who imports into the database: a link that is in the way of the copy
+// leads it nowhere.
+func TestKeptFollowsNoLink(t *testing.T) {
+	path, content := earlier(t, "schema3")
+	host := filepath.Join(t.TempDir(), "passwd")
+	if err := errors.Join(os.WriteFile(host, []byte("the host's"), 0o600), os.Symlink(host, path+keptPart)); err != nil {
+		t.Fatal(err)
+	}
+	kept := openLive(t, path)
+	if got, err := os.ReadFile(kept.Path); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%s is not the file as it was: %v", kept.Path, err)
+	}
+	if is, err := os.ReadFile(host); err != nil || string(is) != "the host's" {
+		t.Errorf("a file of the host became %.20q, %v", is, err)
 	}
 }

@@ -28,6 +28,16 @@ func modeOf(path string, otherwise fs.FileMode) fs.FileMode {
 
 // copyFile makes a whole copy with owner, mode and times, under its name once it is on the disk.
 func copyFile(ctx context.Context, from, to string) (sum string, err error) {
+	folder, err := os.OpenRoot(filepath.Dir(to))
+	if err != nil {
+		return "", err
+	}
+	defer folder.Close()
+	return copyInto(ctx, from, folder, filepath.Base(to))
+}
+
+// copyInto makes a copy in a folder that may be the daemon's: root follows no link that it put there.
+func copyInto(ctx context.Context, from string, folder *os.Root, name string) (sum string, err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return "", err
@@ -37,21 +47,24 @@ func copyFile(ctx context.Context, from, to string) (sum string, err error) {
 	if err != nil {
 		return "", err
 	}
-	partial := to + ".part"
-	out, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	partial := name + ".part"
+	if err := folder.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	out, err := folder.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
 	}
 	hash := sha256.New()
 	_, err = io.Copy(out, io.TeeReader(&reader{ctx, in}, hash))
 	if err = errors.Join(err, like(out, info), out.Sync(), out.Close()); err == nil {
-		err = os.Rename(partial, to)
+		err = folder.Rename(partial, name)
 	}
 	if err != nil {
-		_ = os.Remove(partial) // err is what matters
-		return "", fmt.Errorf("copy %s to %s: %w", from, to, err)
+		_ = folder.Remove(partial) // err is what matters
+		return "", fmt.Errorf("copy %s to %s: %w", from, filepath.Join(folder.Name(), name), err)
 	}
-	return hex.EncodeToString(hash.Sum(nil)), store.SyncDir(filepath.Dir(to))
+	return hex.EncodeToString(hash.Sum(nil)), store.SyncDir(folder.Name())
 }
 
 // like gives a file the owner, the mode and the time of another.
@@ -60,7 +73,7 @@ func like(out *os.File, info fs.FileInfo) error {
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
 		err = errors.Join(err, out.Chown(int(owner.Uid), int(owner.Gid)))
 	}
-	return errors.Join(err, os.Chtimes(out.Name(), info.ModTime(), info.ModTime()))
+	return errors.Join(err, os.Chtimes(fmt.Sprintf("/proc/self/fd/%d", out.Fd()), info.ModTime(), info.ModTime())) // its name may be another's by now
 }
 
 // reader ends with its context.

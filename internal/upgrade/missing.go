@@ -59,14 +59,38 @@ func (u *Upgrade) restore(ctx context.Context, r Record) error {
 		if r.Switched && !slices.Contains(r.Removed, path) {
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if _, err := copyFile(ctx, filepath.Join(u.tree(r), path), path); err != nil {
+		if err := putIn(ctx, filepath.Join(u.tree(r), path), path, r.Look.State); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// putIn copies a file to its place. What leads out of the state folder, which is the daemon's, is not followed.
+func putIn(ctx context.Context, from, path, state string) error {
+	top := "/"
+	if inside(state, path) {
+		top = state
+	}
+	root, err := os.OpenRoot(top)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name, err := filepath.Rel(top, path)
+	if err != nil {
+		return err
+	}
+	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	folder, err := root.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	_, err = copyInto(ctx, from, folder, filepath.Base(name))
+	return err
 }
 
 // deleted are files that were there after the switch and are not now. That they cannot be looked for is no
