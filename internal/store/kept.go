@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"bty/internal/owner"
 )
 
 // A migration is the way into a newer release, and there is none out of it: that release's predecessor refuses
@@ -145,6 +147,14 @@ func keptFor(path string, newest int) string {
 }
 
 // PutBack are the commands by which an earlier release finds the database again that was kept of it.
-func PutBack(kept string) string {
+func PutBack(kept string) string { return putBack(kept, owner.InContainer()) }
+
+// putBack: a container sees its volume elsewhere than the host does, whose bty-lab may be of the newer release:
+// restored by that one, the database would be migrated again.
+func putBack(kept string, contained bool) string {
+	if contained {
+		return `on the host, with bty-web and its sockets stopped: cd "$(podman volume inspect --format '{{.Mountpoint}}' bty-data)" && mv --backup=numbered bty.db bty.db.set-aside && cp -p ` +
+			filepath.Base(kept) + " bty.db; then start it (docs/upgrade.md has all commands)"
+	}
 	return "systemctl stop bty-web.socket bty-control.socket bty-report.socket bty-web.service && bty-lab restore " + kept + " && systemctl start bty-web.socket"
 }

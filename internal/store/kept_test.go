@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -165,7 +166,10 @@ func TestNewerSchemaNamesWhatWasKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, path+".schema98-2999-01-01T00-00-00Z", nil) // which this release does not know either
-	if text := refused(t, path); !strings.HasSuffix(text, "bty-web.service && bty-lab restore "+kept.Path+" && systemctl start bty-web.socket") {
+	if text := refused(t, path); !strings.HasSuffix(text, PutBack(kept.Path)) {
+		t.Error(text)
+	}
+	if text := putBack(kept.Path, false); !strings.HasSuffix(text, "bty-web.service && bty-lab restore "+kept.Path+" && systemctl start bty-web.socket") {
 		t.Error(text)
 	}
 }
@@ -184,5 +188,34 @@ func TestKeptFollowsNoLink(t *testing.T) {
 	}
 	if is, err := os.ReadFile(host); err != nil || string(is) != "the host's" {
 		t.Errorf("a file of the host became %.20q, %v", is, err)
+	}
+}
+
+// A container's message is for the host, where its path is no path: the commands put back what was kept, and lose
+// neither the database that they replace nor one that was set aside before.
+func TestPutBackOfAContainer(t *testing.T) {
+	path, content := earlier(t, "schema3")
+	kept := openLive(t, path)
+	write(t, path+".set-aside", []byte("before"))
+	newer, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "podman"), []byte("#!/bin/sh\n[ \"$*\" = 'volume inspect --format {{.Mountpoint}} bty-data' ] && echo '"+filepath.Dir(path)+"'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := putBack("/var/lib/bty/"+filepath.Base(kept.Path), true)
+	_, commands, _ := strings.Cut(text, "stopped: ")
+	commands, _, _ = strings.Cut(commands, "; then")
+	cmd := exec.Command("sh", "-c", commands)
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(text, "bty-lab restore") {
+		t.Fatalf("%s: %v\n%s", text, err, out)
+	}
+	for name, want := range map[string][]byte{path: content, path + ".set-aside": newer, path + ".set-aside.~1~": []byte("before")} {
+		if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
