@@ -37,3 +37,19 @@ func TestNoLinkIsFollowed(t *testing.T) {
 		t.Errorf("%v, %v", left, err)
 	}
 }
+
+// Configuration is root's, or the user's who upgrades, and may lie behind a link: /home, for one.
+func TestConfigurationBehindALink(t *testing.T) {
+	top := t.TempDir()
+	link, from := filepath.Join(top, "home"), filepath.Join(top, "kept")
+	if err := errors.Join(os.Mkdir(filepath.Join(top, "data"), 0o700), os.Symlink(filepath.Join(top, "data"), link), os.WriteFile(from, []byte("kept"), 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	place := filepath.Join(link, "lab", "bty", "bty.toml")
+	if err := putIn(t.Context(), from, place, filepath.Join(top, "state")); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := os.ReadFile(place); err != nil || string(is) != "kept" {
+		t.Errorf("%q, %v", is, err)
+	}
+}

@@ -66,18 +66,22 @@ func (u *Upgrade) restore(ctx context.Context, r Record) error {
 	return nil
 }
 
-// putIn copies a file to its place. What leads out of the state folder, which is the daemon's, is not followed.
+// putIn copies a file to its place. What leads out of the state folder, which is the daemon's, is not followed;
+// elsewhere only who upgrades puts links, and an absolute one (/home) would lead out of any os.Root.
 func putIn(ctx context.Context, from, path, state string) error {
-	top := "/"
-	if inside(state, path) {
-		top = state
+	if !inside(state, path) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		_, err := copyFile(ctx, from, path)
+		return err
 	}
-	root, err := os.OpenRoot(top)
+	root, err := os.OpenRoot(state)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	name, err := filepath.Rel(top, path)
+	name, err := filepath.Rel(state, path)
 	if err != nil {
 		return err
 	}
