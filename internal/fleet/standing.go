@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"encoding/json"
+
 	"bty/internal/boot"
 	"bty/internal/machine"
 	"bty/internal/rule"
@@ -47,6 +49,27 @@ func asked(tx Tx, m machine.Machine, rules *rule.Set) (*machine.Hardware, error)
 func settled(tx Tx, m machine.Machine) (machine.Machine, error) {
 	assigned, err := assign(tx, m)
 	return boot.Settle(m, assigned), err
+}
+
+// Coming is a machine as it will stand under the rules once it is stored with its hardware, nil for what does not
+// come with it.
+func Coming(tx Tx, m machine.Machine, disks []machine.Disk, tree json.RawMessage) (machine.Machine, error) {
+	rules, err := tx.Rules()
+	if err != nil {
+		return m, err
+	}
+	h, found, err := tx.Hardware(m.MAC)
+	if disks != nil {
+		h.Disks = disks
+	}
+	if tree != nil {
+		h.Describe(tree)
+	}
+	hardware := &h
+	if !found && disks == nil {
+		hardware = nil
+	}
+	return boot.Settle(m, rule.Assign(m, hardware, rules)), err
 }
 
 // known returns the machine with a MAC as it stands under the rules, and what was set for itself.

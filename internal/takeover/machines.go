@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"bty/internal/catalog"
 	"bty/internal/fleet"
 	"bty/internal/machine"
 	"bty/internal/store"
@@ -71,7 +72,11 @@ func (p *plan) machine(tx *store.Tx, t taken, have int) error {
 	if len(t.notes) > 0 {
 		outcome = wire.TakenChanged
 	}
-	p.add(kindMachine, id, outcome, t.reason(p.snags(tx, t)...))
+	stands, err := fleet.Coming(tx, t.Machine, t.disks, t.tree)
+	if err != nil {
+		return err
+	}
+	p.add(kindMachine, id, outcome, t.reason(p.snags(tx, stands)...))
 	return p.place(tx, t)
 }
 
@@ -118,23 +123,24 @@ func (t *taken) complement(here machine.Machine) {
 }
 
 // snags says why a machine is not flashed although its mode is to flash, as the previous system would
-// have found out at its next boot.
-func (p *plan) snags(tx *store.Tx, t taken) (list []string) {
-	if !p.hasImage(tx, t) && !t.Intent.Image.IsZero() {
-		list = append(list, fmt.Sprintf("its image %s is in no catalog", t.Intent.Image.Short()))
+// have found out at its next boot. Rules of ours may have given it an image or a disk.
+func (p *plan) snags(tx *store.Tx, stands machine.Machine) (list []string) {
+	i := stands.Intent
+	if !i.Image.IsZero() && !p.hasImage(tx, i.Image) {
+		list = append(list, fmt.Sprintf("its image %s is in no catalog", i.Image.Short()))
 	}
-	if t.Intent.Mode.Flashes() && t.Intent.TargetSerial == "" {
+	if i.Mode.Flashes() && i.TargetSerial == "" {
 		list = append(list, "it has no target disk, so nothing is written until one is set")
 	}
 	return list
 }
 
-// hasImage reports whether the image of a machine is known here, or comes with it.
-func (p *plan) hasImage(tx *store.Tx, t taken) bool {
-	if p.arriving[t.Intent.Image] {
+// hasImage reports whether an image is known here, or comes with the machines.
+func (p *plan) hasImage(tx *store.Tx, ref catalog.ImageRef) bool {
+	if p.arriving[ref] {
 		return true
 	}
-	_, found, err := tx.Image(t.Intent.Image)
+	_, found, err := tx.Image(ref)
 	return err == nil && found
 }
 
@@ -144,9 +150,9 @@ func (p *plan) place(tx *store.Tx, t taken) error {
 	if !t.seen.At.IsZero() {
 		p.seen = append(p.seen, t.seen)
 	}
-	flashes, err := fleet.WillFlash(tx, t.Machine)
-	isOver := t.Facts.Launched && t.Facts.Completed // so its disk comes first
-	if flashes && !isOver && t.Intent.TargetSerial != "" && p.hasImage(tx, t) {
+	stands, err := fleet.Coming(tx, t.Machine, t.disks, t.tree)
+	isOver := stands.Facts.Launched && stands.Facts.Completed // so its disk comes first
+	if fleet.Flashes(stands) && !isOver && stands.Intent.TargetSerial != "" && p.hasImage(tx, stands.Intent.Image) {
 		p.flash = append(p.flash, t.MAC.String())
 	}
 	p.writes = append(p.writes, func(tx *store.Tx) error {

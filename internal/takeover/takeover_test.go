@@ -2,6 +2,7 @@ package takeover
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"bty/internal/ledger"
 	"bty/internal/machine"
 	"bty/internal/previous"
+	"bty/internal/rule"
 	"bty/internal/store"
 	"bty/internal/testenv/oldstate"
 	"bty/internal/wire"
@@ -249,5 +251,50 @@ func TestDryRunAndBadCalls(t *testing.T) {
 	s.busy.Lock()
 	if _, err := s.Take(t.Context(), wire.PreviousState{}, fleet.Who{}); err == nil || !strings.Contains(err.Error(), "another import") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A machine that has no image or disk of its own may get one from the rules here, by the hardware that comes with
+// it: whoever takes it over is told that it is flashed.
+func TestFlashedByRules(t *testing.T) {
+	s := newSite(t)
+	ref, err := catalog.RefOf("https://example.com/foo.img.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.update(func(tx *store.Tx) error {
+		return errors.Join(tx.PutImage(catalog.Entry{Ref: ref, Src: "https://example.com/foo.img.gz", Name: "foo"}),
+			tx.PutDefault(rule.Assignment{Image: ref, Disk: &rule.DiskRule{Pick: rule.Only}}))
+	})
+	const disks = `'[{"path": "/dev/sda", "size": "100G", "serial": "S9", "type": "disk"}]'`
+	r := s.take(nil, "INSERT INTO machines (mac, boot_mode, bty_image_ref, target_disk_serial, known_disks, saw_flasher_boot, created_at, updated_at) VALUES "+
+		"('52:54:00:00:00:01', 'bty-flash-always', '"+ref.String()+"', NULL, "+disks+", 0, '', ''),"+
+		"('52:54:00:00:00:02', 'bty-flash-always', NULL, 'S1', NULL, 0, '', ''),"+
+		"('52:54:00:00:00:03', 'bty-flash-always', '"+ref.String()+"', NULL, NULL, 0, '', '')")
+	var flashes []string
+	s.update(func(tx *store.Tx) error {
+		for _, id := range []string{"52:54:00:00:00:01", "52:54:00:00:00:02"} {
+			mac, err := machine.ParseMAC(id)
+			if err != nil {
+				return err
+			}
+			m, _, err := tx.Machine(mac)
+			will, asked := fleet.WillFlash(tx, m)
+			if err = errors.Join(err, asked); err != nil {
+				return err
+			}
+			if will {
+				flashes = append(flashes, id)
+			}
+		}
+		return nil
+	})
+	if !r.Written || len(flashes) != 2 || !slices.Equal(r.WillFlash, flashes) {
+		t.Errorf("flashed are %q, and it says %q: %+v", flashes, r.WillFlash, r)
+	}
+	for id, want := range map[string]bool{"52:54:00:00:00:01": false, "52:54:00:00:00:03": true} {
+		if got := row(r, id); strings.Contains(got.Reason, "no target disk") != want {
+			t.Errorf("%+v", got)
+		}
 	}
 }
