@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,15 +101,15 @@ func (dpkg) size(ctx context.Context, file string) (int64, error) {
 // lockWait is how long another run of the package manager is waited for.
 const lockWait = time.Minute
 
-// heldSays is in what dpkg says then, of any of its locks.
-const heldSays = "locked by another process"
+// held is in what dpkg says then, of any of its locks: who has it differs from one release to another.
+var held = regexp.MustCompile(`(?m)^dpkg: error: .* (is|was) locked by .*process`)
 
 func (dpkg) install(ctx context.Context, file string) error {
 	for end := time.Now().Add(lockWait); ; {
 		err := toItsEnd(ctx, moving, file+logEnding, "dpkg", "--force-confdef", "--force-confold", "--install", file)
 		failed, ok := errors.AsType[*toolError](err)
 		switch {
-		case !ok || !strings.Contains(failed.Said, heldSays):
+		case !ok || !held.MatchString(failed.Said):
 			return err
 		case time.Now().After(end): // apt, or what is left of a run that was killed
 			return &notNow{fmt.Sprintf("another run of the package manager has been at work for over %v: %s", lockWait, failed.Said)}

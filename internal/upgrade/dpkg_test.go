@@ -18,6 +18,7 @@ func TestDpkgThatFails(t *testing.T) {
 	}{
 		"a script that speaks of a clock": {"bty: the clock is wrong; a block device is missing", false},
 		"held":                            {"dpkg: error: dpkg frontend lock was locked by another process with pid 812", true},
+		"held, as dpkg of Debian 13 says": {"dpkg: error: dpkg frontend lock was locked by /usr/bin/dpkg process with pid 265", true},
 		"held, as dpkg of Debian 11 says": {"dpkg: error: dpkg frontend lock is locked by another process", true},
 	} {
 		dir := t.TempDir()
