@@ -21,7 +21,7 @@ func (i *importing) beside(ctx context.Context, old string) []string {
 		state, boot = "", ""
 	}
 	state, boot = cmp.Or(state, i.config.Paths.StateDir), cmp.Or(boot, i.config.Paths.BootDir)
-	lines := otherLive(filepath.Join(old, "boot"), i.config.Netboot.ArtifactVersion)
+	lines := otherLive(filepath.Join(old, "boot"), i.config.Netboot.ArtifactVersion, i.whereSet())
 	if isSame(old, state) {
 		return lines
 	}
@@ -64,7 +64,7 @@ func notAllCopied(from, to, owner, what string) string {
 
 // otherLive says how the live environment in a boot folder of the previous system comes to be served, if
 // it is of another version than is looked for: there that was the version of the server.
-func otherLive(boot, version string) []string {
+func otherLive(boot, version, where string) []string {
 	kernels, err := filepath.Glob(filepath.Join(boot, "bty-netboot-pc-x86_64-v*.vmlinuz"))
 	if err != nil || len(kernels) == 0 {
 		return nil
@@ -77,8 +77,23 @@ func otherLive(boot, version string) []string {
 		}
 		versions = append(versions, v)
 	}
-	return []string{fmt.Sprintf("%s has the live environment of bty %s, and %s is looked for here. If it is to be served: artifact_version = %q in [netboot] of /etc/bty/bty.toml, and systemctl restart bty-web",
-		boot, several(versions), version, versions[len(versions)-1])}
+	return []string{fmt.Sprintf("%s has the live environment of bty %s, and %s is looked for here. If it is to be served: artifact_version = %q in [netboot] %s",
+		boot, several(versions), version, versions[len(versions)-1], where)}
+}
+
+// whereSet says where a setting is for the bty-web that is asked, and how it comes to be read.
+func (i *importing) whereSet() string {
+	record, err := deploy.ReadRecord((&deployment{env: i.env}).defaultDir())
+	if err != nil || record == nil {
+		record = &deploy.Record{}
+	}
+	switch {
+	case i.isComposed(), record.Mode == deploy.Compose: // its container sees no folder of the host
+		return "on the page Settings, and podman restart bty-web"
+	case record.User != nil:
+		return "of " + record.Places().Config + "bty.toml, and systemctl --user restart bty-web"
+	}
+	return "of /etc/bty/bty.toml, and systemctl restart bty-web"
 }
 
 func isSame(a, b string) bool {
