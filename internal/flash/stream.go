@@ -63,7 +63,7 @@ func (j *job) stream(ctx context.Context) error {
 // feed decodes, and lets the writers end.
 func (s *stream) feed(ctx context.Context) error {
 	defer close(s.full)
-	return s.decode(ctx)
+	return preferred(func() error { return s.decode(ctx) })
 }
 
 // drain writes loads until there is none left.
