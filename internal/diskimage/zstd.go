@@ -17,6 +17,9 @@ const (
 	zstdWhole = 16 << 20
 	// What all such frames together may decode to at a time.
 	zstdAhead = 48 << 20
+	// Frames in memory that nobody has read yet. One in front that takes long has others decoded meanwhile:
+	// enough of them that no core waits for it.
+	zstdFrames = 32
 )
 
 // zstdReader decodes independent frames on all cores, in order, and a frame that is too large
@@ -95,9 +98,10 @@ func (z *zstdReader) Read(p []byte) (int, error) {
 	}
 }
 
-// fill starts decoding frames until all workers have one and one waits for each.
+// fill starts decoding frames, as many as may be in memory; the library lets so many of them run as there are
+// cores.
 func (z *zstdReader) fill() {
-	for len(z.jobs) < 2*z.workers && (len(z.jobs) == 0 || z.room()) {
+	for len(z.jobs) < zstdFrames && (len(z.jobs) == 0 || z.room()) {
 		if z.look() != nil {
 			return
 		}
