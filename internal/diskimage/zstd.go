@@ -26,10 +26,9 @@ const (
 // to hold by streaming. It looks ahead only inside Read, and its goroutines each decode one
 // frame that is in memory already.
 type zstdReader struct {
-	src     *bufio.Reader
-	whole   *zstd.Decoder
-	stream  *zstd.Decoder // nil until a large frame comes
-	workers int
+	src    *bufio.Reader
+	whole  *zstd.Decoder
+	stream *zstd.Decoder // nil until a large frame comes
 
 	jobs   []*zstdJob // in order; jobs[0] is the one being read
 	next   *zstdFrame // its beginning was looked at; nil: look for it
@@ -57,7 +56,7 @@ func newZstd(src *bufio.Reader, workers int) (decoder, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	z := &zstdReader{src: src, whole: whole, workers: workers}
+	z := &zstdReader{src: src, whole: whole}
 	if err := z.look(); err != nil && !errors.Is(err, io.EOF) {
 		z.Close()
 		return nil, 0, err
