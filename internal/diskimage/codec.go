@@ -2,6 +2,7 @@ package diskimage
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"runtime"
 
@@ -28,7 +29,7 @@ func codecs() []codec {
 }
 
 func openRaw(src *bufio.Reader, o Options) (decoder, int64, error) {
-	return plain{src}, max(o.Size, 0), nil
+	return &raw{src, o.Lend}, max(o.Size, 0), nil
 }
 
 func openGzip(src *bufio.Reader, _ Options) (decoder, int64, error) {
@@ -55,7 +56,21 @@ func openQCOW2(src *bufio.Reader, o Options) (decoder, int64, error) {
 	return newQCOW2(src, o.At, runtime.GOMAXPROCS(0))
 }
 
-// plain is a decoder without goroutines or anything else to close.
-type plain struct{ io.Reader }
+// raw passes on what the source gives, where it can without copying it.
+type raw struct {
+	*bufio.Reader
+	lend func() (data []byte, done func(), err error) // may be nil
+}
 
-func (plain) Close() error { return nil }
+func (r *raw) give() (zeros int64, data []byte, done func(), err error) {
+	if r.lend == nil || r.Buffered() > 0 {
+		return 0, nil, nil, nil
+	}
+	data, done, err = r.lend()
+	if errors.Is(err, io.EOF) {
+		err = nil // Read says so
+	}
+	return 0, data, done, err
+}
+
+func (*raw) Close() error { return nil }

@@ -26,6 +26,11 @@ type Options struct {
 	Hint catalog.Format // what the catalog or the operator says; used beside Name
 	Size int64          // length of the source, 0 or less = not known
 	At   io.ReaderAt    // the same bytes at any place, nil = only from the beginning to the end; for qcow2
+
+	// Lend gives the next bytes of the source as they are in its memory, page-aligned and in multiples of Grain,
+	// and takes them as read; or nothing, and Read goes on. They belong to who gets them until done is called.
+	// nil = only Read; for raw images, which then are not copied.
+	Lend func() (data []byte, done func(), err error)
 }
 
 // Reader gives the bytes of the disk.
@@ -57,6 +62,13 @@ func Open(src io.Reader, o Options) (*Reader, error) {
 	s := &source{r: src}
 	if o.At != nil {
 		o.At = &sourceAt{o.At, s}
+	}
+	if lend := o.Lend; lend != nil {
+		o.Lend = func() ([]byte, func(), error) {
+			data, done, err := lend()
+			s.remember(err)
+			return data, done, err
+		}
 	}
 	buf := bufio.NewReaderSize(s, bufferSize)
 	head, err := buf.Peek(sniffLen)

@@ -16,10 +16,12 @@ const (
 	// A frame up to this size, compressed and decoded, is decoded as a whole beside others.
 	zstdWhole = 16 << 20
 	// What all such frames together may decode to at a time.
-	zstdAhead = 48 << 20
+	zstdAhead = 80 << 20
 	// Frames in memory that nobody has read yet. One in front that takes long has others decoded meanwhile:
 	// enough of them that no core waits for it.
 	zstdFrames = 32
+	// Zeros that are passed on in one go: an image that holds nothing else has to be noticed.
+	zstdZeros = 64 << 20
 )
 
 // zstdReader decodes independent frames on all cores, in order, and a frame that is too large
@@ -30,19 +32,21 @@ type zstdReader struct {
 	whole  *zstd.Decoder
 	stream *zstd.Decoder // nil until a large frame comes
 
-	jobs   []*zstdJob // in order; jobs[0] is the one being read
-	next   *zstdFrame // its beginning was looked at; nil: look for it
-	end    error      // why there is no next
-	inBufs [][]byte
+	jobs []*zstdJob // in order; jobs[0] is the one being read
+	next *zstdFrame // its beginning was looked at; nil: look for it
+	end  error      // why there is no next
+	zero zeroFrame
 
 	mu    sync.Mutex
 	ahead int64    // what the frames in memory decode to at most, those given away too
+	in    [][]byte // free
 	out   [][]byte // free
 }
 
-// zstdJob is one frame: in memory, or (large) still in the source.
+// zstdJob is one frame: in memory, or (large) still in the source; or some that are known to be zeros.
 type zstdJob struct {
 	in, out []byte
+	zeros   int64
 	bound   int64
 	done    chan struct{}
 	err     error
@@ -108,7 +112,7 @@ func (z *zstdReader) fill() {
 			z.startLarge(nil)
 			return
 		}
-		in, whole, err := z.next.take(pop(&z.inBufs), zstdWhole)
+		in, whole, err := z.next.take(z.input(z.next.decodedSize()), zstdWhole)
 		if err != nil {
 			z.next, z.end = nil, err
 			return
@@ -117,19 +121,38 @@ func (z *zstdReader) fill() {
 			z.startLarge(in)
 			return
 		}
+		if zeros := z.zero.of(in); zeros > 0 {
+			z.next = nil
+			z.pass(zeros)
+			z.recycle(in)
+			continue
+		}
 		z.startWhole(in)
 	}
 }
 
+// pass queues zeros that nobody decodes.
+func (z *zstdReader) pass(zeros int64) {
+	if n := len(z.jobs); n > 0 && z.jobs[n-1].zeros > 0 && z.jobs[n-1].zeros < zstdZeros {
+		z.jobs[n-1].zeros += zeros
+		return
+	}
+	z.jobs = append(z.jobs, &zstdJob{zeros: zeros})
+}
+
 func (z *zstdReader) startWhole(in []byte) {
-	j := &zstdJob{in: in, bound: z.next.decodedSize(), done: make(chan struct{})}
+	j := &zstdJob{bound: z.next.decodedSize(), done: make(chan struct{})}
 	z.next = nil
 	out := z.buffer(j.bound)
 	z.jobs = append(z.jobs, j)
 	go func() {
 		defer close(j.done)
 		defer recovered(&j.err)
-		j.out, j.err = z.whole.DecodeAll(j.in, out)
+		j.out, j.err = z.whole.DecodeAll(in, out)
+		if j.err == nil {
+			z.zero.learn(in, j.out)
+		}
+		z.recycle(in)
 	}()
 }
 
@@ -143,6 +166,9 @@ func (j *zstdJob) read(z *zstdReader, p []byte) (int, error) {
 	if j.large {
 		return j.readLarge(z, p)
 	}
+	if j.zeros > 0 {
+		return j.readZeros(p)
+	}
 	<-j.done
 	if j.err != nil {
 		return 0, j.err
@@ -150,6 +176,15 @@ func (j *zstdJob) read(z *zstdReader, p []byte) (int, error) {
 	n := copy(p, j.out[j.pos:])
 	j.pos += n
 	if j.pos == len(j.out) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (j *zstdJob) readZeros(p []byte) (int, error) {
+	n := int(min(int64(len(p)), j.zeros))
+	clear(p[:n])
+	if j.zeros -= int64(n); j.zeros == 0 {
 		return n, io.EOF
 	}
 	return n, nil
@@ -188,32 +223,55 @@ func (z *zstdReader) give() (zeros int64, data []byte, done func(), err error) {
 		return 0, nil, nil, nil
 	}
 	j := z.jobs[0]
+	if j.zeros > 0 {
+		return z.giveZeros(j), nil, nil, nil
+	}
 	<-j.done
 	if j.err != nil || len(j.out) == 0 || len(j.out)%Grain != 0 {
 		return 0, nil, nil, j.err
 	}
-	z.drop(j)
+	z.drop()
 	return 0, j.out, func() { z.free(j) }, nil
+}
+
+func (z *zstdReader) giveZeros(j *zstdJob) int64 {
+	whole := j.zeros / Grain * Grain
+	if j.zeros -= whole; j.zeros == 0 {
+		z.drop()
+	}
+	return whole
 }
 
 // retire drops the job that was read to its end and keeps its buffers.
 func (z *zstdReader) retire() {
 	j := z.jobs[0]
-	z.drop(j)
+	z.drop()
 	z.free(j)
 }
 
-func (z *zstdReader) drop(j *zstdJob) {
-	z.jobs = z.jobs[1:]
-	if j.in != nil {
-		z.inBufs = append(z.inBufs, j.in[:0])
-	}
-}
+func (z *zstdReader) drop() { z.jobs = z.jobs[1:] }
 
 func (z *zstdReader) room() bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return z.ahead < zstdAhead
+}
+
+// input returns memory for a frame as it is compressed, which is free again once it is decoded.
+// Few frames are larger than what they decode to.
+func (z *zstdReader) input(decoded int64) []byte {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if in := pop(&z.in); in != nil {
+		return in
+	}
+	return make([]byte, 0, decoded)
+}
+
+func (z *zstdReader) recycle(in []byte) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.in = append(z.in, in[:0])
 }
 
 // buffer returns memory for a frame, a free one where there is one.
@@ -241,7 +299,7 @@ func (z *zstdReader) free(j *zstdJob) {
 // milliseconds.
 func (z *zstdReader) Close() error {
 	for _, j := range z.jobs {
-		if !j.large {
+		if !j.large && j.zeros == 0 {
 			<-j.done
 		}
 	}

@@ -245,10 +245,11 @@ func (j *job) openSource(ctx context.Context) error {
 	}
 	j.meter.total(max(src.Size(), j.req.Size, 0))
 	j.pump = startPump(ctx, j.bounded(src), j.meter, j.clock, !j.req.NoDigest || !j.req.Digest.IsZero())
-	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size(), At: src.At()})
+	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size(), At: src.At(), Lend: j.pump.lend})
 	if err != nil {
 		return imageError(err)
 	}
+	j.pump.urgent.Store(j.image.Format() == catalog.Raw)
 	j.res.Format, j.res.Notes = j.image.Format(), append(j.res.Notes, j.image.Notes()...)
 	if err := j.fits(j.image.AtLeast()); err != nil {
 		return err

@@ -10,7 +10,8 @@ import (
 const preference = 10
 
 // preferred does work on a thread that the kernel runs before all others. What everybody waits for is one
-// thread where an image cannot be decoded in parts; on two cores it shared its own with those who wait.
+// thread where an image cannot be decoded in parts, and the digest where it need not be decoded at all; on two
+// cores it shared its own with those who wait.
 func preferred(work func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -4,29 +4,33 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 	"sync/atomic"
 	"time"
 
 	"bty/internal/catalog"
+	"bty/internal/directio"
+	"bty/internal/diskimage"
 )
 
 const (
-	blockSize  = 512 << 10
-	blockCount = 24       // read ahead of the decoder, 12 MiB
-	blockFill  = 64 << 10 // a block is passed on when so much is in it
-	sampled    = 8        // of the reads, one in so many is measured: a thread of its own costs where there is waiting
+	blockSize  = 2 << 20
+	blockCount = 12              // read ahead of the decoder, 24 MiB
+	firstFill  = diskimage.Grain // of the first block, so that what is no image for the disk is refused soon
+	sampled    = 8               // of the reads, one in so many is measured: a thread of its own costs where there is waiting
 )
 
 // pump reads the source ahead on a goroutine of its own and gives every block to two others:
-// the digest, on a goroutine of its own, and the decoder, which calls Read.
+// the digest, on a goroutine of its own, and the decoder, which calls Read, or lend for what needs no decoding.
 type pump struct {
 	ctx   context.Context
 	src   io.Reader
 	meter *meter
 	clock *clock
 
-	digests bool // else p.digest stays zero
+	digests bool        // else p.digest stays zero
+	urgent  atomic.Bool // the digest is what everybody waits for: nothing has to be decoded
 
 	free     chan *block
 	toDigest chan *block
@@ -55,8 +59,9 @@ func startPump(ctx context.Context, src io.Reader, m *meter, c *clock, digest bo
 		free: make(chan *block, blockCount), toDigest: make(chan *block, blockCount), toRead: make(chan *block, blockCount),
 		ended: make(chan struct{}),
 	}
-	for range blockCount {
-		p.free <- &block{}
+	arena := directio.Buffer(blockCount * blockSize)
+	for i := range blockCount {
+		p.free <- &block{buf: arena[i*blockSize : (i+1)*blockSize]}
 	}
 	go p.sum()
 	go p.fetch()
@@ -76,7 +81,11 @@ func (p *pump) fetch() {
 		if turn%sampled == 0 {
 			times = sampled
 		}
-		p.clock.network.do(times, func() { p.err = p.fill(b) })
+		size := blockSize
+		if turn == 0 {
+			size = firstFill
+		}
+		p.clock.network.do(times, func() { p.err = p.fill(b, size) })
 		if b.n == 0 {
 			continue
 		}
@@ -96,12 +105,9 @@ func (p *pump) take() (*block, bool) {
 	}
 }
 
-func (p *pump) fill(b *block) error {
-	if b.buf == nil {
-		b.buf = make([]byte, blockSize)
-	}
-	for b.n = 0; b.n < blockFill; {
-		n, err := p.src.Read(b.buf[b.n:])
+func (p *pump) fill(b *block, size int) error {
+	for b.n = 0; b.n < size; {
+		n, err := p.src.Read(b.buf[b.n:size])
 		b.n += n
 		p.meter.add(n)
 		if err != nil {
@@ -114,15 +120,29 @@ func (p *pump) fill(b *block) error {
 func (p *pump) sum() {
 	defer close(p.ended)
 	h := sha256.New()
-	for b := range p.toDigest {
-		if p.digests {
-			p.clock.digest.do(1, func() { h.Write(b.buf[:b.n]) })
-		}
-		p.release(b)
+	for !p.urgent.Load() && p.sumBlock(h) {
 	}
+	_ = preferred(func() error {
+		for p.sumBlock(h) {
+		}
+		return nil
+	})
 	if p.digests {
 		h.Sum(p.digest[:0])
 	}
+}
+
+// sumBlock is false at the end.
+func (p *pump) sumBlock(h hash.Hash) bool {
+	b, ok := <-p.toDigest
+	if !ok {
+		return false
+	}
+	if p.digests {
+		p.clock.digest.do(1, func() { h.Write(b.buf[:b.n]) })
+	}
+	p.release(b)
+	return true
 }
 
 func (p *pump) release(b *block) {
@@ -133,12 +153,8 @@ func (p *pump) release(b *block) {
 
 // Read gives the source's bytes. A failure of the source is marked ErrOrigin.
 func (p *pump) Read(out []byte) (int, error) {
-	if p.current == nil {
-		b, err := p.nextBlock()
-		if err != nil {
-			return 0, err
-		}
-		p.current, p.pos = b, 0
+	if err := p.load(); err != nil {
+		return 0, err
 	}
 	n := copy(out, p.current.buf[p.pos:p.current.n])
 	p.pos += n
@@ -147,6 +163,29 @@ func (p *pump) Read(out []byte) (int, error) {
 		p.current = nil
 	}
 	return n, nil
+}
+
+// lend gives what is left of a block as it is in memory, whole grains only; nothing where Read has to go on.
+func (p *pump) lend() (data []byte, done func(), err error) {
+	if err := p.load(); err != nil {
+		return nil, nil, err
+	}
+	b := p.current
+	if p.pos%diskimage.Grain != 0 || b.n%diskimage.Grain != 0 {
+		return nil, nil, nil
+	}
+	data, p.current = b.buf[p.pos:b.n], nil
+	return data, func() { p.release(b) }, nil
+}
+
+// load sees to it that there is a block to read from.
+func (p *pump) load() error {
+	if p.current != nil {
+		return nil
+	}
+	b, err := p.nextBlock()
+	p.current, p.pos = b, 0
+	return err
 }
 
 func (p *pump) nextBlock() (*block, error) {
