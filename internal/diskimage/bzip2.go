@@ -19,7 +19,7 @@ const (
 	bzLongest = 3 << 20
 	bzJoins   = 4 // of one block: more is damage, and each takes a decoder
 	bzAhead   = 96 << 20
-	bzWeight  = 12 << 20 // of a decoder and what waits of it
+	bzWeight  = 16 << 20 // of a decoder and what waits of it
 )
 
 // bzSplitter takes a bzip2 file apart into its blocks, and makes of each a file of one block, for a
