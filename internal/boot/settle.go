@@ -12,7 +12,7 @@ import (
 // assignment are gone, which is what arming is: a rule that changes mode, image or disk of a
 // machine arms it as a person would, and one that is saved unchanged does not.
 func Settle(m machine.Machine, a rule.Assigned) machine.Machine {
-	m.Intent.Mode, m.Intent.Image, m.Intent.TargetSerial = a.Mode, a.Image, a.Serial
+	m.Intent = Wanted(m.Intent, a)
 	switch f := &m.Facts; {
 	case a.Continues(f.Under):
 	case f.Under == "": // an older release made them, which had no rules
@@ -21,6 +21,12 @@ func Settle(m machine.Machine, a rule.Assigned) machine.Machine {
 		*f = machine.Facts{Under: a.Mark()}
 	}
 	return m
+}
+
+// Wanted is what is wanted of a machine whose own intent is this one, whoever decided it.
+func Wanted(own machine.Intent, a rule.Assigned) machine.Intent {
+	own.Mode, own.Image, own.TargetSerial = a.Mode, a.Image, a.Serial
+	return own
 }
 
 // Store is a settled machine as it is kept: with what was set for itself, not what rules say.

@@ -96,11 +96,9 @@ func (f *Fleet) find(tx Tx, q Query) (found []candidate, all int, err error) {
 	found = make([]candidate, 0, f.Count())
 	err = tx.EachMachine(func(m machine.Machine) error {
 		all++
-		var err error
-		if match.asksRules {
-			if m, err = settled(tx, m); err != nil {
-				return err
-			}
+		m, err := match.standing(m)
+		if err != nil {
+			return err
 		}
 		ok, err := match.matches(m)
 		if err != nil || !ok {
@@ -164,6 +162,7 @@ type matcher struct {
 	fleet     *Fleet
 	images    map[catalog.ImageRef]bool // whether identity or name says it
 	asksRules bool                      // whether what is selected depends on what rules decide
+	asksFacts bool                      // whether it depends on facts, too, of which rules decide whether they count
 }
 
 func newMatcher(f *Fleet, tx Tx, q Query) *matcher {
@@ -177,9 +176,20 @@ func newMatcher(f *Fleet, tx Tx, q Query) *matcher {
 	m.mac, _ = machine.ParseTypedMAC(text)
 	m.isAddress = strings.Trim(text, "0123456789abcdef.:") == ""
 	m.hasSpace = strings.Contains(text, " ")
-	m.asksRules = text != "" || q.Mode != nil || q.Phase != "" || q.Halted || q.Assigned != nil || q.Image != nil ||
-		q.Sort == "bty_image_ref" || q.Sort == "boot_mode" || q.Sort == "state"
+	m.asksFacts = q.Phase != "" || q.Halted || slices.Contains([]string{"state", "last_flashed_at"}, q.Sort)
+	m.asksRules = text != "" || q.Mode != nil || q.Assigned != nil || q.Image != nil || slices.Contains([]string{"bty_image_ref", "boot_mode"}, q.Sort)
 	return m
+}
+
+// standing is a machine as it stands under the rules, as far as the query asks for that.
+func (q *matcher) standing(m machine.Machine) (_ machine.Machine, err error) {
+	switch {
+	case q.asksFacts:
+		return settled(q.tx, m)
+	case q.asksRules:
+		m.Intent, err = wanted(q.tx, m)
+	}
+	return m, err
 }
 
 func (q *matcher) matches(m machine.Machine) (bool, error) {

@@ -51,6 +51,12 @@ func settled(tx Tx, m machine.Machine) (machine.Machine, error) {
 	return boot.Settle(m, assigned), err
 }
 
+// wanted is what is wanted of a machine under the rules, without its facts: whether they still count takes longer.
+func wanted(tx Tx, m machine.Machine) (machine.Intent, error) {
+	assigned, err := assign(tx, m)
+	return boot.Wanted(m.Intent, assigned), err
+}
+
 // Coming is a machine as it will stand under the rules once it is stored with its hardware, nil for what does not
 // come with it.
 func Coming(tx Tx, m machine.Machine, disks []machine.Disk, tree json.RawMessage) (machine.Machine, error) {
