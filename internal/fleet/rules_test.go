@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bty/internal/boot"
 	"bty/internal/catalog"
@@ -280,5 +282,73 @@ func TestBulkBreaksOff(t *testing.T) {
 	_, err := s.Bulk(ctx, sel, Action{Kind: ActionArm}, who)
 	if want := "the disk is full. 250 of 251 machines had their turn"; fault.KindOf(err) != fault.Full || !strings.HasPrefix(fault.Public(err), want) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A query selects and sorts by what the list then shows of each machine, whichever rules stand.
+func TestQueryUnderRules(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 30 {
+		s := newSite(t)
+		s.fill(r, 40)
+		s.flashed(40)
+		for range 3 {
+			one := anyRule(r)
+			if _, err := s.ChangeRules(ctx, Change{Put: &one}, who); err != nil {
+				continue // some say what no rule may
+			}
+		}
+		all, err := s.Page(Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		yes := true
+		for name, one := range map[string]struct {
+			q    Query
+			want func(Record) bool
+		}{
+			"mode":     {Query{Mode: mode(machine.FlashOnce)}, func(r Record) bool { return r.Intent.Mode == machine.FlashOnce }},
+			"phase":    {Query{Phase: machine.Done}, func(r Record) bool { return r.Phase() == machine.Done }},
+			"halted":   {Query{Halted: true}, func(r Record) bool { return r.Facts.Halted() }},
+			"assigned": {Query{Assigned: &yes}, func(r Record) bool { return !r.Intent.Image.IsZero() }},
+			"image":    {Query{Image: &ref}, func(r Record) bool { return r.Intent.Image == ref }},
+			"text":     {Query{Text: "debian"}, func(r Record) bool { return r.Intent.Image == ref }},
+		} {
+			got, err := s.Select(one.q)
+			var want []machine.MAC
+			for _, r := range all.Records {
+				if one.want(r) {
+					want = append(want, r.MAC)
+				}
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v, but the list shows %v (%v)", name, got, want, err)
+			}
+		}
+		sorted, err := s.Page(Query{Sort: "last_flashed_at"})
+		if err != nil || !slices.IsSortedFunc(sorted.Records, func(a, b Record) int { return a.Facts.FlashedAt.Compare(b.Facts.FlashedAt) }) {
+			t.Errorf("the list is not in the order of the last flash that it shows: %v", err)
+		}
+	}
+}
+
+// flashed gives machines a flash each, one after the other.
+func (s *site) flashed(n int) {
+	s.Helper()
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		for i := range uint32(n) {
+			m, _, err := tx.Machine(nth(i))
+			if err != nil {
+				return err
+			}
+			m.Facts.FlashedAt = s.now().Add(time.Duration(i) * time.Second)
+			if err := tx.PutMachine(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.Fatal(err)
 	}
 }
