@@ -129,7 +129,8 @@ func (a *appliance) facts(ctx context.Context) doctor.Facts {
 		doors = append(doors, host.Door{Network: cache.Network, Port: cache.Number, Service: "bty-cache"})
 	}
 	rules := host.Firewall(ctx, doors...)
-	return doctor.Facts{Clock: &clock, Ports: seen, Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx), Previous: host.Previous(ctx, "/", cfg.Server.Port)}
+	return doctor.Facts{Clock: &clock, Ports: seen, Rules: &rules, Daemons: host.Daemons("bty-web"), Cache: a.cacheFacts(ctx), Previous: host.Previous(ctx, "/", cfg.Server.Port),
+		OfUser: deploy.OwnRun() != ""}
 }
 
 // withoutServer adds what bty-web would say of the host if it could be asked.

@@ -20,9 +20,9 @@ func (e *examination) cache() {
 	case c == nil: // it is off
 	case c.Down != "":
 		e.onHost(id, wire.SeverityWarning, title, "", "bty-cache could not be asked: "+c.Down+".", why,
-			"systemctl status bty-cache.socket bty-cache.service says why.")
+			e.systemctl("status bty-cache.socket bty-cache.service")+" says why.")
 	case c.Problem != "":
-		e.onHost(id, wire.SeverityWarning, title, "", c.Problem+".", why, "journalctl -x -u bty-cache explains it.")
+		e.onHost(id, wire.SeverityWarning, title, "", c.Problem+".", why, e.journalctl("-x -u bty-cache")+" explains it.")
 	default:
 		e.onHost(id, wire.SeverityOK, title, "", fmt.Sprintf("It holds %d images, %.1f GB; %.1f GB are free.", c.Images, float64(c.Held)/1e9, float64(c.Free)/1e9), "", "")
 	}

@@ -30,6 +30,7 @@ type Facts struct {
 	Down     string    // why bty-web could not be asked, "" if it could
 
 	InContainer bool // who looks is in one: what it advises is done on the host around it
+	OfUser      bool // the appliance's units are an ordinary user's
 
 	// Request is when a machine asked the appliance for something last, by TFTP or HTTP: by its
 	// address or by its MAC. Script is when it asked for its iPXE script last.

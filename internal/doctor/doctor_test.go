@@ -278,6 +278,9 @@ var cases = []struct {
 	}, "host.port-taken", "error", "docker stop 0123456789ab", ""},
 	{"no TFTP server, seen from a container", func(p *patient) { p.TFTP.Outcome, p.InContainer = probe.Silent, true }, "host.tftp", "warning", "on the host of this container: bty-lab deploy --without none", ""},
 	{"port free", func(p *patient) { p.Ports[0].Holders = nil }, "host.port-free", "warning", "systemctl enable --now bty-tftp.socket", ""},
+	{"port free, units of a user", func(p *patient) { p.Ports[0].Holders, p.OfUser = nil, true }, "host.port-free", "warning", "systemctl --user enable --now bty-tftp.socket starts it", ""},
+	{"bty-web of a user is down", func(p *patient) { p.Down, p.OfUser = "nobody listens", true }, "host.down", "error", "journalctl --user -u bty-web says", ""},
+	{"cache of a user is down", func(p *patient) { p.Cache, p.OfUser = &Cache{Down: "nobody listens"}, true }, "host.cache", "warning", "systemctl --user status bty-cache.socket", ""},
 	{"port of somebody", func(p *patient) { p.Ports[0].Holders, p.Ports[0].Hidden = nil, true }, "host.port-hidden", "note", "as root", ""},
 	{"port of the cache, which is off", func(p *patient) { p.Ports = append(p.Ports, cachePort()) }, "host.port", "ok", "", "host.port-free"},
 	{"port of the cache, of somebody else", func(p *patient) {

@@ -38,7 +38,19 @@ func (e *examination) down() {
 	}
 	e.onHost("host.down", wire.SeverityError, "bty-web", "", "bty-web could not be asked: "+e.Down+".",
 		"What it knows of the LAN and of itself is missing here; if it is down, no machine gets an answer.",
-		"Start it: systemctl enable --now bty-web.socket. journalctl -u bty-web says why it ended.")
+		fmt.Sprintf("Start it: %s. %s says why it ended.", e.systemctl("enable --now bty-web.socket"), e.journalctl("-u bty-web")))
+}
+
+// systemctl is a command for the appliance's units.
+func (f *Facts) systemctl(words string) string { return f.ofManager("systemctl ", words) }
+
+func (f *Facts) journalctl(words string) string { return f.ofManager("journalctl ", words) }
+
+func (f *Facts) ofManager(program, words string) string {
+	if f.OfUser {
+		return program + "--user " + words
+	}
+	return program + words
 }
 
 func (e *examination) tftp() {
@@ -70,12 +82,12 @@ func (e *examination) ports() {
 			f.ID, f.Severity = "host.port-other", wire.SeverityNote
 			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(strangers)))
 			f.Why = fmt.Sprintf("%s, which is off, could not have it.", p.Daemon)
-			f.Next = fmt.Sprintf("Nothing, if that is meant. Else free it (%s) and systemctl enable --now %s, or give %s another port with a drop-in.", strangers[0].Stop(), p.Unit, p.Unit)
+			f.Next = fmt.Sprintf("Nothing, if that is meant. Else free it (%s) and %s, or give %s another port with a drop-in.", strangers[0].Stop(), e.systemctl("enable --now "+p.Unit), p.Unit)
 		case len(strangers) > 0:
 			f.Severity = wire.SeverityError
 			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(strangers)))
 			f.Why = fmt.Sprintf("%s cannot have it: machines reach the other program, or nobody.", p.Daemon)
-			f.Next = fmt.Sprintf("Stop that program and see that it stays off (%s), then: systemctl enable --now %s.", strangers[0].Stop(), p.Unit)
+			f.Next = fmt.Sprintf("Stop that program and see that it stays off (%s), then: %s.", strangers[0].Stop(), e.systemctl("enable --now "+p.Unit))
 		case p.Hidden:
 			f.ID, f.Severity = "host.port-hidden", wire.SeverityNote
 			f.What = fmt.Sprintf("%s is held by a process that this user may not see.", p)
@@ -85,7 +97,7 @@ func (e *examination) ports() {
 			f.ID, f.Severity = "host.port-free", wire.SeverityWarning
 			f.What = fmt.Sprintf("Nobody listens on %s.", p)
 			f.Why = fmt.Sprintf("%s does not run, and nothing starts it.", p.Daemon)
-			f.Next = fmt.Sprintf("systemctl enable --now %s starts it.", p.Unit)
+			f.Next = e.systemctl("enable --now "+p.Unit) + " starts it."
 		default:
 			f.ID, f.Severity = "host.port", wire.SeverityOK
 			f.What = fmt.Sprintf("%s is held by %s.", p, and(processes(p.Holders)))
