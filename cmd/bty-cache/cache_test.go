@@ -433,7 +433,7 @@ func TestRanges(t *testing.T) {
 		{[]string{"-H", "If-Match: " + tag}, "200", all, ""},
 		{[]string{"-r", "7-9", "-H", "If-Range: " + tag}, "206", all[7:10], ""},
 		{[]string{"-r", "7-9", "-H", `If-Range: "other"`}, "200", all, ""},
-		{[]string{"-I", "-r", "7-9"}, "206", "", "content-length: 3"},
+		{[]string{"-I", "-r", "7-9"}, "200", "", "content-length: 3145728"},
 		{[]string{"-I"}, "200", "", "x-withcache-sha256: " + p.image.digest},
 	} {
 		headers, body, code := curl(t, append(tt.args, url)...)
@@ -568,6 +568,27 @@ func TestWrongBytes(t *testing.T) {
 	}
 	if blobs := c.status().Blobs; len(blobs) != 0 {
 		t.Errorf("it is held: %+v", blobs)
+	}
+}
+
+// An origin that gives nothing, and says so with a length of 0, gives no image that has a digest: there is no
+// byte that could be held back, so the answer itself has to be.
+func TestEmpty(t *testing.T) {
+	empty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }))
+	defer empty.Close()
+	c := start(t, map[string]string{"BTY_CACHE_ALLOW": empty.URL + "/"})
+	declared := empty.URL + "/declared.img"
+	c.publish(wire.CacheSource{Src: declared, SHA256: strings.Repeat("cd", 32)})
+	for _, tt := range []struct{ name, url, want string }{
+		{"declared", c.url(declared), "409"},
+		{"asked for", c.url(empty.URL+"/asked.img") + "?sha256=" + strings.Repeat("cd", 32), "409"},
+		{"nobody knows better", c.url(empty.URL + "/allowed.img"), "200"},
+	} {
+		for _, method := range []string{"-I", "-s"} {
+			if headers, _, code := curl(t, method, tt.url); code != 0 || !strings.HasPrefix(headers, "HTTP/1.1 "+tt.want+" ") {
+				t.Errorf("%s, %s: curl ended with %d\n%s", tt.name, method, code, headers)
+			}
+		}
 	}
 }
 

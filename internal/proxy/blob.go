@@ -112,8 +112,8 @@ func (f *Face) open(r *http.Request, src fill.Source, proven bool) (*fill.Handle
 	if err == nil && proven && info.Size > 0 {
 		_, err = h.ReadAt(ctx, make([]byte, 1), info.Size-1) // the last byte is given when all are proven
 	}
-	if err == nil && info.Size < 0 && !r.ProtoAtLeast(1, 1) {
-		info, err = whole(ctx, h)
+	if err == nil && (info.Size == 0 || info.Size < 0 && !r.ProtoAtLeast(1, 1)) {
+		info, err = whole(ctx, h) // an empty one has no last bytes to hold back: its head alone says that it is all there
 	}
 	switch {
 	case errors.Is(err, errSlow):
@@ -225,8 +225,8 @@ func decide(header http.Header, r *http.Request, size int64) part {
 	}
 	asked := r.Clone(r.Context())
 	asked.Method = http.MethodHead
-	if part := asked.Header.Get("Range"); strings.Contains(part, ",") || !strings.HasPrefix(part, "bytes=") {
-		asked.Header.Del("Range") // several parts, or none that is known: all of it is an answer too
+	if part := asked.Header.Get("Range"); r.Method == http.MethodHead || strings.Contains(part, ",") || !strings.HasPrefix(part, "bytes=") {
+		asked.Header.Del("Range") // ranges are of GET alone; of several parts, or none that is known, all of it is an answer too
 	}
 	d := &decision{header: header, status: http.StatusOK}
 	http.ServeContent(d, asked, "", time.Time{}, io.NewSectionReader(nil, 0, size))
