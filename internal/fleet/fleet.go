@@ -29,6 +29,7 @@ type Tx interface {
 	PutMachine(machine.Machine) error
 	DeleteMachine(machine.MAC) error
 	EachMachine(func(machine.Machine) error) error
+	EachIntent(func(machine.Machine) error) error // without their facts
 	CountMachines() int
 	Hardware(machine.MAC) (machine.Hardware, bool, error)
 	PutHardware(machine.MAC, machine.Hardware) error

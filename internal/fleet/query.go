@@ -94,7 +94,11 @@ type candidate struct {
 func (f *Fleet) find(tx Tx, q Query) (found []candidate, all int, err error) {
 	match := newMatcher(f, tx, q)
 	found = make([]candidate, 0, f.Count())
-	err = tx.EachMachine(func(m machine.Machine) error {
+	each := tx.EachIntent
+	if match.asksFacts {
+		each = tx.EachMachine
+	}
+	err = each(func(m machine.Machine) error {
 		all++
 		m, err := match.standing(m)
 		if err != nil {

@@ -110,10 +110,16 @@ func (t *Tx) CountMachines() int { return t.tx.Bucket(bucketMachines).Stats().Ke
 
 // EachMachine calls fn for every machine in the order of their MACs.
 func (t *Tx) EachMachine(fn func(machine.Machine) error) error {
-	var factsAt func(machine.MAC) []byte
-	if t.hasFacts() {
-		factsAt = t.factsInOrder()
+	if !t.hasFacts() {
+		return t.eachMachine(nil, fn)
 	}
+	return t.eachMachine(t.factsInOrder(), fn)
+}
+
+// EachIntent is EachMachine for whoever looks at nothing that changes with contacts: facts are not there, or old.
+func (t *Tx) EachIntent(fn func(machine.Machine) error) error { return t.eachMachine(nil, fn) }
+
+func (t *Tx) eachMachine(factsAt func(machine.MAC) []byte, fn func(machine.Machine) error) error {
 	n := 0
 	return t.tx.Bucket(bucketMachines).ForEach(func(key, raw []byte) error {
 		if n++; n%yieldEvery == 0 {
