@@ -24,8 +24,16 @@ func main() {
 // start is the program in a world, from its arguments to its exit status.
 func start(e env) {
 	ctx, stop := signal.NotifyContext(context.Background(), stopping()...)
-	// The first Ctrl-C ends the work in good order, the second one ends the program.
-	context.AfterFunc(ctx, stop)
+	// Who reads what is said may be gone, as a tee that the same Ctrl-C ended: a disk is given back and
+	// the server is told all the same.
+	signal.Ignore(syscall.SIGPIPE)
+	context.AfterFunc(ctx, func() {
+		// A terminal that goes away sends two hang-ups, the shell's and the kernel's at the end of
+		// the shell: the second one is nobody's impatience.
+		signal.Ignore(syscall.SIGHUP)
+		// The first Ctrl-C ends the work in good order, the second one ends the program.
+		stop()
+	})
 	err := run(ctx, e)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bty: "+complaint(err))

@@ -142,8 +142,11 @@ func (w wizard) write(ctx context.Context, f tui.Flash, report func(flash.Progre
 }
 
 // leave is what becomes of the program after the wizard, which ended with err. A flash that failed
-// or was cancelled says more than a wizard that was ended.
+// or was cancelled says more than a wizard that was ended, and so does one that was done before.
 func (e env) leave(ctx context.Context, left tui.Left, err error) error {
+	if err == context.Canceled && left.Last != nil {
+		left.Reboot, err = false, nil
+	}
 	switch {
 	case err != nil && (left.Last == nil || left.Last.Err == nil):
 		return err

@@ -72,7 +72,7 @@ func (w *wizard) loop(ctx context.Context, t Terminal) error {
 	case errors.Is(err, tea.ErrProgramPanic):
 		return errors.New("a defect in the wizard; its stack is above")
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return ctx.Err()
 	case err != nil && w.defect == nil:
 		return fmt.Errorf("the terminal: %w", err)
 	}
