@@ -70,12 +70,14 @@ func (p *painter) line(b *strings.Builder, row int, l, old Line) {
 	if l.Style == old.Style {
 		skip = common(l.Text, old.Text)
 	}
-	fmt.Fprintf(b, "\x1b[%d;%dH%s%s", row+1, skip+1, p.on(l.Style), l.Text[skip:])
+	fmt.Fprintf(b, "\x1b[%d;%dH", row+1, skip+1)
+	if len(l.Text) < len(old.Text) || l.Style != old.Style || !ascii(l.Text+old.Text) {
+		// Before the text: behind a line as wide as the screen the cursor stands on its last cell.
+		b.WriteString("\x1b[K")
+	}
+	b.WriteString(p.on(l.Style) + l.Text[skip:])
 	if p.on(l.Style) != "" {
 		b.WriteString("\x1b[0m")
-	}
-	if len(l.Text) < len(old.Text) || l.Style != old.Style || !ascii(l.Text+old.Text) {
-		b.WriteString("\x1b[K")
 	}
 }
 
@@ -122,7 +124,7 @@ const seldom = 10 * time.Second
 // that changed.
 func (p *painter) print(s Screen) {
 	whole := !p.known || s.Step != p.last.Step || len(s.Lines) != len(p.last.Lines)
-	if !whole && s.Step == uint8(stepFlash) && time.Since(p.said) < seldom {
+	if !whole && s.Step == uint8(stepFlash) && time.Since(p.said) < seldom && s.foot() == p.last.foot() {
 		return
 	}
 	var b strings.Builder
@@ -134,6 +136,9 @@ func (p *painter) print(s Screen) {
 	p.known, p.said, p.last = true, time.Now(), s
 	_, _ = io.WriteString(p.w, b.String())
 }
+
+// foot is the last line, which answers keys.
+func (s Screen) foot() Line { return s.Lines[len(s.Lines)-1] }
 
 // close leaves the last screen to read and the cursor below it.
 func (p *painter) close() {

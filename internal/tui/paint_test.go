@@ -130,6 +130,8 @@ func (e *emulator) obey(t *testing.T, parameters string, final byte) {
 	case final == 'J' && parameters == "2":
 		e.rows = [60][]string{}
 	case final == 'K' && parameters == "":
+		// Behind the last cell there is none: an xterm and the Linux console erase that one.
+		e.column = min(e.column, setup.Width-1)
 		e.rows[e.row] = e.rows[e.row][:min(e.column, len(e.rows[e.row]))]
 	case final == 'm', parameters == "?25":
 	default:
@@ -175,6 +177,19 @@ func TestPaintDumb(t *testing.T) {
 	}
 	if seldom < 5*time.Second {
 		t.Error("a line every", seldom)
+	}
+}
+
+// There too a key is answered at once: who is asked whether to cancel must see it.
+func TestPaintDumbAnswers(t *testing.T) {
+	flashing := walk(setup, "<enter>", "<down>", "<enter>", "<enter>", "yes", "<enter>")
+	asking, _ := flashing.Update(key("esc"))
+	cancelling, _ := asking.Update(key("y"))
+	sent := painted(Terminal{Kind: "dumb"}, flashing.View(), asking.View(), flashing.View(), asking.View(), cancelling.View())
+	for i, want := range []string{"Esc cancel", "Cancel?", "Esc cancel", "Cancel?", "Cancelling"} {
+		if !strings.Contains(sent[i], want) {
+			t.Errorf("%d: %q is not in %q", i, want, sent[i])
+		}
 	}
 }
 
