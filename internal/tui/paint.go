@@ -75,7 +75,13 @@ func (p *painter) line(b *strings.Builder, row int, l, old Line) {
 		// Before the text: behind a line as wide as the screen the cursor stands on its last cell.
 		b.WriteString("\x1b[K")
 	}
-	b.WriteString(p.on(l.Style) + l.Text[skip:])
+	text := l.Text[skip:]
+	if !ascii(text) {
+		// Terminals differ about how wide some letters are: what is too long must not go on in the
+		// line below.
+		text = "\x1b[?7l" + text + "\x1b[?7h"
+	}
+	b.WriteString(p.on(l.Style) + text)
 	if p.on(l.Style) != "" {
 		b.WriteString("\x1b[0m")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bty/internal/flash"
+	"bty/internal/testenv/screen"
 )
 
 // painted is what a terminal of a kind is sent for some screens, one text for each.
@@ -133,13 +134,29 @@ func (e *emulator) obey(t *testing.T, parameters string, final byte) {
 		// Behind the last cell there is none: an xterm and the Linux console erase that one.
 		e.column = min(e.column, setup.Width-1)
 		e.rows[e.row] = e.rows[e.row][:min(e.column, len(e.rows[e.row]))]
-	case final == 'm', parameters == "?25":
+	case final == 'm', parameters == "?25", parameters == "?7":
 	default:
 		t.Fatalf("a sequence that not every terminal knows: %q %c", parameters, final)
 	}
 }
 
 func (e *emulator) line(row int) string { return strings.Join(e.rows[row], "") }
+
+// Letters that a terminal shows wider than we think, as a thumb with the tint of its skin, once went
+// on in the line below and covered what it says.
+func TestPaintKeepsToItsLine(t *testing.T) {
+	s := screen.Open(t, 40, 5, "exec cat")
+	wide := strings.Repeat("\U0001f44d\U0001f3fd", 19)
+	for _, sent := range painted(Terminal{Kind: "xterm", UTF8: true},
+		Screen{Lines: []Line{{}, {Text: "the disk"}, {}, {}, {}}, Row: -1},
+		Screen{Lines: []Line{{Text: wide}, {Text: "the disk"}, {}, {}, {}}, Row: -1}) {
+		s.Scribble(sent)
+	}
+	s.See("\U0001f44d")
+	if lines := strings.Split(s.Shown(), "\n"); len(lines) < 2 || strings.TrimSpace(lines[1]) != "the disk" {
+		t.Errorf("%q", lines)
+	}
+}
 
 // Ctrl-L paints everything; so does a new size.
 func TestRedraw(t *testing.T) {
