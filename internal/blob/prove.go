@@ -20,9 +20,10 @@ var ErrDamaged = errors.New("the file is damaged")
 func (s *Store) Unproven(before time.Time) (d catalog.Digest, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.cfg.Now()
 	for _, e := range s.held {
-		if e.leases == 0 && e.ProvenAt.Before(before) {
-			d, before, found = e.digest, e.ProvenAt, true
+		if at := past(e.ProvenAt, now); e.leases == 0 && at.Before(before) {
+			d, before, found = e.digest, at, true
 		}
 	}
 	return d, found

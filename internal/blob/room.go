@@ -1,9 +1,11 @@
 package blob
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -65,6 +67,9 @@ func (s *Store) promised() (n int64) {
 // Reserve makes room for a partial blob to grow to total bytes: what was not used for the longest
 // time goes first, never what is read, pinned or growing. Nothing goes for what would not fit anyway.
 func (p *Partial) Reserve(total int64) error {
+	if total > maxBytes {
+		return fmt.Errorf("%w for %d bytes", ErrNoRoom, total)
+	}
 	s := p.s
 	if err := s.clean(); err != nil {
 		return err
@@ -87,8 +92,10 @@ func (p *Partial) Rest() {
 	p.reserved = p.written
 }
 
-// maxBlobs bounds how many there are, however small.
-const maxBlobs = 10_000
+const (
+	maxBlobs = 10_000  // however small
+	maxBytes = 1 << 60 // of one blob: an origin may say any length, and sums of such are no sums
+)
 
 // makeRoomFor is makeRoom, with the bound of guests for one that is a guest.
 func (s *Store) makeRoomFor(p *Partial) error {
@@ -127,6 +134,9 @@ func (s *Store) makeRoom() error {
 // Shrink evicts what is too much although nothing was fetched: another program has filled the file
 // system, or the limit is lower than it was. What was superseded goes when its time is over.
 func (s *Store) Shrink() error {
+	if err := s.clean(); err != nil {
+		return err // what was evicted has freed nothing yet, nor would more
+	}
 	s.mu.Lock()
 	s.expire()
 	over, _, err := s.lacking()
@@ -172,9 +182,14 @@ func (s *Store) lacking() (over int64, why string, err error) {
 }
 
 // evictable are the blobs that may go, the next one first: guests, then what was superseded, and then
-// what was not used for the longest time.
+// what was not used for the longest time. One that was used by a clock that was ahead has no such time: it
+// would outlast all that is used from now on.
 func (s *Store) evictable() []*entry {
 	var guests, superseded, listed []*entry
+	now := s.cfg.Now()
+	earlier := func(a, b *entry) int {
+		return cmp.Or(past(a.UsedAt, now).Compare(past(b.UsedAt, now)), a.UsedAt.Compare(b.UsedAt))
+	}
 	for _, e := range s.held {
 		switch {
 		case e.leases > 0 || s.pinned(e):
@@ -187,9 +202,17 @@ func (s *Store) evictable() []*entry {
 		}
 	}
 	for _, some := range [][]*entry{guests, superseded, listed} {
-		slices.SortFunc(some, func(a, b *entry) int { return a.UsedAt.Compare(b.UsedAt) })
+		slices.SortFunc(some, earlier)
 	}
 	return slices.Concat(guests, superseded, listed)
+}
+
+// past is a time that was noted, the zero time if it is still to come: the clock was ahead then.
+func past(noted, now time.Time) time.Time {
+	if noted.After(now) {
+		return time.Time{}
+	}
+	return noted
 }
 
 // freeOf is how many bytes this user may still write.

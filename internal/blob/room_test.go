@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What was not used for the longest time goes first, and never what is read, pinned or growing.
@@ -176,5 +179,63 @@ func TestPinsLast(t *testing.T) {
 		if b.Pinned != (b.Sources[0].Src == "later") {
 			t.Errorf("%+v", b)
 		}
+	}
+}
+
+// What cannot be deleted, because its file system is read-only for now, is deleted later; meanwhile nothing
+// more is evicted, which would free nothing either.
+func TestDeletedLater(t *testing.T) {
+	cfg := config(t.TempDir())
+	s := open(t, cfg)
+	a := put(t, s, "a", blobOf('a'))
+	put(t, s, "b", blobOf('b'))
+	path := s.path(a)
+	if err := errors.Join(os.Remove(path), os.MkdirAll(path+"/stays", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(a); err == nil {
+		t.Fatal("it was deleted")
+	}
+	s.cfg.Limit = 1
+	if err := s.Shrink(); err == nil || left(s) != "b" {
+		t.Errorf("%v: %q is left", err, left(s))
+	}
+	if err := os.Remove(path + "/stays"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shrink(); err != nil || left(s) != "" || len(names(t, cfg.Dir)) != 0 {
+		t.Errorf("%v: %q is left, %v", err, left(s), names(t, cfg.Dir))
+	}
+}
+
+// What was used, or proven, by a clock that was ahead is not the last to go, nor proven for years.
+func TestClockWasAhead(t *testing.T) {
+	cfg := config(t.TempDir())
+	s := open(t, cfg)
+	then, now := s.cfg.Now().AddDate(4, 0, 0), s.cfg.Now()
+	s.cfg.Now = func() time.Time { then = then.Add(time.Second); return then }
+	put(t, s, "a", blobOf('a'))
+	put(t, s, "b", blobOf('b'))
+	s.Close()
+	cfg.Now = func() time.Time { now = now.Add(time.Second); return now }
+	s = open(t, cfg)
+	put(t, s, "c", blobOf('c'))
+	if _, found := s.Unproven(now.AddDate(0, 0, -30)); !found {
+		t.Error("none is read again")
+	}
+	s.cfg.Limit = 200
+	if err := s.Shrink(); err != nil || left(s) != "bc" {
+		t.Errorf("%v: %q is left", err, left(s))
+	}
+}
+
+// An origin that claims a length near the end of all numbers gets no room for it, whatever the sums come to.
+func TestAbsurdLength(t *testing.T) {
+	cfg := config(t.TempDir())
+	cfg.Floor = 1 << 62
+	s := open(t, cfg)
+	put(t, s, "a", blobOf('a'))
+	if err := begin(t, s, "b", nil).Reserve(math.MaxInt64); !errors.Is(err, ErrNoRoom) {
+		t.Error(err)
 	}
 }

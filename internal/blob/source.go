@@ -104,7 +104,8 @@ func (s *Store) forget(e *entry) {
 }
 
 // clean deletes the files of blobs that were forgotten, the record first: a blob without one is an
-// orphan, and never given to anybody.
+// orphan, and never given to anybody. What cannot be deleted now is the next clean's: nothing counts
+// its bytes any more, and the next start would have it again.
 func (s *Store) clean() error {
 	s.disk.Lock()
 	defer s.disk.Unlock()
@@ -120,9 +121,16 @@ func (s *Store) clean() error {
 		path := s.path(e.digest)
 		if err := errors.Join(removed(path+".json"), removed(path)); err != nil {
 			errs = append(errs, fmt.Errorf("delete blob %s: %w", e.digest, err))
+			s.discard(e)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Store) discard(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trash = append(s.trash, e)
 }
 
 func (s *Store) holds(d catalog.Digest) bool {

@@ -100,7 +100,8 @@ func (c *Cache) due() (all []due) {
 			if b.UsedAt.After(src.CheckedAt) {
 				limit = min(afterUse, limit)
 			}
-			if !src.Declared.IsZero() || isImmutable(src.Src) || now.Sub(src.CheckedAt) < limit {
+			age := now.Sub(src.CheckedAt) // less than nothing, where the clock was ahead then: nobody knows
+			if !src.Declared.IsZero() || isImmutable(src.Src) || age >= 0 && age < limit {
 				continue
 			}
 			if key, err := Key(src.Src); err == nil {

@@ -94,6 +94,21 @@ func TestDeclaredIsNotRechecked(t *testing.T) {
 	}
 }
 
+// What a clock that was ahead has noted keeps no source from being looked at for years.
+func TestRecheckAfterClockWasAhead(t *testing.T) {
+	data := noise(1, 1000)
+	p := newPlace(t, data)
+	cfg := quick(t, t.TempDir())
+	cfg.Now = func() time.Time { return time.Now().AddDate(4, 0, 0) }
+	c, stop := run(t, cfg)
+	wants(t, c, Source{Src: p.url}, data)
+	stop()
+	p.change(noise(2, 2000), `"two"`)
+	cfg.Now, cfg.Recheck = nil, time.Minute
+	c, _ = run(t, cfg)
+	eventually(t, func() bool { s := c.Status(); return len(s.Blobs) == 1 && s.Blobs[0].Moved })
+}
+
 // An origin that is away costs no reader a moment, and what is held stays.
 func TestRecheckWithoutOrigin(t *testing.T) {
 	data := noise(1, 1000)
