@@ -5,13 +5,26 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // validators tell one version of an entity from another (RFC 9110 section 8.8).
 type validators struct{ etag, modified string }
 
 func validatorsOf(h http.Header) validators {
-	return validators{etag: h.Get("ETag"), modified: h.Get("Last-Modified")}
+	return validators{etag: sane(h.Get("ETag")), modified: sane(h.Get("Last-Modified"))}
+}
+
+// maxValidator bounds a validator: one is kept with each address of an image, and sent back.
+const maxValidator = 1 << 10
+
+// sane is "" for what is no use as a validator: too long, or not the same any more once a record of JSON
+// had it.
+func sane(validator string) string {
+	if len(validator) > maxValidator || !utf8.ValidString(validator) {
+		return ""
+	}
+	return validator
 }
 
 // forIfRange is the validator that a range request may be made conditional on: a strong ETag,

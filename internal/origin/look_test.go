@@ -5,8 +5,23 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
+
+// A validator that cannot be kept as it is, or is as long as a server lets a header be, is none.
+func TestOddValidators(t *testing.T) {
+	for etag, want := range map[string]string{`"one"`: `"one"`, "\"gr\xf6\xdfe\"": "", "\"größe\"": "\"größe\"", `"` + strings.Repeat("x", 1<<18) + `"`: ""} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", etag)
+			w.Header().Set("Content-Length", "1000")
+		}))
+		defer srv.Close()
+		if got, err := Look(t.Context(), srv.URL, quick()); err != nil || got != (Mark{Total: 1000, ETag: want}) {
+			t.Errorf("%.20q: %.100v, %v", etag, got, err)
+		}
+	}
+}
 
 // What an origin has is found out without its bytes, also where HEAD is refused.
 func TestLook(t *testing.T) {
