@@ -200,3 +200,27 @@ func TestFolderThatCannotBeUsed(t *testing.T) {
 		wants(t, c, src, data)
 	})
 }
+
+// A file system that is mounted over the folder has what it has, and nobody has to start the cache anew for it.
+func TestAnotherFolder(t *testing.T) {
+	data := noise(1, 1000)
+	p := newPlace(t, data)
+	src := Source{Src: p.url}
+	full, dir := filepath.Join(t.TempDir(), "full"), filepath.Join(t.TempDir(), "cache")
+	first, stop := run(t, quick(t, full))
+	wants(t, first, src, data)
+	eventually(t, func() bool { return len(first.Status().Fills) == 0 })
+	stop()
+	c, _ := run(t, quick(t, dir))
+	if _, held := c.Held(src); held {
+		t.Fatal("it is held already")
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, full, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
+		t.Fatal(err)
+	}
+	c.tend()
+	wants(t, c, src, data)
+	if p.gets() != 1 {
+		t.Errorf("the origin was asked %d times", p.gets())
+	}
+}

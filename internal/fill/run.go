@@ -56,9 +56,11 @@ func (c *Cache) close() error {
 	return c.store.Close()
 }
 
-// tend writes what was counted, evicts what is too much, and tries a folder again that could not be used.
+// tend writes what was counted, evicts what is too much, and tries a folder again that could not be used. One that
+// has another in its place, since its file system was mounted late or once more, is taken up as it is now.
 func (c *Cache) tend() {
 	c.mu.Lock()
+	c.leave()
 	if c.open() != nil {
 		c.mu.Unlock()
 		return // Status tells
@@ -93,9 +95,9 @@ func (c *Cache) leave() {
 	}
 	for _, f := range c.fills {
 		switch {
-		case f.ended:
+		case f.ended, f.cancel == nil:
 			f.part = nil
-		case f.cancel != nil:
+		default:
 			f.cancel(fmt.Errorf("%w: it was removed", ErrFolder))
 		}
 	}

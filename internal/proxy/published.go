@@ -24,8 +24,12 @@ type Published struct {
 	Rules *Rules
 }
 
-// Load takes what the file has; without one nothing is published yet.
+// Load takes what the file has; without one nothing is published yet. What a kill has left of writing it goes.
 func (p *Published) Load() error {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(p.Path), temporary)) // the pattern is good
+	for _, path := range left {
+		_ = os.Remove(path) // the engine says what is wrong with the folder
+	}
 	text, err := os.ReadFile(p.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -74,10 +78,12 @@ func check(list wire.CacheSources) error {
 	return nil
 }
 
+const temporary = ".sources-*"
+
 // replace writes a file, all of it or none, so that it is there after a power cut.
 func replace(path string, text []byte) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".sources-*")
+	f, err := os.CreateTemp(dir, temporary)
 	if err != nil {
 		return err
 	}

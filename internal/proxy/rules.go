@@ -172,10 +172,11 @@ func location(src string) (*url.URL, error) {
 	return u, nil
 }
 
-// climbs reports whether a path has a step upwards, which url.Parse has decoded by then.
+// climbs reports whether a path has a step upwards, which url.Parse has decoded by then. Some servers take
+// parameters off a step before they follow it.
 func climbs(path string) bool {
 	for step := range strings.SplitSeq(path, "/") {
-		if step == ".." || step == "." {
+		if step, _, _ = strings.Cut(step, ";"); step == ".." || step == "." {
 			return true
 		}
 	}

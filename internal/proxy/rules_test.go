@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,6 +34,8 @@ func TestAdmit(t *testing.T) {
 		"https://images.example/linux/%2e%2e/secret":      false,
 		"https://images.example/linux/..%2fsecret":        false,
 		`https://images.example/linux/..\secret`:          false,
+		"https://images.example/linux/..;x=1/secret":      false,
+		"https://images.example/linux/a;x=1/b..;":         true,
 		"http://images.example/linux/debian.img":          false,
 		"https://images.example:8443/linux/debian.img":    false,
 		"https://images.example.evil/linux/x":             false,
@@ -171,6 +174,12 @@ func TestPublished(t *testing.T) {
 	}
 	if err := again.Load(); err == nil {
 		t.Error("half a list was read")
+	}
+	if err := errors.Join(p.Put(wire.CacheSources{}), os.WriteFile(filepath.Join(dir, ".sources-1"), nil, 0o600), again.Load()); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("what a kill has left of a list stays: %v, %v", entries, err)
 	}
 	gone := Published{Path: filepath.Join(dir, "none", "sources.json"), Rules: new(Rules)}
 	if err := gone.Put(wire.CacheSources{}); err == nil || statusOf(err) != http.StatusServiceUnavailable {
