@@ -99,7 +99,7 @@ type Knowledge struct {
 	Live        LiveFiles      // zero if no complete live environment is installed
 	Missing     string         // the file for want of which there is none
 	Verify      bool           // what is written is to be read back
-	Grow        bool           // the last partition is to end with the disk
+	Grow        bool           // the last partition is to end with the disk, where neither machine nor image says
 	MaxAttempts int            // starts without a completion before giving up; 0 means 5
 }
 
@@ -114,7 +114,7 @@ type Offer struct {
 	Image    *catalog.Entry  // resolved, for StartLive in a flash mode and for Flash
 	Cache    catalog.Cached  // for Flash: what the cache of images says of Image
 	Verify   bool            // for Flash and Wizard: the disk is to be read back before it is called done
-	Grow     bool            // for Flash and Wizard: the last partition is to end with the disk
+	Grow     Chosen          // where something is or may be flashed: whether the last partition is to end with the disk
 	Live     LiveFiles       // for StartLive
 	Missing  string          // for RuleNoLiveFiles
 }

@@ -99,6 +99,8 @@ func decodeAll(tables []map[string]any) ([]Listed, error) {
 func decodeOne(table map[string]any) (Listed, error) {
 	f := fields{table: table}
 	e := Entry{Name: f.text("name", true), Src: f.text("src", true), Description: f.text("description", false), Arch: f.text("arch", false), Size: f.size("size_bytes")}
+	grow, growErr := f.choice("grow")
+	e.Grow = grow
 	sha, ref, known, format := f.text("sha256", false), f.text("ref", false), f.text(knownKey, false), f.text("format", false)
 	if f.err != nil {
 		return Listed{}, f.err
@@ -135,7 +137,7 @@ func decodeOne(table map[string]any) (Listed, error) {
 	if e.Arch == "" {
 		e.Arch = ArchOf(e.Name)
 	}
-	return Listed{e, server, errors.Join(sourceErr, userInfoError(e.Src), formatErr)}, nil
+	return Listed{e, server, errors.Join(sourceErr, userInfoError(e.Src), formatErr, growErr)}, nil
 }
 
 func userInfoError(src string) error {
@@ -174,6 +176,20 @@ func (f *fields) text(key string, required bool) string {
 		f.fail("%s has %d bytes, more than %d", key, len(s), maxText)
 	}
 	return s
+}
+
+// choice reads a key that schema version 1 does not have: it may be anything in a file that is sound, but
+// to guess what was meant by it is no way to treat a disk.
+func (f *fields) choice(key string) (Choice, error) {
+	v, ok := f.table[key]
+	if !ok {
+		return Unsaid, nil
+	}
+	b, isBool := v.(bool)
+	if !isBool {
+		return Unsaid, fmt.Errorf("its %s is neither true nor false", key)
+	}
+	return ChoiceOf(&b), nil
 }
 
 func (f *fields) size(key string) int64 {

@@ -23,6 +23,7 @@ type Entry struct {
 	AddedAt     time.Time `json:"added_at"`
 	Rolling     bool      `json:"rolling,omitempty"` // what its source leads to is taken by itself
 	Next        *Version  `json:"next,omitempty"`    // what its tag leads to now, if that is not Digest
+	Grow        Choice    `json:"grow,omitempty"`    // whether its last partition is to end with the disk
 }
 
 // Version is what a tag of a registry leads to.

@@ -42,6 +42,7 @@ func EncodeTOML(entries []Entry, listing Listing) []byte {
 		}
 		optional(&b, "arch", e.Arch)
 		optional(&b, "description", e.Description)
+		chosen(&b, "grow", e.Grow)
 	}
 	return []byte(b.String())
 }
@@ -59,6 +60,12 @@ func (l Listing) source(e Entry) string {
 func optional(b *strings.Builder, key, value string) {
 	if value != "" {
 		field(b, key, value)
+	}
+}
+
+func chosen(b *strings.Builder, key string, c Choice) {
+	if c.Said() {
+		fmt.Fprintf(b, "%s = %t\n", key, c == Yes)
 	}
 }
 

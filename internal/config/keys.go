@@ -97,7 +97,7 @@ func bootKeys() []Key {
 			func(c *Config) *int { return &c.Boot.MaxAttempts }),
 		truth("flash", "verify", false, "read each disk back after it was written, before it is called done; it takes as long again as the disk takes to read",
 			func(c *Config) *bool { return &c.Flash.Verify }),
-		truth("flash", "grow", false, "let the last partition of each image end with the disk; the file system in it is left as it is, for the image to grow at its first boot",
+		truth("flash", "grow", false, "let the last partition of each image end with the disk, unless the machine or the image says otherwise; the file system in it is left as it is, for the image to grow at its first boot",
 			func(c *Config) *bool { return &c.Flash.Grow }),
 		oneOf(text("tftp", "mode", TFTPMultiPort, "multi-port: a port per transfer; single-port: all from one port, for strict firewalls",
 			func(c *Config) *string { return &c.TFTP.Mode }), TFTPMultiPort, TFTPSinglePort),

@@ -88,6 +88,14 @@ The strongest last.
 .B \-\-config
 .I PATH
 (repeatable) reads those files or folders alone.
+.PP
+.I <state_dir>/catalog.toml
+is no configuration but a list of images, which each start takes over.
+.B grow = true
+or
+.B grow = false
+in the table of an image says of this image what [flash] grow says of all; what is set for a machine goes before
+both.
 `
 
 const manualFoot = `.SH EXAMPLE

@@ -190,10 +190,11 @@ type policy struct {
 	Labels []string          `json:"labels"`
 	Serial *string           `json:"target_disk_serial"`
 	Words  *string           `json:"kernel_words,omitempty"`
+	Grow   *bool             `json:"grow,omitempty"`
 }
 
 func policyOf(i machine.Intent) policy {
-	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial), Words: orNull(i.KernelWords)}
+	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial), Words: orNull(i.KernelWords), Grow: i.Grow.Bool()}
 	if !i.Image.IsZero() {
 		p.Image = &i.Image
 	}

@@ -25,6 +25,8 @@ type Change struct {
 	Reread bool
 	// Rolling is whether what the source leads to is taken by itself.
 	Rolling *bool
+	// Grow is whether its last partition is to end with the disk.
+	Grow *catalog.Choice
 	// Take makes the entry what its tag was seen to lead to.
 	Take bool
 	// Force lets machines that are bound to the image get other bytes than before.
@@ -102,6 +104,8 @@ func (want Change) check() error {
 		return fault.New(fault.Rejected, "the architecture is %.100q; want a name like x86_64 or arm64", *want.Arch)
 	case want.DigestURL != nil && *want.DigestURL != "" && !WebURL.MatchString(*want.DigestURL):
 		return fault.New(fault.Rejected, "sha_url is %.200q; want the http(s) URL of a sha256sum file", *want.DigestURL)
+	case want.Grow != nil && *want.Grow != catalog.Unsaid && !want.Grow.Said():
+		return fault.New(fault.Rejected, "grow is %.40q; want yes, no, or nothing to leave it to [flash] grow", *want.Grow)
 	case want.Format != nil:
 		if _, err := catalog.ParseFormat(string(*want.Format)); err != nil {
 			return fault.New(fault.Rejected, "the format %v", err)
@@ -126,6 +130,9 @@ func (want Change) apply(e catalog.Entry) (catalog.Entry, error) {
 	}
 	if want.Rolling != nil {
 		e.Rolling = *want.Rolling
+	}
+	if want.Grow != nil {
+		e.Grow = *want.Grow
 	}
 	if e.Rolling && !e.CanRoll() {
 		return e, fault.New(fault.Rejected, "%s has a digest that says which bytes it is; only a tag of a registry, or a web source without a digest, can roll", e.Src)
@@ -206,6 +213,14 @@ func (c Changed) summary(fields map[string]difference) string {
 	return fmt.Sprintf("image %s changed: %s", c.Entry.Name, strings.Join(names, ", "))
 }
 
+// orUnsaid is a choice as an event carries it: true, false or null.
+func orUnsaid(c catalog.Choice) any {
+	if b := c.Bool(); b != nil {
+		return *b
+	}
+	return nil
+}
+
 type difference struct {
 	Old any `json:"old"`
 	New any `json:"new"`
@@ -218,12 +233,13 @@ type changedDetails struct {
 }
 
 // fieldNames are the names of what can differ, in the order in which a message names them.
-var fieldNames = []string{"name", "description", "arch", "format", "sha_url", "disk_image_sha", "manifest", "size_bytes", "resolved_src", "rolling"}
+var fieldNames = []string{"name", "description", "arch", "format", "sha_url", "disk_image_sha", "manifest", "size_bytes", "resolved_src", "rolling", "grow"}
 
 func differences(a, b catalog.Entry) map[string]difference {
 	pairs := []struct{ old, new any }{
 		{a.Name, b.Name}, {a.Description, b.Description}, {a.Arch, b.Arch}, {a.Format, b.Format}, {a.DigestURL, b.DigestURL},
 		{orNull(a.Digest), orNull(b.Digest)}, {a.Manifest, b.Manifest}, {a.Size, b.Size}, {a.ResolvedSrc, b.ResolvedSrc}, {a.Rolling, b.Rolling},
+		{orUnsaid(a.Grow), orUnsaid(b.Grow)},
 	}
 	differ := map[string]difference{}
 	for i, name := range fieldNames {

@@ -30,6 +30,7 @@ type Intent struct {
 	Drive        string           `json:"drive,omitempty"` // BIOS drive for sanboot, "" is 0x80
 	Labels       []string         `json:"labels,omitempty"`
 	KernelWords  string           `json:"kernel_words,omitempty"` // for its live environment, behind those of the site
+	Grow         catalog.Choice   `json:"grow,omitempty"`         // whether the last partition is to end with the disk
 }
 
 // Facts is what happened in the current cycle. A cycle starts when it is armed: by the act of
@@ -79,7 +80,8 @@ func (f Facts) Halted() bool { return f.Failed || f.Stuck }
 // Equal reports whether two intents ask for the same.
 func (i Intent) Equal(o Intent) bool {
 	return i.Mode == o.Mode && i.Free == o.Free && i.Image == o.Image && i.TargetSerial == o.TargetSerial &&
-		i.Drive == o.Drive && i.KernelWords == o.KernelWords && slices.Equal(i.Labels, o.Labels)
+		i.Drive == o.Drive && i.KernelWords == o.KernelWords && i.Grow == o.Grow &&
+		slices.Equal(i.Labels, o.Labels)
 }
 
 // Arm starts a new cycle: nothing that happened before counts any more.

@@ -46,6 +46,9 @@ func (p *plan) machine(tx *store.Tx, t taken, have int) error {
 	if err != nil {
 		return err
 	}
+	if found { // the previous system has neither, so it says nothing of them
+		t.Intent.KernelWords, t.Intent.Grow = here.Intent.KernelWords, here.Intent.Grow
+	}
 	id := t.MAC.String()
 	switch {
 	case !found && int64(have)+p.joined >= fleet.MaxMachines:
@@ -105,7 +108,7 @@ func (p *plan) fill(tx *store.Tx, t taken) error {
 
 // isUntouched reports whether nobody has set anything for a machine.
 func isUntouched(i machine.Intent) bool {
-	return i.Free && i.Image.IsZero() && i.TargetSerial == "" && i.Drive == "" && i.KernelWords == "" && len(i.Labels) == 0
+	return i.Free && i.Image.IsZero() && i.TargetSerial == "" && i.Drive == "" && i.KernelWords == "" && !i.Grow.Said() && len(i.Labels) == 0
 }
 
 // complement keeps the hardware that is known here if it is the newer one.

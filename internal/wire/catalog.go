@@ -77,8 +77,11 @@ type LibraryImage struct {
 	Machines []string `json:"machines"` // that are bound to it
 	Rules    []string `json:"rules"`    // that assign it
 	// Rolling: what the source leads to is taken by itself.
-	Rolling bool          `json:"rolling"`
-	Next    *ImageVersion `json:"next"` // what its tag leads to now, null if that is what it is
+	Rolling bool `json:"rolling"`
+	// Grow: whether the last partition is to end with the disk, where the machine says nothing; null: as
+	// [flash] grow says.
+	Grow *bool         `json:"grow"`
+	Next *ImageVersion `json:"next"` // what its tag leads to now, null if that is what it is
 }
 
 // ImageVersion is other bytes than an image has.

@@ -49,6 +49,7 @@ type NextBoot struct {
 	ImageRef     *string          `json:"bty_image_ref"`
 	TargetSerial *string          `json:"target_disk_serial"`
 	NoDisk       *string          `json:"no_disk"`
+	Grow         bool             `json:"grow"` // it flashes, and lets the last partition end with the disk
 }
 
 // NextBootChange is a machine whose next boot a change would change.

@@ -87,7 +87,8 @@ var (
 	drivePattern = machine.DrivePattern
 )
 
-// readIntent reads what the operator wants. It replaces everything: a field that is absent is reset.
+// readIntent reads what the operator wants. It replaces everything: a field that is absent is reset,
+// but for the choices, which say what becomes of a disk and which older clients do not know.
 func readIntent(v body.Value) (machine.Intent, error) {
 	o := v.Object()
 	ref := o.Nullable("bty_image_ref", body.Match(refPattern))
@@ -96,6 +97,7 @@ func readIntent(v body.Value) (machine.Intent, error) {
 		Drive:        orEmpty(o.Nullable("sanboot_drive", body.Match(drivePattern))),
 		TargetSerial: orEmpty(o.Nullable("target_disk_serial", body.Max(maxSerial))),
 		KernelWords:  strings.TrimSpace(orEmpty(o.Nullable("kernel_words", body.Max(machine.MaxKernelWords), body.Check(checkKernelWords)))),
+		Grow:         readChoice(o, "grow"),
 	}
 	mode := o.StringOr("boot_mode", machine.IPXEExit.String(), body.OneOf(modeNames()...))
 	if err := o.Done(); err != nil {
@@ -106,6 +108,15 @@ func readIntent(v body.Value) (machine.Intent, error) {
 	}
 	intent.Mode, _ = machine.ParseBootMode(mode)
 	return intent, nil
+}
+
+// readChoice reads true, false or null for nothing said; an absent field leaves what was said before.
+func readChoice(o *body.Object, key string) catalog.Choice {
+	b := o.NullableBool(key)
+	if !o.Has(key) {
+		return catalog.Kept
+	}
+	return catalog.ChoiceOf(b)
 }
 
 func checkKernelWords(words string) error {
@@ -195,6 +206,7 @@ func Machine(r fleet.Record) wire.Machine {
 		MAC: r.MAC, Labels: append([]string{}, r.Intent.Labels...), BootMode: r.Intent.Mode,
 		DiscoveredAt: wire.Time(r.DiscoveredAt), LastSeenAt: wire.Time(r.SeenAt), LastSeenIP: orNull(event.Address(r.SeenFrom)),
 		SanbootDrive: orNull(r.Intent.Drive), TargetSerial: orNull(r.Intent.TargetSerial), KernelWords: orNull(r.Intent.KernelWords),
+		Grow:          r.Intent.Grow.Bool(),
 		LastFlashedAt: wire.Time(f.FlashedAt), KnownDisksAt: wire.Time(f.InventoriedAt),
 		CreatedAt: wire.Time(r.CreatedAt), UpdatedAt: wire.Time(later(r.UpdatedAt, r.SeenAt)), State: r.State(),
 		Cycle: cycle(f), Own: ownOf(r.Own), AssignedBy: assignedBy(r.Assigned),

@@ -172,7 +172,7 @@ func Preview(p fleet.Preview) wire.Preview {
 }
 
 func nextBoot(n fleet.NextBoot) wire.NextBoot {
-	shown := wire.NextBoot{Rule: string(n.Rule), Because: n.Rule.Because(), BootMode: n.Mode, TargetSerial: orNull(n.Serial), NoDisk: orNull(n.NoDisk)}
+	shown := wire.NextBoot{Rule: string(n.Rule), Because: n.Rule.Because(), BootMode: n.Mode, TargetSerial: orNull(n.Serial), NoDisk: orNull(n.NoDisk), Grow: n.Grow}
 	if !n.Image.IsZero() {
 		shown.ImageRef = orNull(n.Image.String())
 	}

@@ -23,6 +23,7 @@ func read(v body.Value) error {
 	_ = o.Strings("labels", 2, body.Max(2))
 	o.Objects("parts", 2, func(p *body.Object) { _ = p.String("id"); _ = p.Number("n") })
 	_ = o.Bool("flag")
+	_ = o.NullableBool("said")
 	_ = o.Tree("tree")
 	return o.Done()
 }
@@ -52,7 +53,7 @@ func TestDescribe(t *testing.T) {
 		`{"name":"a","choice":null}`: true, `{"name":"a","choice":"x"}`: true, `{"name":"a","choice":"z"}`: false,
 		`{"name":"a","labels":["a","b"]}`: true, `{"name":"a","labels":["a","b","c"]}`: false, `{"name":"a","labels":[1]}`: false, `{"name":"a","labels":null}`: false, `{"name":"a","labels":["abc"]}`: false,
 		`{"name":"a","parts":[{"id":"x","more":1}]}`: true, `{"name":"a","parts":[{}]}`: false, `{"name":"a","parts":[{"id":"x","n":-1}]}`: false, `{"name":"a","parts":[{"id":"x","n":1.5}]}`: true,
-		`{"name":"a","flag":true}`: true, `{"name":"a","flag":null}`: false, `{"name":"a","tree":{"a":[1]}}`: true, `{"name":"a","tree":[]}`: true, `{"name":"a","tree":null}`: true, `{"name":"a","tree":"x"}`: false,
+		`{"name":"a","flag":true}`: true, `{"name":"a","flag":null}`: false, `{"name":"a","said":false}`: true, `{"name":"a","said":null}`: true, `{"name":"a","said":[]}`: false, `{"name":"a","tree":{"a":[1]}}`: true, `{"name":"a","tree":[]}`: true, `{"name":"a","tree":null}`: true, `{"name":"a","tree":"x"}`: false,
 	} {
 		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
 		request.Header.Set("Content-Type", "application/json")

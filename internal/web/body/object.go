@@ -234,9 +234,22 @@ func (o *Object) Bool(key string) bool {
 		return false
 	}
 	v, ok := o.take(key)
-	if !ok {
-		return false
+	return ok && o.truth(key, v)
+}
+
+// NullableBool is Bool for a field that may be null, too.
+func (o *Object) NullableBool(key string) *bool {
+	if o.shape.note(key, optional, map[string]any{"type": []string{"boolean", "null"}}) {
+		return nil
 	}
+	v, _ := o.take(key)
+	if v == nil {
+		return nil
+	}
+	return new(o.truth(key, v))
+}
+
+func (o *Object) truth(key string, v any) bool {
 	switch v := v.(type) {
 	case bool:
 		return v

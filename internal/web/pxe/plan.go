@@ -24,7 +24,7 @@ func (c Config) plan(w http.ResponseWriter, r *http.Request) error {
 
 // Plan is an offer to a live environment as JSON.
 func Plan(offer boot.Offer, host string) wire.Plan {
-	plan := wire.Plan{Mode: fleet.PlanMode(offer), Verify: offer.Verify, Grow: offer.Grow}
+	plan := wire.Plan{Mode: fleet.PlanMode(offer), Verify: offer.Verify, Grow: offer.Grow.Is && offer.Asker == boot.Live}
 	switch offer.Action {
 	case boot.Flash:
 		image := offer.Image

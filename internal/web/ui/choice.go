@@ -34,6 +34,15 @@ func modeChoices(own machine.Intent) []choice {
 	return list
 }
 
+// choices are the three things that can be said of something; unsaid is what saying nothing comes to.
+func choices(now catalog.Choice, unsaid string) []choice {
+	list := []choice{{Text: unsaid}, {Value: string(catalog.Yes), Text: "yes"}, {Value: string(catalog.No), Text: "no"}}
+	for i := range list {
+		list[i].Chosen = list[i].Value == string(now)
+	}
+	return list
+}
+
 func imageChoices(entries []catalog.Entry, now catalog.ImageRef) []choice {
 	list := []choice{{Text: "none", Chosen: now.IsZero()}}
 	known := now.IsZero()

@@ -33,7 +33,7 @@ func (s surface) functions() template.FuncMap {
 		"stored": func(field, label, about string, v settings.Value) storedField {
 			return storedField{field, label, about, v}
 		},
-		"plural": plural, "took": took, "redact": origin.Redact,
+		"choices": choices, "plural": plural, "took": took, "redact": origin.Redact,
 		"imageLine": func(i imageRow, cache bool) imageLine { return imageLine{i, cache} },
 		"plural64":  func(n int64, one, many string) string { return plural(int(n), one, many) },
 		"isoTime":   func(t wire.IsoTime) time.Time { return time.Time(t) },

@@ -100,7 +100,11 @@ func imageChange(form url.Values) library.Change {
 	if form.Has("rolling") {
 		rolling = new(form.Get("rolling") == "1")
 	}
-	return library.Change{Rolling: rolling, Take: form.Get("take") == "1", Name: field("name"), Description: field("description"), Arch: field("arch"), Format: (*catalog.Format)(field("format")),
+	var grow *catalog.Choice
+	if form.Has("grow") {
+		grow = new(catalog.Choice(form.Get("grow")))
+	}
+	return library.Change{Rolling: rolling, Grow: grow, Take: form.Get("take") == "1", Name: field("name"), Description: field("description"), Arch: field("arch"), Format: (*catalog.Format)(field("format")),
 		DigestURL: field("sha_url"), Reread: form.Get("reread") == "1", Force: form.Get("force") == "1"}
 }
 

@@ -131,10 +131,21 @@ func intentFields(form url.Values) body.Value {
 			fields[name] = v
 		}
 	}
+	if form.Has("grow") { // a form of an earlier page has none, and says nothing of it
+		fields["grow"] = typedChoice(form.Get("grow"))
+	}
 	if mode := form.Get("boot_mode"); mode != "" && mode != byRule {
 		fields["boot_mode"] = mode
 	}
 	return body.Of(fields)
+}
+
+// typedChoice is a choice of a form as JSON has it: blank is null.
+func typedChoice(v string) any {
+	if v == "" {
+		return nil
+	}
+	return v
 }
 
 // labelsOf splits what was typed at its commas. Of two that differ in case only, the first counts.
