@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bty/internal/client"
 	"bty/internal/config"
 	"bty/internal/liveenv/builder"
 	"bty/internal/stick"
@@ -125,7 +126,11 @@ func (c *usbCall) boot(e env) (stick.Boot, error) {
 	}
 	words := []string{stick.Arguments}
 	if c.server != "" {
-		words = append(words, "bty.server="+c.server)
+		server, err := client.ParseServer(c.server)
+		if err != nil {
+			return nil, err // else each machine would say so that starts from the stick
+		}
+		words = append(words, "bty.server="+string(server))
 	}
 	if c.add != "" {
 		words = append(words, c.add)

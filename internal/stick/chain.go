@@ -2,9 +2,12 @@ package stick
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"bty/internal/ipxe"
 	"bty/internal/nbp"
@@ -28,8 +31,31 @@ func ParseServer(text string) (host string, err error) {
 		return "", fmt.Errorf("%q: want http://HOST:PORT, and not https: stock iPXE trusts no certificate of a site", text)
 	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		return "", fmt.Errorf("%q: want http://HOST:PORT and nothing else", text)
+	case !isHost(u.Hostname()):
+		// A script has no way to write such a name: the stick would ask another host.
+		return "", fmt.Errorf("%q: iPXE takes the host as letters, digits, - and ., or as an address", text)
+	case !isPort(u.Host, u.Port()):
+		return "", fmt.Errorf("%q: want a port from 1 to 65535", text)
 	}
 	return u.Host, nil
+}
+
+func isHost(name string) bool {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.Zone() == ""
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._", r)
+	})
+}
+
+// isPort takes none as the port of http.
+func isPort(host, port string) bool {
+	if port == "" {
+		return !strings.HasSuffix(host, ":")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 // The names of iPXE's programs: as a kernel that any BIOS loader starts, and as EFI programs.

@@ -2,6 +2,7 @@ package stick
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -155,10 +156,27 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// Who interrupts it is not told of a program that was killed, and has nothing to clean up.
+func TestCancelled(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "stick.img")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Build(ctx, Options{Out: out, Boot: live(prepared(t), builder.X86_64), Room: 8 << 20})
+	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "cancelled, no image was made") {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(out + "*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 func TestParseServer(t *testing.T) {
 	for text, want := range map[string]string{
 		"http://a:8080": "a:8080", "http://[2001:db8::1]:8080/": "[2001:db8::1]:8080", "http://a": "a",
 		"https://a": "", "a:8080": "", "http://": "", "http://a/x": "", "http://u@a": "", "http://a?x": "", "http://a\n": "",
+		// What a script cannot say would lead to another host, or to none.
+		"http://b\u00fccher:80": "", "http://a&&b": "", "http://a;b": "", "http://$a": "", "http://[fe80::1%25eth0]:80": "",
+		"http://a:": "", "http://a:0": "", "http://a:99999": "", "http://a:65535": "a:65535", "http://pxe-1.lab_2.example": "pxe-1.lab_2.example",
 	} {
 		if got, err := ParseServer(text); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", text, got, err)

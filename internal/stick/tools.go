@@ -87,7 +87,10 @@ func (s tools) run(ctx context.Context, t tool, args ...string) error {
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
+	switch err := cmd.Run(); {
+	case ctx.Err() != nil:
+		return fmt.Errorf("cancelled, no image was made: %w", ctx.Err())
+	case err != nil:
 		return fmt.Errorf("%s: %w: %s", t.name, err, strings.TrimSpace(said.String()))
 	}
 	return nil
