@@ -135,7 +135,7 @@ func IsFull(err error) bool {
 func (s *Store) Close() error {
 	err := s.Flush()
 	for _, p := range s.Partials() {
-		err = errors.Join(err, p.file.Close())
+		err = errors.Join(err, p.close())
 	}
 	return errors.Join(err, s.lock.Close())
 }

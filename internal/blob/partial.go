@@ -43,7 +43,7 @@ type Partial struct {
 // an orphan: whoever reads it first does not wait for the disk.
 func (s *Store) Begin(n Note) (*Partial, error) {
 	p := &Partial{s: s, id: rand.Text(), note: n}
-	f, err := os.OpenFile(p.path(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := create(p.path())
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +52,17 @@ func (s *Store) Begin(n Note) (*Partial, error) {
 	defer s.mu.Unlock()
 	s.partials[p.id] = p
 	return p, nil
+}
+
+func create(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+}
+
+// close is for when the store is closed, whoever writes.
+func (p *Partial) close() error {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	return p.file.Close()
 }
 
 func (p *Partial) path() string { return filepath.Join(p.s.growing(), p.id) }
@@ -118,15 +129,21 @@ func (p *Partial) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Restart empties it, up to its next checkpoint without a note.
+// Restart begins it anew, up to its next checkpoint without a note, and in another file: who reads the one
+// that was, of a fetch that failed, must not get other bytes in the middle.
 func (p *Partial) Restart(n Note) error {
-	if err := errors.Join(removed(p.path()+".json"), p.file.Truncate(0)); err != nil {
+	if err := errors.Join(removed(p.path()+".json"), removed(p.path())); err != nil {
+		return err
+	}
+	f, err := create(p.path())
+	if err != nil {
 		return err
 	}
 	n.Bytes, n.Sum = 0, 0
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
-	p.written, p.note = 0, n
+	p.file.Close() // nobody needs what it might not have written
+	p.file, p.written, p.note = f, 0, n
 	return nil
 }
 

@@ -200,3 +200,47 @@ func TestRedirects(t *testing.T) {
 		breaks(t, c, Source{Src: srv.URL + path}, []byte("x"), origin.ErrRefused)
 	}
 }
+
+// blocking is a reader that takes some bytes, and the others when it is let.
+type blocking struct {
+	got   bytes.Buffer
+	begun chan struct{} // closed with the first bytes
+	let   chan struct{}
+}
+
+func (b *blocking) Write(p []byte) (int, error) {
+	if b.got.Len() == 0 {
+		close(b.begun)
+		<-b.let
+	}
+	return b.got.Write(p)
+}
+
+// A slow reader is still in the middle of what a fetch brought that failed, when the next one finds another image:
+// it gets no byte of that.
+func TestSlowReaderOfAFailedFetch(t *testing.T) {
+	old, now := noise(1, 8<<20), noise(2, 8<<20)
+	cut := act{give: 4 << 20, end: "close"}
+	p := newPlace(t, old, cut, act{status: 503}, act{status: 503}, act{status: 503}, act{status: 503})
+	c, _ := run(t, quick(t, t.TempDir()))
+	src := Source{Src: p.url}
+	h := open(t, c, src)
+	if _, err := h.Until(t.Context(), 3<<20); err != nil {
+		t.Fatal(err)
+	}
+	w := &blocking{begun: make(chan struct{}), let: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.CopyTo(t.Context(), w, 0, 3<<20)
+		ended <- err
+	}()
+	<-w.begun
+	eventually(t, func() bool { return statuses(c)["failed"] == 1 })
+	p.change(now, `"two"`)
+	warm(t, c, src)
+	wants(t, c, src, now)
+	close(w.let)
+	if err := <-ended; !bytes.HasPrefix(old, w.got.Bytes()) {
+		t.Errorf("it got bytes of the other image, and %v", err)
+	}
+}

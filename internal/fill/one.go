@@ -109,6 +109,9 @@ func (f *fill) setPart(p *blob.Partial) error {
 	f.part = p
 	f.progress.mu.Lock()
 	defer f.progress.mu.Unlock()
+	if f.open != nil { // of what was begun before; nobody was given a byte of it
+		f.open.Close()
+	}
 	f.open = file
 	return nil
 }

@@ -129,7 +129,10 @@ func (t *transfer) restart() error {
 	t.mu.Unlock()
 	t.sha.Reset()
 	t.f.progress.change(func() { t.f.progress.written, t.f.progress.shown = 0, 0 })
-	return t.part.Restart(t.note())
+	if err := t.part.Restart(t.note()); err != nil {
+		return err
+	}
+	return t.f.setPart(t.part)
 }
 
 // buffer is what is read from the origin at a time.
