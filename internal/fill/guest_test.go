@@ -3,6 +3,7 @@ package fill
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +41,55 @@ func TestGuestsDoNotCrowd(t *testing.T) {
 	}
 	first.release()
 	eventually(t, func() bool { return len(c.Status().Blobs) == 3 })
+}
+
+// What came of an image of the catalog before its origin went away is kept, whatever is asked for beside the
+// catalog: addresses that lead nowhere, and images for which there is no room.
+func TestGuestsLeaveWhatHasBegun(t *testing.T) {
+	cfg := quick(t, t.TempDir())
+	cfg.Limit, cfg.Share = 12<<20, 50
+	var cuts []act
+	for range 4 {
+		cuts = append(cuts, act{status: 503})
+	}
+	listed := newPlace(t, noise(1, 8<<20), append([]act{{give: 4 << 20, end: "close"}}, cuts...)...)
+	cfg.Listed = func(src string) bool { return strings.HasPrefix(src, listed.url) }
+	c, _ := run(t, cfg)
+	_, _ = read(t, c, Source{Src: listed.url})
+	eventually(t, func() bool { return statuses(c)["failed"] == 1 })
+	begun := func() int64 {
+		for _, f := range c.Status().Fills {
+			if f.Src == listed.url && len(files(t, cfg.Dir)) == 2 { // the file and its note
+				return f.BytesDone
+			}
+		}
+		return 0
+	}
+	if begun() < 2<<20 {
+		t.Fatalf("%d bytes are here", begun())
+	}
+	large, huge := newPlace(t, noise(2, 7<<20)), newPlace(t, noise(3, 13<<20))
+	for i, src := range []string{large.url, listed.url + "?" + huge.url} { // the second is of the catalog, and never fits
+		if i == 1 {
+			listed.change(huge.data, `"huge"`)
+		}
+		if _, err := read(t, c, Source{Src: src}); !errors.Is(err, ErrNoRoom) {
+			t.Errorf("%s: %v", src, err)
+		}
+		eventually(t, func() bool { return begun() > 0 })
+	}
+	gone := newPlace(t, nil)
+	gone.mu.Lock()
+	for range 2 * maxFailed {
+		gone.acts = append(gone.acts, act{status: 404})
+	}
+	gone.mu.Unlock()
+	for i := range maxFailed + 10 {
+		_, _ = read(t, c, Source{Src: fmt.Sprintf("%s/%d", gone.url, i)})
+	}
+	if begun() == 0 {
+		t.Error("after many that failed, nothing of it is here")
+	}
 }
 
 // peek is what is fetched next.

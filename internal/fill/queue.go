@@ -170,15 +170,23 @@ func (c *Cache) settle(f *fill, err error) {
 	c.forget()
 }
 
-// forget drops the failed fetches that are one too many to remember, the oldest first.
+// forget drops the failed fetches that are one too many to remember, those of guests first and then the oldest:
+// whoever asks for what is not there must not have the catalog's images begun anew.
 func (c *Cache) forget() {
-	var failed []*fill
+	var failed, listed []*fill
 	for _, f := range c.fills {
-		if f.ended {
+		switch {
+		case !f.ended:
+		case c.cfg.Listed(f.src.Src):
+			listed = append(listed, f)
+		default:
 			failed = append(failed, f)
 		}
 	}
-	slices.SortFunc(failed, func(a, b *fill) int { return a.endedAt.Compare(b.endedAt) })
+	for _, some := range [][]*fill{failed, listed} {
+		slices.SortFunc(some, func(a, b *fill) int { return a.endedAt.Compare(b.endedAt) })
+	}
+	failed = append(failed, listed...)
 	for i, f := range failed {
 		age := c.cfg.Now().Sub(f.endedAt)
 		if len(failed)-i > maxFailed || age > c.cfg.Stale || age > failedKept && f.part == nil {
@@ -193,11 +201,13 @@ const (
 	failedKept = 24 * time.Hour
 )
 
-// dropFailed removes the bytes of all failed fetches, and reports whether there were any.
-func (c *Cache) dropFailed() bool {
+// dropFailed removes the bytes of failed fetches, for a guest those of guests alone, and reports whether there
+// were any.
+func (c *Cache) dropFailed(src string) bool {
 	c.mu.Lock()
+	isListed := c.cfg.Listed(src)
 	for _, f := range c.fills {
-		if f.ended {
+		if f.ended && (isListed || !c.cfg.Listed(f.src.Src)) {
 			c.discard(f)
 		}
 	}
@@ -207,9 +217,13 @@ func (c *Cache) dropFailed() bool {
 	return any
 }
 
-// mayGetRoom reports whether it is worth asking for room once more.
-func (c *Cache) mayGetRoom(ctx context.Context) bool {
-	if c.dropFailed() {
+// mayGetRoom reports whether it is worth asking once more for room for n bytes of a source. Nothing goes for
+// what would not fit anyway.
+func (c *Cache) mayGetRoom(ctx context.Context, store *blob.Store, src string, n int64) bool {
+	if all, err := store.Room(); err != nil || n > all {
+		return false
+	}
+	if c.dropFailed(src) {
 		return true
 	}
 	c.mu.Lock()

@@ -219,7 +219,7 @@ func (t *transfer) learn(ctx context.Context, total int64) error {
 // image that somebody waits for now; what is about to be complete may be evicted a moment later.
 func (t *transfer) reserve(ctx context.Context, n int64) error {
 	err := t.part.Reserve(n)
-	for errors.Is(err, blob.ErrNoRoom) && t.f.c.mayGetRoom(ctx) {
+	for errors.Is(err, blob.ErrNoRoom) && t.f.c.mayGetRoom(ctx, t.f.store, t.f.src.Src, n) {
 		err = t.part.Reserve(n)
 	}
 	if err == nil {
