@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"bty/internal/agent"
@@ -36,16 +38,28 @@ func linkedNICs(server client.Server) ([]nic, error) {
 		}
 		list = append(list, nic{i.Name, mac, hasAddress(i, from)})
 	}
-	slices.SortStableFunc(list, func(a, b nic) int {
-		switch {
-		case a.toward == b.toward:
-			return 0
-		case a.toward:
-			return -1
+	return askable(list, isHardware), nil
+}
+
+// askable are those that a server may know, the one toward it first. What containers and virtual
+// machines on this host have is none of them: to ask for it would make a machine of it. A bond, a
+// bridge or a VLAN has the address of its NIC, and counts once.
+func askable(nics []nic, hardware func(name string) bool) (list []nic) {
+	for _, toward := range []bool{true, false} {
+		for _, n := range nics {
+			known := slices.ContainsFunc(list, func(l nic) bool { return l.mac == n.mac })
+			if n.toward == toward && !known && (toward || hardware(n.name)) {
+				list = append(list, n)
+			}
 		}
-		return 1
-	})
-	return list, nil
+	}
+	return list
+}
+
+// isHardware: a NIC that software makes hangs on no device.
+func isHardware(name string) bool {
+	_, err := os.Stat(filepath.Join("/sys/class/net", name, "device"))
+	return err == nil
 }
 
 // sourceAddress is the address that this machine talks to the server from. Connecting a datagram

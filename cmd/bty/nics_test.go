@@ -77,6 +77,30 @@ func TestLinkedNICs(t *testing.T) {
 	}
 }
 
+// A host of containers: each of their NICs once became a machine of the server. What leads to the
+// server is asked for whatever it is.
+func TestAskable(t *testing.T) {
+	mac := func(last byte) machine.MAC { return machine.MAC{2, 0, 0, 0, 0, last} }
+	hardware := func(name string) bool { return strings.HasPrefix(name, "eth") }
+	for name, tc := range map[string]struct {
+		nics []nic
+		want string
+	}{
+		"containers": {[]nic{{"docker0", mac(1), false}, {"eth0", mac(2), false}, {"eth1", mac(3), true}, {"veth7", mac(4), false}}, "eth1 eth0"},
+		"bridge":     {[]nic{{"eth0", mac(1), false}, {"eth1", mac(2), false}, {"br0", mac(1), true}}, "br0 eth1"},
+		"in one":     {[]nic{{"veth0", mac(1), true}}, "veth0"},
+		"no way":     {[]nic{{"eth0", mac(1), false}, {"virbr0", mac(2), false}}, "eth0"},
+	} {
+		var got []string
+		for _, n := range askable(tc.nics, hardware) {
+			got = append(got, n.name)
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: %q; want %s", name, got, tc.want)
+		}
+	}
+}
+
 // Labels of file systems that their own makers made.
 func TestLabels(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // journal is where a live environment logs: plain lines, to the consoles for people and to the
@@ -69,7 +70,7 @@ func writeAttr(b *strings.Builder, a slog.Attr) {
 // printable keeps control characters off the consoles: text may come from the network.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) { // the Linux console obeys those from U+0080 on as well
 			return ' '
 		}
 		return r

@@ -119,3 +119,11 @@ func TestIsModprobe(t *testing.T) {
 		}
 	}
 }
+
+// What a server says cannot move the cursor of a console: U+009B begins a sequence on Linux' own, as
+// the escape does.
+func TestPrintable(t *testing.T) {
+	if got, want := printable("a\x1b[2J\u009b2J\u0085\tb\x7f\u202e\u00e9"), "a [2J 2J  b  \u00e9"; got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+}
