@@ -52,6 +52,17 @@ func TestGrowOfMachineAndImage(t *testing.T) {
 	}
 }
 
+// A wizard is told what it begins with, and whether the image that is chosen there may change it.
+func TestGrowOfWizards(t *testing.T) {
+	a := start(t, map[string]string{"BTY_FLASH_GROW": "true"})
+	for own, want := range map[any][2]any{nil: {true, nil}, true: {true, true}, false: {nil, true}} {
+		a.do("PUT", "/machines/"+mac1, map[string]any{"boot_mode": "bty-tui", "grow": own}).is(t, 200)
+		if plan := a.plan(); plan["mode"] != "interactive" || plan["grow"] != want[0] || plan["grow_set"] != want[1] {
+			t.Errorf("%v: %v", own, plan)
+		}
+	}
+}
+
 // Clients that know no such key change nothing about it; null takes it away, and what is no truth is refused.
 func TestGrowOfOldClients(t *testing.T) {
 	a := start(t, nil)

@@ -1,6 +1,9 @@
 package tui
 
-import "bty/internal/flash"
+import (
+	"bty/internal/catalog"
+	"bty/internal/flash"
+)
 
 // What is not shown whole is not confirmed.
 const (
@@ -15,9 +18,9 @@ func (m Model) confirmKey(k Key) (Model, Effect) {
 		m.step = stepDisk
 		m.hush()
 	case "ctrl+v":
-		m.options.Verify = !m.options.Verify
+		m.verify = !m.verify
 	case "ctrl+g":
-		m.options.Grow = !m.options.Grow
+		m.asked.Grow = catalog.ChoiceOf(new(!m.options().Grow))
 	case "enter":
 		typed := m.word.text
 		m.word = line{}
@@ -40,5 +43,15 @@ func (m Model) flash() (Model, Effect) {
 	m.step, m.asking, m.ending = stepFlash, false, false
 	m.progress, m.stageFor, m.seconds = flash.Progress{Stage: flash.StageOpen}, 0, 0
 	m.hush()
-	return m, Flash{m.image, m.disk, m.options}
+	return m, Flash{m.image, m.disk, m.options()}
+}
+
+// options are what is done beside writing. What the person said counts first; then what was decided for
+// the machine, what the image says, and what goes for all, as on the server.
+func (m Model) options() Options {
+	grow := m.setup.Grow
+	if !m.setup.GrowSet {
+		grow = m.image.Grow.Or(grow)
+	}
+	return Options{Verify: m.verify, Grow: m.asked.Grow.Or(grow)}
 }

@@ -23,7 +23,8 @@ type Image struct {
 	Size        int64 // of the bytes as transferred, 0 while not known
 	Digest      catalog.Digest
 	Description string
-	Problem     string // why it cannot be chosen, "" if it can
+	Grow        catalog.Choice // what its catalog says of the last partition
+	Problem     string         // why it cannot be chosen, "" if it can
 }
 
 // Disk is one that is shown. Its Uses and ReadOnly say whether it can be chosen, and Problem.
@@ -56,7 +57,8 @@ type Setup struct {
 	Arch    string   // of this machine, as images say it; "" = not known
 	Next    string   // what comes after a flash, "" if that is clear
 	Verify  bool     // a disk is read back, until the person says otherwise
-	Grow    bool     // the last partition is grown, until the person says otherwise
+	Grow    bool     // the last partition is grown, until an image or the person says otherwise
+	GrowSet bool     // no image does: it was decided for this machine
 	Booted  bool     // the machine runs for this alone: after a flash it is likely rebooted
 	Width   int
 	Height  int
@@ -68,6 +70,9 @@ type Options struct {
 	Verify bool // read the disk back and compare
 	Grow   bool // let the last partition end with the disk
 }
+
+// asked is what the person said of the Options.
+type asked struct{ Grow catalog.Choice }
 
 // Model is the state of the wizard.
 type Model struct {
@@ -93,7 +98,8 @@ type Model struct {
 	seconds int // since the work was begun
 
 	word     line
-	options  Options
+	verify   bool
+	asked    asked
 	progress flash.Progress
 	stageFor int // seconds in this stage
 	asking   bool
@@ -105,7 +111,7 @@ type Model struct {
 
 // NewModel is the wizard at its first screen, and what is to be done first.
 func NewModel(s Setup) (Model, Effect) {
-	m := Model{setup: s, options: Options{Verify: s.Verify, Grow: s.Grow}}
+	m := Model{setup: s, verify: s.Verify}
 	if s.Start != nil {
 		return m.open(*s.Start)
 	}

@@ -225,6 +225,35 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Whether the last partition grows, the person says first, then the machine, the image, and what goes for all.
+func TestGrowOfImages(t *testing.T) {
+	const yes, no, none = catalog.Yes, catalog.No, catalog.Unsaid
+	for _, c := range []struct {
+		setting, set bool
+		image        catalog.Choice
+		keys         []string
+		want         bool
+	}{
+		{false, false, none, nil, false}, {true, false, none, nil, true},
+		{false, false, yes, nil, true}, {true, false, no, nil, false},
+		{false, true, yes, nil, false}, {true, true, no, nil, true},
+		{false, false, yes, []string{"<ctrl+g>"}, false}, {true, false, no, []string{"<ctrl+g>"}, true},
+		{false, true, yes, []string{"<ctrl+g>"}, true}, {true, true, no, []string{"<ctrl+g>"}, false},
+	} {
+		s := setup
+		s.Grow, s.GrowSet = c.setting, c.set
+		m := walk(s, "<enter>", "<down>", "<enter>", "<enter>")
+		m.image.Grow = c.image
+		for _, name := range append(c.keys, "y", "e", "s") {
+			m, _ = m.Update(key(strings.Trim(name, "<>")))
+		}
+		_, effect := m.Update(key("enter"))
+		if got, ok := effect.(Flash); !ok || got.Options.Grow != c.want {
+			t.Errorf("%+v: %+v", c, effect)
+		}
+	}
+}
+
 // At the least size that is drawn for, the confirmation shows the disk and where to type, whatever is
 // said below.
 func TestConfirmIsWhole(t *testing.T) {

@@ -34,7 +34,7 @@ func (m Model) viewConfirm(c *canvas) {
 
 // viewOptions shows what is done beside writing, and the keys that change it.
 func (m Model) viewOptions(c *canvas) {
-	verify, grow := yesNo(m.options.Verify), yesNo(m.options.Grow)
+	verify, grow := yesNo(m.options().Verify), yesNo(m.options().Grow)
 	if m.height() < 20 {
 		c.add(Normal, "  Ctrl-V  verify: %s  Ctrl-G  grow: %s", verify, grow)
 		return

@@ -34,6 +34,7 @@ func Plan(offer boot.Offer, host string) wire.Plan {
 			plan.DiskImageSHA, plan.SizeBytes = image.Digest.String(), image.Size
 		}
 	case boot.Wizard:
+		plan.GrowSet = offer.Grow.By == boot.ByMachine
 		plan.Catalog = "http://" + host + "/catalog.toml"
 	case boot.Leave:
 		plan.Reason = offer.Rule.Because()
