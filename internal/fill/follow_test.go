@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -220,14 +221,31 @@ func (b *blocking) Write(p []byte) (int, error) {
 // it gets no byte of that.
 func TestSlowReaderOfAFailedFetch(t *testing.T) {
 	old, now := noise(1, 8<<20), noise(2, 8<<20)
-	cut := act{give: 4 << 20, end: "close"}
-	p := newPlace(t, old, cut, act{status: 503}, act{status: 503}, act{status: 503}, act{status: 503})
+	cut := make(chan struct{})
+	var asked atomic.Int32
+	var isNew atomic.Bool
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first := asked.Add(1) == 1
+		switch {
+		case isNew.Load():
+			w.Header().Set("ETag", `"two"`)
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(now))
+		case first:
+			w.Header().Set("ETag", `"one"`)
+			w.Header().Set("Content-Length", strconv.Itoa(len(old)))
+			_, _ = w.Write(old[:4<<20])
+			w.(http.Flusher).Flush()
+			<-cut
+			panic(http.ErrAbortHandler)
+		default:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(origin.Close)
 	c, _ := run(t, quick(t, t.TempDir()))
-	src := Source{Src: p.url}
+	src := Source{Src: origin.URL + "/disk.img"}
 	h := open(t, c, src)
-	if _, err := h.Until(t.Context(), 3<<20); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, func() bool { n, err := h.Until(t.Context(), 0); return err == nil && n >= 3<<20 })
 	w := &blocking{begun: make(chan struct{}), let: make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() {
@@ -235,8 +253,9 @@ func TestSlowReaderOfAFailedFetch(t *testing.T) {
 		ended <- err
 	}()
 	<-w.begun
+	close(cut)
 	eventually(t, func() bool { return statuses(c)["failed"] == 1 })
-	p.change(now, `"two"`)
+	isNew.Store(true)
 	warm(t, c, src)
 	wants(t, c, src, now)
 	close(w.let)
