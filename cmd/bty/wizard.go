@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -147,22 +148,23 @@ func (e env) leave(ctx context.Context, left tui.Left, err error) error {
 	if err == context.Canceled && left.Last != nil {
 		left.Reboot, err = false, nil
 	}
+	var failed error
 	switch {
 	case err != nil && (left.Last == nil || left.Last.Err == nil):
 		return err
 	case left.Last == nil && !left.Reboot:
 		return failf(codeUnconfirmed, "left without a flash; nothing was written")
 	case left.Last != nil && left.Last.Err != nil:
-		return left.Last.Err
+		failed = left.Last.Err
 	case left.Last != nil:
 		fmt.Fprintf(e.stderr, "bty: %s is on %s: %s written, SHA-256 of the image %s\n", agent.Printable(origin.Redact(left.Image.At)),
 			left.Disk.Path, agent.Bytes(left.Last.Result.Written), left.Last.Result.Digest)
 	}
-	if !left.Reboot {
-		return nil
+	if err != nil || !left.Reboot {
+		return failed
 	}
 	if err := e.reboot(ctx); err != nil {
-		return fmt.Errorf("the machine does not reboot: %w; reboot it by hand", err)
+		return errors.Join(failed, fmt.Errorf("the machine does not reboot: %w; reboot it by hand", err))
 	}
-	return nil
+	return failed
 }

@@ -297,6 +297,26 @@ func TestWizardSignals(t *testing.T) {
 	}
 }
 
+// A reboot that a person chooses after a flash that failed is one; the exit status still says that it
+// failed.
+func TestWizardRebootsAfterAFailure(t *testing.T) {
+	t.Parallel()
+	target, _ := loopDisk(t, 8*mib, "S-1")
+	s := wide(target).open(t, "--catalog", catalogOf(t, "http://127.0.0.1:1/0.img"))
+	s.confirmed()
+	s.See("[Flash]")
+	s.Keys("Escape")
+	s.See("Cancel?")
+	s.Keys("y")
+	s.See("The flash failed", "> Try again")
+	s.Type("jjj")
+	s.See("> Reboot this machine")
+	s.Keys("Enter")
+	if status := s.ended(); status != "130" || !strings.Contains(s.History(), "REBOOTED") {
+		t.Errorf("status %s\n%s", status, s.History())
+	}
+}
+
 // A defect in what is asked of the disks is shown, and the terminal is given back in the end.
 func TestWizardDefect(t *testing.T) {
 	t.Parallel()
