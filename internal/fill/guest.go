@@ -38,3 +38,13 @@ func pathOf(key string) string {
 	path, _, _ := strings.Cut(key, "?")
 	return path
 }
+
+// guestsRun is how many places fetches have that are not of the catalog. The caller holds mu.
+func (c *Cache) guestsRun() (n int) {
+	for _, f := range c.fills {
+		if f.cancel != nil && !f.ended && !f.rests && !c.cfg.Listed(f.src.Src) {
+			n++
+		}
+	}
+	return n
+}

@@ -43,6 +43,27 @@ func TestGuestsDoNotCrowd(t *testing.T) {
 	eventually(t, func() bool { return len(c.Status().Blobs) == 3 })
 }
 
+// Guests whose origins are slow leave a place to the catalog.
+func TestSlowGuests(t *testing.T) {
+	cfg := quick(t, t.TempDir())
+	cfg.Fills, cfg.Share = 3, 50
+	listed := newPlace(t, noise(1, 1000))
+	cfg.Listed = func(src string) bool { return src == listed.url }
+	c, _ := run(t, cfg)
+	slow := newPlace(t, noise(2, 200000))
+	slow.hold = make(chan struct{})
+	for i := range 4 {
+		open(t, c, Source{Src: fmt.Sprintf("%s?q=%d", slow.url, i)})
+	}
+	eventually(t, func() bool { return slow.gets() == 2 })
+	wants(t, c, Source{Src: listed.url}, listed.data)
+	if slow.gets() != 2 {
+		t.Errorf("%d guests are fetched", slow.gets())
+	}
+	slow.release()
+	eventually(t, func() bool { return slow.gets() == 4 && len(c.Status().Fills) == 0 })
+}
+
 // What came of an image of the catalog before its origin went away is kept, whatever is asked for beside the
 // catalog: addresses that lead nowhere, and images for which there is no room.
 func TestGuestsLeaveWhatHasBegun(t *testing.T) {

@@ -83,15 +83,22 @@ func (c *Cache) enqueue(f *fill) {
 	nudge(c.wake)
 }
 
-// next takes the fetch out of the queue that somebody waits for, one of the catalog first, else the oldest. The caller
-// holds mu.
+// next takes the fetch out of the queue that somebody waits for, one of the catalog first, else the oldest. Guests
+// leave one place to the catalog, if there are several: their origins may be slow. The caller holds mu.
 func (c *Cache) next() *fill {
 	if c.running-min(c.resting, maxResting*c.cfg.Fills) >= c.cfg.Fills || len(c.queue) == 0 {
 		return nil
 	}
 	i := slices.IndexFunc(c.queue, func(f *fill) bool { return len(f.readers) > 0 && c.cfg.Listed(f.src.Src) })
-	if i < 0 {
+	switch {
+	case i >= 0:
+	case c.guestsRun() < max(c.cfg.Fills-1, 1):
 		i = max(slices.IndexFunc(c.queue, func(f *fill) bool { return len(f.readers) > 0 }), 0)
+	default:
+		i = slices.IndexFunc(c.queue, func(f *fill) bool { return c.cfg.Listed(f.src.Src) })
+	}
+	if i < 0 {
+		return nil
 	}
 	f := c.queue[i]
 	c.queue = slices.Delete(c.queue, i, i+1)
