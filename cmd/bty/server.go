@@ -141,7 +141,9 @@ func (e env) agent(server client.Server, mac machine.MAC, console *agent.Console
 		Client: client.New(server, mac, build.Version),
 		Disks:  e.disks,
 		Flash: func(ctx context.Context, req flash.Request, report func(flash.Progress)) (flash.Result, error) {
+			waiting := req.Origin.Waiting
 			req.Origin = origins
+			req.Origin.Waiting = waiting
 			return e.flash(ctx, req, report)
 		},
 		Hardware: e.hardware,

@@ -131,6 +131,7 @@ func (w wizard) write(ctx context.Context, f tui.Flash, report func(flash.Progre
 	i, d := f.Image, f.Disk
 	req := flash.Request{Source: i.At, Format: i.Format, Digest: i.Digest, Target: d.Path, Shown: d.Device,
 		Verify: f.Options.Verify, Grow: f.Options.Grow}
+	req.Origin.Waiting = f.Waiting
 	if catalog.Scheme(i.At) != "" {
 		req.Size = i.Size
 	}

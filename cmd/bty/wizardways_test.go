@@ -304,7 +304,7 @@ func TestWizardRebootsAfterAFailure(t *testing.T) {
 	target, _ := loopDisk(t, 8*mib, "S-1")
 	s := wide(target).open(t, "--catalog", catalogOf(t, "http://127.0.0.1:1/0.img"))
 	s.confirmed()
-	s.See("[Flash]")
+	s.See("[Flash]", "The image does not come, trying again", "refused") // it takes minutes until that is a failure
 	s.Keys("Escape")
 	s.See("Cancel?")
 	s.Keys("y")

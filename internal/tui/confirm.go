@@ -43,7 +43,7 @@ func (m Model) flash() (Model, Effect) {
 	m.step, m.asking, m.ending = stepFlash, false, false
 	m.progress, m.stageFor, m.seconds = flash.Progress{Stage: flash.StageOpen}, 0, 0
 	m.hush()
-	return m, Flash{m.image, m.disk, m.options()}
+	return m, Flash{Image: m.image, Disk: m.disk, Options: m.options()}
 }
 
 // options are what is done beside writing. What the person said counts first; then what was decided for

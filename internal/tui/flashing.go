@@ -14,7 +14,17 @@ func (m *Model) move(p flash.Progress) {
 	if p.Stage != m.progress.Stage {
 		m.stageFor = 0
 	}
+	if p.Stage != m.progress.Stage || p.Bytes != m.progress.Bytes {
+		m.hush() // what was waited for has come
+	}
 	m.progress = p
+}
+
+// wait says why nothing moves: the transfer is tried again for minutes before the flash fails.
+func (m *Model) wait(w Waiting) {
+	if m.step == stepFlash {
+		m.fail("The image does not come, trying again (%d): %s", w.Attempt, agent.Reason(w.Cause, m.image.At))
+	}
 }
 
 // flashKey: only a cancellation, and only when it is meant.

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"time"
+
 	"bty/internal/catalog"
 	"bty/internal/disk"
 	"bty/internal/flash"
@@ -135,6 +137,7 @@ type (
 		Image   Image
 		Disk    Disk
 		Options Options
+		Waiting func(attempt int, until time.Time, cause error) // is told of each pause of the transfer
 	}
 	// Cancel ends a flash that runs.
 	Cancel struct{}
@@ -176,6 +179,11 @@ type (
 	}
 	// Progress is where the flash is.
 	Progress flash.Progress
+	// Waiting is a pause of the transfer: it broke, or did not begin.
+	Waiting struct {
+		Attempt int
+		Cause   error
+	}
 	// Ended is how a flash ended.
 	Ended struct {
 		Result flash.Result
@@ -190,4 +198,5 @@ func (Second) event()   {}
 func (Images) event()   {}
 func (Disks) event()    {}
 func (Progress) event() {}
+func (Waiting) event()  {}
 func (Ended) event()    {}

@@ -166,6 +166,7 @@ func (w *wizard) do(e Effect) {
 	case Flash:
 		ctx, cancel := context.WithCancel(w.ctx)
 		w.cancel = cancel
+		e.Waiting = func(attempt int, _ time.Time, cause error) { w.program.Send(Waiting{attempt, cause}) }
 		w.start(func(context.Context) Event {
 			defer cancel()
 			ended := w.doing.Flash(ctx, e, func(p flash.Progress) { w.program.Send(Progress(p)) })

@@ -21,6 +21,8 @@ func (m Model) Update(e Event) (Model, Effect) {
 		return m.found(e), nil
 	case Progress:
 		m.move(flash.Progress(e))
+	case Waiting:
+		m.wait(e)
 	case Ended:
 		return m.ended(e), nil
 	case Key:
