@@ -427,6 +427,7 @@ func TestRanges(t *testing.T) {
 		{[]string{"-r", "0-1,5-6"}, "200", all, "content-length: 3145728"},
 		{[]string{"-H", "Range: items=0-1"}, "200", all, "content-length: 3145728"},
 		{[]string{"-r", "3145728-"}, "416", "", "content-range: bytes */3145728"},
+		{[]string{"-r", "-0"}, "416", "", "content-range: bytes */3145728"},
 		{[]string{"-H", "If-None-Match: " + tag}, "304", "", "etag: " + tag},
 		{[]string{"-H", `If-None-Match: "other"`}, "200", all, ""},
 		{[]string{"-H", `If-Match: "other"`}, "412", "", ""},

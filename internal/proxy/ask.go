@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,7 +23,10 @@ const maxSource = 8 << 10 // bytes; a signed URL has some 2 KiB
 // askOf reads withcache's URLs: /b/<base64url of the source>/<name>, where the name is for people
 // alone, and /blob?url=<source>.
 func askOf(r *http.Request) (ask, error) {
-	query := r.URL.Query()
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // what cannot be read may have been a digest
+		return ask{}, errors.New("what follows the question mark cannot be read: write % as %25, and ; as %3B")
+	}
 	a := ask{src: query.Get("url")}
 	if token := r.PathValue("token"); token != "" {
 		src, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "="))

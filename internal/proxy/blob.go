@@ -232,6 +232,10 @@ func decide(header http.Header, r *http.Request, size int64) part {
 	http.ServeContent(d, asked, "", time.Time{}, io.NewSectionReader(nil, 0, size))
 	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
 	switch {
+	case d.status == http.StatusPartialContent && length == 0: // the last 0 bytes are no range (RFC 9110 section 14.1.2)
+		header.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
+		header.Del("ETag")
+		d.status = http.StatusRequestedRangeNotSatisfiable
 	case d.status == http.StatusPartialContent && err == nil:
 		var offset int64
 		_, _ = fmt.Sscanf(header.Get("Content-Range"), "bytes %d-", &offset) // it has just been written

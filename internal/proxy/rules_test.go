@@ -135,7 +135,8 @@ func TestAskOf(t *testing.T) {
 	for target, says := range map[string]string{
 		"/b/!!!": "base64url", "/b/a": "base64url", "/b/" + base64.RawURLEncoding.EncodeToString([]byte("http://h/\xff")): "base64url",
 		"/b/" + base64.RawURLEncoding.EncodeToString([]byte("http://h/\n")): "base64url", "/blob": "missing url", "/blob?url=": "missing url",
-		"/b/" + raw + "?sha256=12": "64 hex digits", "/blob?url=http://h/" + strings.Repeat("x", maxSource): "8 KiB",
+		"/b/" + raw + "?sha256=12": "64 hex digits", "/b/" + raw + "?sha256=%zz": "cannot be read", "/b/" + raw + "?sha256=" + hex64 + ";": "cannot be read",
+		"/blob?url=http://h/" + strings.Repeat("x", maxSource): "8 KiB",
 	} {
 		if got, err := ask(target); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.80s: %+v, %v", target, got, err)
