@@ -32,7 +32,8 @@ func (p *Partial) Commit(d catalog.Digest, src Source, mediaType string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.clean(), p.Discard())
+	_ = s.clean() // the blob is held, and the next one says what is in the way
+	return p.Discard()
 }
 
 // enter gives a blob its record and its name. One that is held already gets one more source.

@@ -71,17 +71,18 @@ func (p *Partial) Reserve(total int64) error {
 		return fmt.Errorf("%w for %d bytes", ErrNoRoom, total)
 	}
 	s := p.s
-	if err := s.clean(); err != nil {
-		return err
-	}
+	undeleted := s.clean()
 	s.mu.Lock()
 	before := p.reserved
 	p.reserved = max(total, before)
-	err := s.makeRoomFor(p)
+	err := s.makeRoomFor(p, undeleted)
 	if err != nil {
 		p.reserved = before
 	}
 	s.mu.Unlock()
+	if undeleted != nil { // nothing was evicted
+		return err
+	}
 	return errors.Join(err, s.clean())
 }
 
@@ -98,29 +99,36 @@ const (
 )
 
 // makeRoomFor is makeRoom, with the bound of guests for one that is a guest.
-func (s *Store) makeRoomFor(p *Partial) error {
+func (s *Store) makeRoomFor(p *Partial, undeleted error) error {
 	if !s.growsForGuest(p) {
-		return s.makeRoom()
+		return s.makeRoom(undeleted)
 	}
 	if _, err := s.guestsOver(); err != nil {
 		return err
 	}
-	if err := s.makeRoom(); err != nil {
+	if err := s.makeRoom(undeleted); err != nil {
 		return err
 	}
 	over, err := s.guestsOver()
+	if err == nil && over > 0 && undeleted != nil {
+		return undeleted
+	}
 	s.evictGuests(over)
 	return err
 }
 
-// makeRoom forgets blobs until all that was reserved fits.
-func (s *Store) makeRoom() error {
+// makeRoom forgets blobs until all that was reserved fits. While something that was forgotten cannot be
+// deleted, no more is: it would free nothing either.
+func (s *Store) makeRoom(undeleted error) error {
 	over, why, err := s.lacking()
 	if len(s.held) >= maxBlobs {
 		over, why = max(over, 1), fmt.Sprintf("it has %d images", len(s.held))
 	}
 	if err != nil || over <= 0 {
 		return err
+	}
+	if undeleted != nil {
+		return undeleted
 	}
 	evicted, freed := s.lastUsed(over)
 	if freed < over {
@@ -134,13 +142,11 @@ func (s *Store) makeRoom() error {
 // Shrink evicts what is too much although nothing was fetched: another program has filled the file
 // system, or the limit is lower than it was. What was superseded goes when its time is over.
 func (s *Store) Shrink() error {
-	if err := s.clean(); err != nil {
-		return err // what was evicted has freed nothing yet, nor would more
-	}
+	undeleted := s.clean()
 	s.mu.Lock()
 	s.expire()
 	over, _, err := s.lacking()
-	if err == nil && over > 0 {
+	if err == nil && over > 0 && undeleted == nil {
 		evicted, _ := s.lastUsed(over)
 		s.evict(evicted)
 	}

@@ -200,6 +200,19 @@ func TestDeletedLater(t *testing.T) {
 	if err := s.Shrink(); err == nil || left(s) != "b" {
 		t.Errorf("%v: %q is left", err, left(s))
 	}
+	s.cfg.Limit = 300
+	put(t, s, "c", blobOf('c')) // there is room for it
+	p := begin(t, s, "d", nil)
+	if err := p.Reserve(100); err != nil {
+		t.Error(err)
+	}
+	if err := p.Reserve(200); err == nil || errors.Is(err, ErrNoRoom) || left(s) != "bc" {
+		t.Errorf("%v: %q is left", err, left(s))
+	}
+	if err := p.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.Limit = 1
 	if err := os.Remove(path + "/stays"); err != nil {
 		t.Fatal(err)
 	}
