@@ -18,6 +18,7 @@ func (m *Model) move(p flash.Progress) {
 		m.hush() // what was waited for has come
 	}
 	m.progress = p
+	m.asking = m.asking && p.Stage != agent.StageReport
 }
 
 // wait says why nothing moves: the transfer is tried again for minutes before the flash fails.
@@ -30,7 +31,7 @@ func (m *Model) wait(w Waiting) {
 // flashKey: only a cancellation, and only when it is meant.
 func (m Model) flashKey(k Key) (Model, Effect) {
 	switch {
-	case m.ending:
+	case m.ending || m.progress.Stage == agent.StageReport: // it has ended
 	case m.asking && k.Text == "y":
 		m.asking, m.ending = false, true
 		return m, Cancel{}

@@ -117,6 +117,7 @@ func states(s Setup) []struct {
 		{"flash, waiting", with(half, Waiting{3, errors.New("read http://images.example/small.img.zst?key=secret: connection refused")})},
 		{"flash, come again", with(half, Waiting{3, errors.New("connection refused")}, Progress{Stage: flash.StageWrite, Bytes: 60_000_000, Total: 123456789, Rate: 10 << 20})},
 		{"flash, asking", with(half, "<esc>")},
+		{"flash, reporting", with(half, "<esc>", Progress{Stage: agent.StageReport})},
 		{"flash, ending", with(half, "<ctrl+c>", "y")},
 		{"done", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Verified: true, Duration: 75 * time.Second, Notes: []string{"a note"}}, Told: errors.New("http://appliance:8080/pxe/52:54:00:12:34:56/status: connection refused")})},
 		{"done, told", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Duration: 75 * time.Second}})},

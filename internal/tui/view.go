@@ -3,6 +3,8 @@ package tui
 import (
 	"fmt"
 	"strings"
+
+	"bty/internal/agent"
 )
 
 // Style is how a line is shown where the terminal can; what it says does not depend on it.
@@ -185,6 +187,8 @@ func (m Model) keys(narrow bool) string {
 
 func (m Model) flashKeys() string {
 	switch {
+	case m.progress.Stage == agent.StageReport:
+		return "Nothing is left to cancel."
 	case m.ending:
 		return "Cancelling; what was begun is being ended."
 	case m.asking:
