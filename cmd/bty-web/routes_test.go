@@ -10,7 +10,7 @@ import (
 )
 
 const machineKeys = "assigned_by boot_mode bty_image_ref created_at cycle discovered_at grow kernel_words known_disks known_disks_at labels last_flashed_at last_seen_at last_seen_ip " +
-	"mac own product progress sanboot_drive state target_disk_serial updated_at vendor"
+	"mac own product progress sanboot_drive state target_disk_serial updated_at vendor verify"
 
 // TestRoutes asks every route once and looks at status, type and the keys of the JSON.
 func TestRoutes(t *testing.T) {

@@ -112,7 +112,8 @@ func (e env) serverDriven(ctx context.Context, server client.Server, mac machine
 // planned is the wizard for a plan that wants a person.
 func (e env) planned(ctx context.Context, t tui.Terminal, run *agent.Agent, plan wire.Plan, catalogAt string) (tui.Left, error) {
 	w := e.wizard(run, t, run.Client.Server(), run.Client.MAC())
-	w.setup.Verify, w.setup.Grow, w.setup.GrowSet = plan.Verify, plan.Grow, plan.GrowSet
+	w.setup.Verify, w.setup.VerifySet = plan.Verify, plan.VerifySet
+	w.setup.Grow, w.setup.GrowSet = plan.Grow, plan.GrowSet
 	w.setup.Note = cmp.Or(w.setup.Note, plan.Reason)
 	w.setup.Next = "Started from the network again, this machine comes back here until its page says otherwise."
 	w.setup.Start = &tui.Source{At: cmp.Or(catalogAt, plan.Catalog, run.Client.Server().Catalog())}

@@ -24,7 +24,7 @@ func catalogOf(t *testing.T, srcs ...string) string {
 	var b strings.Builder
 	b.WriteString("version = 1\n")
 	for i, src := range srcs {
-		fmt.Fprintf(&b, "[[images]]\nname = \"Image %03d\"\nsrc = %q\nformat = \"img\"\ngrow = false\n", i, src)
+		fmt.Fprintf(&b, "[[images]]\nname = \"Image %03d\"\nsrc = %q\nformat = \"img\"\ngrow = false\nverify = false\n", i, src)
 	}
 	return write(t, filepath.Join(t.TempDir(), "catalog.toml"), []byte(b.String()))
 }
@@ -138,7 +138,7 @@ func TestWizardFailsThenWorks(t *testing.T) {
 		http.ServeContent(rw, req, "", time.Unix(1, 0), bytes.NewReader(data))
 	}))
 	t.Cleanup(host.Close)
-	web := &peer.Web{Known: true, Plan: wire.Plan{Mode: "interactive", Catalog: catalogOf(t, host.URL+"/i.img"), Reason: "no image is bound", Grow: true, GrowSet: true},
+	web := &peer.Web{Known: true, Plan: wire.Plan{Mode: "interactive", Catalog: catalogOf(t, host.URL+"/i.img"), Reason: "no image is bound", Grow: true, GrowSet: true, Verify: true, VerifySet: true},
 		Fault: func(route string, _ int) peer.Fault {
 			if route == "status" && deaf.Load() {
 				return peer.Fault{Code: 503}
@@ -156,7 +156,7 @@ func TestWizardFailsThenWorks(t *testing.T) {
 	there.Store(true)
 	deaf.Store(true)
 	s.Keys("Enter")
-	s.See("[Confirm]", "grow    yes") // as was decided for the machine, whatever its image says
+	s.See("[Confirm]", "verify  yes", "grow    yes") // as was decided for the machine, whatever its image says
 	s.Type("yes")
 	s.Keys("Enter")
 	s.See("Image 000 is on", "The server does not know of it", "503")

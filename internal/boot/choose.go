@@ -1,9 +1,6 @@
 package boot
 
-import (
-	"bty/internal/catalog"
-	"bty/internal/machine"
-)
+import "bty/internal/catalog"
 
 // Chooser is who decided a choice.
 type Chooser string
@@ -32,11 +29,12 @@ func choose(own, image catalog.Choice, setting bool) Chosen {
 	return Chosen{setting, BySetting}
 }
 
-// grow says whether the last partition is to end with the disk.
-func (k Knowledge) grow(m machine.Machine) Chosen {
-	image := catalog.Unsaid
-	if k.Image != nil {
-		image = k.Image.Grow
+// chosen makes the choices of an offer about what is written beside the image. Without one, that is
+// because a person chooses it.
+func (o *Offer) chosen(image *catalog.Entry, know Knowledge) {
+	if image == nil {
+		image = &catalog.Entry{}
 	}
-	return choose(m.Intent.Grow, image, k.Grow)
+	i := o.Machine.Intent
+	o.Grow, o.Verify = choose(i.Grow, image.Grow, know.Grow), choose(i.Verify, image.Verify, know.Verify)
 }

@@ -10,7 +10,7 @@ import (
 
 // What is set for the machine goes before what its image says, that before the setting for all; a "no" counts
 // as much as a "yes". Where a person chooses, no image has been chosen yet.
-func TestGrow(t *testing.T) {
+func TestChoices(t *testing.T) {
 	const yes, no, none = catalog.Yes, catalog.No, catalog.Unsaid
 	tests := []struct {
 		own, image   catalog.Choice
@@ -38,24 +38,34 @@ func TestGrow(t *testing.T) {
 	}
 	for _, tt := range tests {
 		name := fmt.Sprintf("machine %q, image %q, setting %t", tt.own, tt.image, tt.setting)
-		offer := func(mode machine.BootMode, asker Asker) Offer {
+		offer := func(mode machine.BootMode, asker Asker, verify bool) (Action, Chosen) {
 			i := own(mode)
-			i.Grow = tt.own
-			know := Knowledge{Image: &catalog.Entry{Ref: i.Image, Grow: tt.image}, Grow: tt.setting, Live: LiveFiles{Kernel: "k"}}
-			return Decide(machine.Machine{Intent: i}, know, Question{Asker: asker, Now: now}).Offer
+			know := Knowledge{Image: &catalog.Entry{Ref: i.Image}, Live: LiveFiles{Kernel: "k"}}
+			if verify {
+				i.Verify, know.Image.Verify, know.Verify = tt.own, tt.image, tt.setting
+			} else {
+				i.Grow, know.Image.Grow, know.Grow = tt.own, tt.image, tt.setting
+			}
+			o := Decide(machine.Machine{Intent: i}, know, Question{Asker: asker, Now: now}).Offer
+			if verify {
+				return o.Action, o.Verify
+			}
+			return o.Action, o.Grow
 		}
-		if o := offer(machine.FlashOnce, Live); o.Action != Flash || o.Grow != tt.flash {
-			t.Errorf("%s: a plan is offered %+v, want %+v", name, o.Grow, tt.flash)
-		}
-		if o := offer(machine.FlashOnce, Firmware); o.Action != StartLive || o.Grow != tt.flash {
-			t.Errorf("%s: firmware is offered %+v, want %+v", name, o.Grow, tt.flash)
-		}
-		if o := offer(machine.TUI, Live); o.Action != Wizard || o.Grow != tt.asked {
-			t.Errorf("%s: a wizard is offered %+v, want %+v", name, o.Grow, tt.asked)
-		}
-		for _, mode := range []machine.BootMode{machine.Inventory, machine.IPXEExit} {
-			if o := offer(mode, Live); o.Grow != (Chosen{}) {
-				t.Errorf("%s, %s: %+v", name, mode, o.Grow)
+		for _, verify := range []bool{false, true} {
+			if action, got := offer(machine.FlashOnce, Live, verify); action != Flash || got != tt.flash {
+				t.Errorf("%s, verify %t: a plan is offered %+v, want %+v", name, verify, got, tt.flash)
+			}
+			if action, got := offer(machine.FlashOnce, Firmware, verify); action != StartLive || got != tt.flash {
+				t.Errorf("%s, verify %t: firmware is offered %+v, want %+v", name, verify, got, tt.flash)
+			}
+			if action, got := offer(machine.TUI, Live, verify); action != Wizard || got != tt.asked {
+				t.Errorf("%s, verify %t: a wizard is offered %+v, want %+v", name, verify, got, tt.asked)
+			}
+			for _, mode := range []machine.BootMode{machine.Inventory, machine.IPXEExit} {
+				if _, got := offer(mode, Live, verify); got != (Chosen{}) {
+					t.Errorf("%s, %s, verify %t: %+v", name, mode, verify, got)
+				}
 			}
 		}
 	}

@@ -163,7 +163,8 @@ func startLive(offer Offer, next machine.Machine, know Knowledge) Decision {
 	}
 	offer.Action, offer.Live = StartLive, know.Live
 	if offer.Machine.Intent.Mode.Flashes() {
-		offer.Image, offer.Grow = know.Image, know.grow(offer.Machine)
+		offer.Image = know.Image
+		offer.chosen(know.Image, know)
 	}
 	next.Facts.Launched, next.Facts.Planned = false, false
 	next.Facts.DiskVia, next.Facts.DiskAt = "", time.Time{}
@@ -181,13 +182,13 @@ func forLive(m machine.Machine, know Knowledge, by Rule) Decision {
 	next := m
 	switch by {
 	case RuleWizard, RuleOrphanRef, RuleNoTargetDisk:
-		offer.Action, offer.Verify = Wizard, know.Verify
-		offer.Grow = choose(m.Intent.Grow, catalog.Unsaid, know.Grow) // which image it will be, nobody knows yet
+		offer.Action = Wizard
+		offer.chosen(nil, know)
 	case RuleInventory, RuleInventoryRetry:
 		offer.Action = Report
 	case RuleFlash, RuleFlashRetry:
 		offer.Action, offer.Image, offer.Cache = Flash, know.Image, know.Cache
-		offer.Verify, offer.Grow = know.Verify, know.grow(m)
+		offer.chosen(know.Image, know)
 		next.Facts = planned(m.Facts)
 	case RuleStuck:
 		offer.Action, next.Facts.Stuck = Leave, true

@@ -98,7 +98,7 @@ type Knowledge struct {
 	Cache       catalog.Cached // what the cache of images says of Image, asked for before a plan only
 	Live        LiveFiles      // zero if no complete live environment is installed
 	Missing     string         // the file for want of which there is none
-	Verify      bool           // what is written is to be read back
+	Verify      bool           // what is written is to be read back, where neither machine nor image says
 	Grow        bool           // the last partition is to end with the disk, where neither machine nor image says
 	MaxAttempts int            // starts without a completion before giving up; 0 means 5
 }
@@ -113,8 +113,8 @@ type Offer struct {
 	Assigned rule.Assigned   // what the rules make of it, and who decided
 	Image    *catalog.Entry  // resolved, for StartLive in a flash mode and for Flash
 	Cache    catalog.Cached  // for Flash: what the cache of images says of Image
-	Verify   bool            // for Flash and Wizard: the disk is to be read back before it is called done
 	Grow     Chosen          // where something is or may be flashed: whether the last partition is to end with the disk
+	Verify   Chosen          // the same: whether the disk is to be read back before it is called done
 	Live     LiveFiles       // for StartLive
 	Missing  string          // for RuleNoLiveFiles
 }

@@ -41,7 +41,7 @@ func TestSave(t *testing.T) {
 		{"no labels", func(i *machine.Intent) { i.Labels = nil }, false},
 		{"drive", func(i *machine.Intent) { i.Drive = "0x81" }, false},
 		{"labels and drive", func(i *machine.Intent) { i.Labels, i.Drive = nil, "" }, false},
-		{"growing", func(i *machine.Intent) { i.Grow = catalog.No }, false},
+		{"growing and reading back", func(i *machine.Intent) { i.Grow, i.Verify = catalog.No, catalog.Yes }, false},
 		{"mode", func(i *machine.Intent) { i.Mode = machine.FlashAlways }, true},
 		{"mode to exit", func(i *machine.Intent) { i.Mode = machine.IPXEExit }, true},
 		{"image", func(i *machine.Intent) { i.Image = catalog.ImageRef{2} }, true},

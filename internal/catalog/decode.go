@@ -99,8 +99,9 @@ func decodeAll(tables []map[string]any) ([]Listed, error) {
 func decodeOne(table map[string]any) (Listed, error) {
 	f := fields{table: table}
 	e := Entry{Name: f.text("name", true), Src: f.text("src", true), Description: f.text("description", false), Arch: f.text("arch", false), Size: f.size("size_bytes")}
-	grow, growErr := f.choice("grow")
-	e.Grow = grow
+	var growErr, verifyErr error
+	e.Grow, growErr = f.choice("grow")
+	e.Verify, verifyErr = f.choice("verify")
 	sha, ref, known, format := f.text("sha256", false), f.text("ref", false), f.text(knownKey, false), f.text("format", false)
 	if f.err != nil {
 		return Listed{}, f.err
@@ -137,7 +138,7 @@ func decodeOne(table map[string]any) (Listed, error) {
 	if e.Arch == "" {
 		e.Arch = ArchOf(e.Name)
 	}
-	return Listed{e, server, errors.Join(sourceErr, userInfoError(e.Src), formatErr, growErr)}, nil
+	return Listed{e, server, errors.Join(sourceErr, userInfoError(e.Src), formatErr, growErr, verifyErr)}, nil
 }
 
 func userInfoError(src string) error {

@@ -24,6 +24,7 @@ type Entry struct {
 	Rolling     bool      `json:"rolling,omitempty"` // what its source leads to is taken by itself
 	Next        *Version  `json:"next,omitempty"`    // what its tag leads to now, if that is not Digest
 	Grow        Choice    `json:"grow,omitempty"`    // whether its last partition is to end with the disk
+	Verify      Choice    `json:"verify,omitempty"`  // whether it is to be read back from the disk
 }
 
 // Version is what a tag of a registry leads to.

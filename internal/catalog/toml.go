@@ -43,6 +43,7 @@ func EncodeTOML(entries []Entry, listing Listing) []byte {
 		optional(&b, "arch", e.Arch)
 		optional(&b, "description", e.Description)
 		chosen(&b, "grow", e.Grow)
+		chosen(&b, "verify", e.Verify)
 	}
 	return []byte(b.String())
 }

@@ -95,7 +95,7 @@ func bootKeys() []Key {
 			func(c *Config) *string { return &c.Netboot.Append }), kernelWords),
 		number("boot", "max_attempts", 5, 1, 1000, "starts of the live environment without a completion before a machine counts as stuck",
 			func(c *Config) *int { return &c.Boot.MaxAttempts }),
-		truth("flash", "verify", false, "read each disk back after it was written, before it is called done; it takes as long again as the disk takes to read",
+		truth("flash", "verify", false, "read each disk back after it was written, before it is called done, unless the machine or the image says otherwise; it takes as long again as the disk takes to read",
 			func(c *Config) *bool { return &c.Flash.Verify }),
 		truth("flash", "grow", false, "let the last partition of each image end with the disk, unless the machine or the image says otherwise; the file system in it is left as it is, for the image to grow at its first boot",
 			func(c *Config) *bool { return &c.Flash.Grow }),

@@ -94,8 +94,9 @@ is no configuration but a list of images, which each start takes over.
 .B grow = true
 or
 .B grow = false
-in the table of an image says of this image what [flash] grow says of all; what is set for a machine goes before
-both.
+in the table of an image says of this image what [flash] grow says of all, and
+.B verify
+the same of [flash] verify; what is set for a machine goes before both.
 `
 
 const manualFoot = `.SH EXAMPLE

@@ -51,7 +51,7 @@ func (f *Fleet) Save(ctx context.Context, mac machine.MAC, want machine.Intent, 
 
 // save sets an intent under the rules as they are.
 func save(tx Tx, m machine.Machine, want machine.Intent, now time.Time) (saved machine.Machine, armed bool, err error) {
-	want.Grow = want.Grow.Over(m.Intent.Grow)
+	want.Grow, want.Verify = want.Grow.Over(m.Intent.Grow), want.Verify.Over(m.Intent.Verify)
 	rules, err := tx.Rules()
 	if err != nil {
 		return m, false, err
@@ -86,7 +86,7 @@ func canonical(i machine.Intent) machine.Intent {
 }
 
 // Release hands a machine back: what was set for itself is forgotten, and rules decide. Labels, drive,
-// words and growing stay, of which rules say nothing.
+// words, growing and reading back stay, of which rules say nothing.
 func (f *Fleet) Release(ctx context.Context, mac machine.MAC, who Who) (Record, error) {
 	now := f.Now()
 	err := f.commit(ctx, func(tx Tx) ([]event.Event, error) {
@@ -110,7 +110,7 @@ func (f *Fleet) Release(ctx context.Context, mac machine.MAC, who Who) (Record, 
 }
 
 func released(i machine.Intent) machine.Intent {
-	return canonical(machine.Intent{Free: true, Drive: i.Drive, Labels: i.Labels, KernelWords: i.KernelWords, Grow: i.Grow})
+	return canonical(machine.Intent{Free: true, Drive: i.Drive, Labels: i.Labels, KernelWords: i.KernelWords, Grow: i.Grow, Verify: i.Verify})
 }
 
 // labelSet is sorted and has no label twice.

@@ -191,10 +191,11 @@ type policy struct {
 	Serial *string           `json:"target_disk_serial"`
 	Words  *string           `json:"kernel_words,omitempty"`
 	Grow   *bool             `json:"grow,omitempty"`
+	Verify *bool             `json:"verify,omitempty"`
 }
 
 func policyOf(i machine.Intent) policy {
-	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial), Words: orNull(i.KernelWords), Grow: i.Grow.Bool()}
+	p := policy{Mode: i.Mode, Labels: append([]string{}, i.Labels...), Drive: orNull(i.Drive), Serial: orNull(i.TargetSerial), Words: orNull(i.KernelWords), Grow: i.Grow.Bool(), Verify: i.Verify.Bool()}
 	if !i.Image.IsZero() {
 		p.Image = &i.Image
 	}

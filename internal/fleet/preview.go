@@ -20,6 +20,7 @@ type NextBoot struct {
 	Serial string
 	NoDisk string // why a disk rule chose none
 	Grow   bool   // the last partition is to end with the disk
+	Verify bool   // the disk is to be read back
 }
 
 // Difference is a machine whose next boot a change would change.
@@ -135,5 +136,5 @@ func (l lookout) next(m machine.Machine, rules *rule.Set) (NextBoot, error) {
 	}
 	know.Live, know.Missing = files.LiveFiles, files.missing
 	offer := boot.Decide(m, know, boot.Question{Asker: boot.Firmware, Via: m.Facts.DiskVia, Now: l.now}).Offer
-	return NextBoot{offer.Rule, assigned.Mode, assigned.Image, assigned.Serial, assigned.NoDisk, offer.Grow.Is}, nil
+	return NextBoot{offer.Rule, assigned.Mode, assigned.Image, assigned.Serial, assigned.NoDisk, offer.Grow.Is, offer.Verify.Is}, nil
 }

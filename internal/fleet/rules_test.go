@@ -76,7 +76,7 @@ func (s *site) next(n int) (all []NextBoot) {
 			s.Fatal(err)
 		}
 		a := e.Offer.Assigned
-		all = append(all, NextBoot{e.Offer.Rule, a.Mode, a.Image, a.Serial, a.NoDisk, e.Offer.Grow.Is})
+		all = append(all, NextBoot{e.Offer.Rule, a.Mode, a.Image, a.Serial, a.NoDisk, e.Offer.Grow.Is, e.Offer.Verify.Is})
 	}
 	return all
 }

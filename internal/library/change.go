@@ -25,8 +25,8 @@ type Change struct {
 	Reread bool
 	// Rolling is whether what the source leads to is taken by itself.
 	Rolling *bool
-	// Grow is whether its last partition is to end with the disk.
-	Grow *catalog.Choice
+	// Grow is whether its last partition is to end with the disk, Verify whether the disk is to be read back.
+	Grow, Verify *catalog.Choice
 	// Take makes the entry what its tag was seen to lead to.
 	Take bool
 	// Force lets machines that are bound to the image get other bytes than before.
@@ -104,8 +104,10 @@ func (want Change) check() error {
 		return fault.New(fault.Rejected, "the architecture is %.100q; want a name like x86_64 or arm64", *want.Arch)
 	case want.DigestURL != nil && *want.DigestURL != "" && !WebURL.MatchString(*want.DigestURL):
 		return fault.New(fault.Rejected, "sha_url is %.200q; want the http(s) URL of a sha256sum file", *want.DigestURL)
-	case want.Grow != nil && *want.Grow != catalog.Unsaid && !want.Grow.Said():
+	case !isChoice(want.Grow):
 		return fault.New(fault.Rejected, "grow is %.40q; want yes, no, or nothing to leave it to [flash] grow", *want.Grow)
+	case !isChoice(want.Verify):
+		return fault.New(fault.Rejected, "verify is %.40q; want yes, no, or nothing to leave it to [flash] verify", *want.Verify)
 	case want.Format != nil:
 		if _, err := catalog.ParseFormat(string(*want.Format)); err != nil {
 			return fault.New(fault.Rejected, "the format %v", err)
@@ -113,6 +115,9 @@ func (want Change) check() error {
 	}
 	return nil
 }
+
+// isChoice reports whether a choice may be stored, or is none.
+func isChoice(c *catalog.Choice) bool { return c == nil || *c == catalog.Unsaid || c.Said() }
 
 // isPlain reports whether s is text without control characters.
 func isPlain(s string) bool {
@@ -133,6 +138,9 @@ func (want Change) apply(e catalog.Entry) (catalog.Entry, error) {
 	}
 	if want.Grow != nil {
 		e.Grow = *want.Grow
+	}
+	if want.Verify != nil {
+		e.Verify = *want.Verify
 	}
 	if e.Rolling && !e.CanRoll() {
 		return e, fault.New(fault.Rejected, "%s has a digest that says which bytes it is; only a tag of a registry, or a web source without a digest, can roll", e.Src)
@@ -233,13 +241,13 @@ type changedDetails struct {
 }
 
 // fieldNames are the names of what can differ, in the order in which a message names them.
-var fieldNames = []string{"name", "description", "arch", "format", "sha_url", "disk_image_sha", "manifest", "size_bytes", "resolved_src", "rolling", "grow"}
+var fieldNames = []string{"name", "description", "arch", "format", "sha_url", "disk_image_sha", "manifest", "size_bytes", "resolved_src", "rolling", "grow", "verify"}
 
 func differences(a, b catalog.Entry) map[string]difference {
 	pairs := []struct{ old, new any }{
 		{a.Name, b.Name}, {a.Description, b.Description}, {a.Arch, b.Arch}, {a.Format, b.Format}, {a.DigestURL, b.DigestURL},
 		{orNull(a.Digest), orNull(b.Digest)}, {a.Manifest, b.Manifest}, {a.Size, b.Size}, {a.ResolvedSrc, b.ResolvedSrc}, {a.Rolling, b.Rolling},
-		{orUnsaid(a.Grow), orUnsaid(b.Grow)},
+		{orUnsaid(a.Grow), orUnsaid(b.Grow)}, {orUnsaid(a.Verify), orUnsaid(b.Verify)},
 	}
 	differ := map[string]difference{}
 	for i, name := range fieldNames {

@@ -31,6 +31,7 @@ type Intent struct {
 	Labels       []string         `json:"labels,omitempty"`
 	KernelWords  string           `json:"kernel_words,omitempty"` // for its live environment, behind those of the site
 	Grow         catalog.Choice   `json:"grow,omitempty"`         // whether the last partition is to end with the disk
+	Verify       catalog.Choice   `json:"verify,omitempty"`       // whether the disk is to be read back
 }
 
 // Facts is what happened in the current cycle. A cycle starts when it is armed: by the act of
@@ -80,7 +81,7 @@ func (f Facts) Halted() bool { return f.Failed || f.Stuck }
 // Equal reports whether two intents ask for the same.
 func (i Intent) Equal(o Intent) bool {
 	return i.Mode == o.Mode && i.Free == o.Free && i.Image == o.Image && i.TargetSerial == o.TargetSerial &&
-		i.Drive == o.Drive && i.KernelWords == o.KernelWords && i.Grow == o.Grow &&
+		i.Drive == o.Drive && i.KernelWords == o.KernelWords && i.Grow == o.Grow && i.Verify == o.Verify &&
 		slices.Equal(i.Labels, o.Labels)
 }
 

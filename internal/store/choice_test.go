@@ -18,8 +18,9 @@ func TestChoicesAreKept(t *testing.T) {
 	ctx := context.Background()
 	m := machine.New(mac(1), time.Unix(1, 0).UTC())
 	e := catalog.Entry{Ref: catalog.ImageRef{1}, Src: "https://h/a", Name: "a"}
-	for _, c := range []catalog.Choice{catalog.Unsaid, catalog.Yes, catalog.No, catalog.Unsaid} {
-		m.Intent.Grow, e.Grow = c, c
+	keep := func(grow, verify catalog.Choice) {
+		t.Helper()
+		m.Intent.Grow, m.Intent.Verify, e.Grow, e.Verify = grow, verify, grow, verify
 		if err := s.Update(ctx, func(tx *Tx) error {
 			if err := tx.PutMachine(m); err != nil {
 				return err
@@ -35,10 +36,16 @@ func TestChoicesAreKept(t *testing.T) {
 		_ = s.View(func(tx *Tx) error {
 			gotM, _, errM := tx.Machine(m.MAC)
 			gotE, _, errE := tx.Image(e.Ref)
-			if errM != nil || errE != nil || gotM.Intent.Grow != c || gotE.Grow != c {
-				t.Errorf("%q came back as %q (%v) and %q (%v)", c, gotM.Intent.Grow, errM, gotE.Grow, errE)
+			if errM != nil || errE != nil || !gotM.Intent.Equal(m.Intent) || gotE != e || gotM.Intent.Grow != grow || gotM.Intent.Verify != verify {
+				t.Errorf("%q and %q came back as %+v (%v) and %+v (%v)", grow, verify, gotM.Intent, errM, gotE, errE)
 			}
 			return nil
 		})
+	}
+	for _, c := range []catalog.Choice{catalog.Unsaid, catalog.Yes, catalog.No, catalog.Unsaid} {
+		keep(c, catalog.Unsaid)
+	}
+	for _, c := range []catalog.Choice{catalog.Yes, catalog.No, catalog.Unsaid} {
+		keep(catalog.Unsaid, c)
 	}
 }

@@ -46,8 +46,8 @@ func (p *plan) machine(tx *store.Tx, t taken, have int) error {
 	if err != nil {
 		return err
 	}
-	if found { // the previous system has neither, so it says nothing of them
-		t.Intent.KernelWords, t.Intent.Grow = here.Intent.KernelWords, here.Intent.Grow
+	if found { // the previous system has none of these, so it says nothing of them
+		t.Intent.KernelWords, t.Intent.Grow, t.Intent.Verify = here.Intent.KernelWords, here.Intent.Grow, here.Intent.Verify
 	}
 	id := t.MAC.String()
 	switch {
@@ -108,7 +108,7 @@ func (p *plan) fill(tx *store.Tx, t taken) error {
 
 // isUntouched reports whether nobody has set anything for a machine.
 func isUntouched(i machine.Intent) bool {
-	return i.Free && i.Image.IsZero() && i.TargetSerial == "" && i.Drive == "" && i.KernelWords == "" && !i.Grow.Said() && len(i.Labels) == 0
+	return i.Free && i.Image.IsZero() && i.TargetSerial == "" && i.Drive == "" && i.KernelWords == "" && !i.Grow.Said() && !i.Verify.Said() && len(i.Labels) == 0
 }
 
 // complement keeps the hardware that is known here if it is the newer one.

@@ -230,7 +230,7 @@ func TestKnownHere(t *testing.T) {
 		t.Errorf("%+v %+v %+v", got, m, h)
 	}
 	m.Facts.FlashedAt = now
-	m.Intent.KernelWords, m.Intent.Grow = "bty.vlan=5", catalog.No // of which the previous system knows nothing
+	m.Intent.KernelWords, m.Intent.Grow, m.Intent.Verify = "bty.vlan=5", catalog.No, catalog.Yes // of which the previous system knows nothing
 	s.update(func(tx *store.Tx) error { return tx.PutMachine(m) })
 	if r := s.take(nil, there...); row(r, box.String()).Outcome != wire.TakenUnchanged {
 		t.Errorf("%+v", r)
@@ -239,7 +239,7 @@ func TestKnownHere(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	s.take(func(in *wire.PreviousState) { in.Conflict = "replace" }, strings.Replace(there[0], "'S1'", "'S2'", 1))
-	if m, _ := s.machine(box); m.Intent.TargetSerial != "S2" || m.Intent.KernelWords != "bty.vlan=5" || m.Intent.Grow != catalog.No {
+	if m, _ := s.machine(box); m.Intent.TargetSerial != "S2" || m.Intent.KernelWords != "bty.vlan=5" || m.Intent.Grow != catalog.No || m.Intent.Verify != catalog.Yes {
 		t.Errorf("replaced: %+v", m.Intent)
 	}
 }

@@ -18,7 +18,7 @@ func (m Model) confirmKey(k Key) (Model, Effect) {
 		m.step = stepDisk
 		m.hush()
 	case "ctrl+v":
-		m.verify = !m.verify
+		m.asked.Verify = catalog.ChoiceOf(new(!m.options().Verify))
 	case "ctrl+g":
 		m.asked.Grow = catalog.ChoiceOf(new(!m.options().Grow))
 	case "enter":
@@ -49,9 +49,17 @@ func (m Model) flash() (Model, Effect) {
 // options are what is done beside writing. What the person said counts first; then what was decided for
 // the machine, what the image says, and what goes for all, as on the server.
 func (m Model) options() Options {
-	grow := m.setup.Grow
-	if !m.setup.GrowSet {
-		grow = m.image.Grow.Or(grow)
+	s := m.setup
+	return Options{
+		Verify: m.asked.Verify.Or(begins(s.Verify, s.VerifySet, m.image.Verify)),
+		Grow:   m.asked.Grow.Or(begins(s.Grow, s.GrowSet, m.image.Grow)),
 	}
-	return Options{Verify: m.verify, Grow: m.asked.Grow.Or(grow)}
+}
+
+// begins is what an option is before the person says anything.
+func begins(server, isSet bool, image catalog.Choice) bool {
+	if isSet {
+		return server
+	}
+	return image.Or(server)
 }

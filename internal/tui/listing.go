@@ -69,7 +69,7 @@ func fetch(ctx context.Context, at string, o origin.Options) ([]byte, error) {
 }
 
 func fromCatalog(l catalog.Listed) Image {
-	i := Image{Name: l.Name, Ref: l.Known, At: l.URL(), Format: l.Format, Arch: l.Arch, Size: l.Size, Digest: l.Digest, Description: l.Description, Grow: l.Grow}
+	i := Image{Name: l.Name, Ref: l.Known, At: l.URL(), Format: l.Format, Arch: l.Arch, Size: l.Size, Digest: l.Digest, Description: l.Description, Grow: l.Grow, Verify: l.Verify}
 	if l.Err != nil {
 		i.Problem = l.Err.Error()
 	}

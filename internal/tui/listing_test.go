@@ -16,7 +16,7 @@ import (
 	"bty/internal/testenv/registry"
 )
 
-const oneImage = "version = 1\n[[images]]\nname = \"One\"\nsrc = \"http://H/One.img\"\nsize_bytes = 5\ngrow = false\n"
+const oneImage = "version = 1\n[[images]]\nname = \"One\"\nsrc = \"http://H/One.img\"\nsize_bytes = 5\ngrow = false\nverify = true\n"
 
 // The images of a folder by name, with the digests beside them; what is no image is left out.
 func TestListFolder(t *testing.T) {
@@ -67,7 +67,7 @@ func TestListCatalog(t *testing.T) {
 	}
 	for _, at := range []string{path, web.URL + "/Upper/Catalog.TOML?Key=V"} {
 		got, err := List(t.Context(), Source{At: at}, origin.Options{})
-		if err != nil || len(got) != 1 || got[0].At != "http://H/One.img" || got[0].Size != 5 || got[0].Grow != catalog.No || got[0].Format != catalog.FormatUnknown {
+		if err != nil || len(got) != 1 || got[0].At != "http://H/One.img" || got[0].Size != 5 || got[0].Grow != catalog.No || got[0].Verify != catalog.Yes || got[0].Format != catalog.FormatUnknown {
 			t.Errorf("%s: %+v, %v", at, got, err)
 		}
 	}

@@ -26,6 +26,7 @@ type Image struct {
 	Digest      catalog.Digest
 	Description string
 	Grow        catalog.Choice // what its catalog says of the last partition
+	Verify      catalog.Choice // and of reading back
 	Problem     string         // why it cannot be chosen, "" if it can
 }
 
@@ -51,20 +52,21 @@ const (
 
 // Setup is what the wizard begins with.
 type Setup struct {
-	Version string
-	About   string   // what machine and which server, one line
-	Note    string   // why a person is asked, "" if that is clear
-	Sources []Source // to choose from
-	Start   *Source  // the first step is done: this one
-	Arch    string   // of this machine, as images say it; "" = not known
-	Next    string   // what comes after a flash, "" if that is clear
-	Verify  bool     // a disk is read back, until the person says otherwise
-	Grow    bool     // the last partition is grown, until an image or the person says otherwise
-	GrowSet bool     // no image does: it was decided for this machine
-	Booted  bool     // the machine runs for this alone: after a flash it is likely rebooted
-	Width   int
-	Height  int
-	ASCII   bool
+	Version   string
+	About     string   // what machine and which server, one line
+	Note      string   // why a person is asked, "" if that is clear
+	Sources   []Source // to choose from
+	Start     *Source  // the first step is done: this one
+	Arch      string   // of this machine, as images say it; "" = not known
+	Next      string   // what comes after a flash, "" if that is clear
+	Verify    bool     // a disk is read back, until an image or the person says otherwise
+	VerifySet bool     // no image does: it was decided for this machine
+	Grow      bool     // the last partition is grown, until an image or the person says otherwise
+	GrowSet   bool     // the same of growing
+	Booted    bool     // the machine runs for this alone: after a flash it is likely rebooted
+	Width     int
+	Height    int
+	ASCII     bool
 }
 
 // Options are what is done beside writing.
@@ -74,7 +76,7 @@ type Options struct {
 }
 
 // asked is what the person said of the Options.
-type asked struct{ Grow catalog.Choice }
+type asked struct{ Verify, Grow catalog.Choice }
 
 // Model is the state of the wizard.
 type Model struct {
@@ -100,7 +102,6 @@ type Model struct {
 	seconds int // since the work was begun
 
 	word     line
-	verify   bool
 	asked    asked
 	progress flash.Progress
 	stageFor int // seconds in this stage
@@ -113,7 +114,7 @@ type Model struct {
 
 // NewModel is the wizard at its first screen, and what is to be done first.
 func NewModel(s Setup) (Model, Effect) {
-	m := Model{setup: s, verify: s.Verify}
+	m := Model{setup: s}
 	if s.Start != nil {
 		return m.open(*s.Start)
 	}

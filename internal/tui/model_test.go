@@ -228,31 +228,44 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// Whether the last partition grows, the person says first, then the machine, the image, and what goes for all.
-func TestGrowOfImages(t *testing.T) {
+// Of each option the person says first, then the machine, the image, and what goes for all.
+func TestOptionsOfImages(t *testing.T) {
 	const yes, no, none = catalog.Yes, catalog.No, catalog.Unsaid
 	for _, c := range []struct {
 		setting, set bool
 		image        catalog.Choice
-		keys         []string
+		pressed      bool
 		want         bool
 	}{
-		{false, false, none, nil, false}, {true, false, none, nil, true},
-		{false, false, yes, nil, true}, {true, false, no, nil, false},
-		{false, true, yes, nil, false}, {true, true, no, nil, true},
-		{false, false, yes, []string{"<ctrl+g>"}, false}, {true, false, no, []string{"<ctrl+g>"}, true},
-		{false, true, yes, []string{"<ctrl+g>"}, true}, {true, true, no, []string{"<ctrl+g>"}, false},
+		{false, false, none, false, false}, {true, false, none, false, true},
+		{false, false, yes, false, true}, {true, false, no, false, false},
+		{false, true, yes, false, false}, {true, true, no, false, true},
+		{false, false, yes, true, false}, {true, false, no, true, true},
+		{false, true, yes, true, true}, {true, true, no, true, false},
 	} {
-		s := setup
-		s.Grow, s.GrowSet = c.setting, c.set
-		m := walk(s, "<enter>", "<down>", "<enter>", "<enter>")
-		m.image.Grow = c.image
-		for _, name := range append(c.keys, "y", "e", "s") {
-			m, _ = m.Update(key(strings.Trim(name, "<>")))
-		}
-		_, effect := m.Update(key("enter"))
-		if got, ok := effect.(Flash); !ok || got.Options.Grow != c.want {
-			t.Errorf("%+v: %+v", c, effect)
+		for _, option := range []string{"<ctrl+g>", "<ctrl+v>"} {
+			s, i := setup, Image{Name: "i"}
+			if option == "<ctrl+g>" {
+				s.Grow, s.GrowSet, i.Grow = c.setting, c.set, c.image
+			} else {
+				s.Verify, s.VerifySet, i.Verify = c.setting, c.set, c.image
+			}
+			m := walk(s, "<enter>", "<down>", "<enter>", "<enter>")
+			m.image = i
+			if c.pressed {
+				m, _ = m.Update(key(strings.Trim(option, "<>")))
+			}
+			for _, r := range "yes" {
+				m, _ = m.Update(key(string(r)))
+			}
+			_, effect := m.Update(key("enter"))
+			want := Options{Grow: c.want}
+			if option == "<ctrl+v>" {
+				want = Options{Verify: c.want}
+			}
+			if got, ok := effect.(Flash); !ok || got.Options != want {
+				t.Errorf("%s %+v: %+v", option, c, effect)
+			}
 		}
 	}
 }

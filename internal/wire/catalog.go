@@ -80,8 +80,10 @@ type LibraryImage struct {
 	Rolling bool `json:"rolling"`
 	// Grow: whether the last partition is to end with the disk, where the machine says nothing; null: as
 	// [flash] grow says.
-	Grow *bool         `json:"grow"`
-	Next *ImageVersion `json:"next"` // what its tag leads to now, null if that is what it is
+	Grow *bool `json:"grow"`
+	// Verify: whether the disk is read back, in the same way.
+	Verify *bool         `json:"verify"`
+	Next   *ImageVersion `json:"next"` // what its tag leads to now, null if that is what it is
 }
 
 // ImageVersion is other bytes than an image has.

@@ -49,7 +49,8 @@ type NextBoot struct {
 	ImageRef     *string          `json:"bty_image_ref"`
 	TargetSerial *string          `json:"target_disk_serial"`
 	NoDisk       *string          `json:"no_disk"`
-	Grow         bool             `json:"grow"` // it flashes, and lets the last partition end with the disk
+	Grow         bool             `json:"grow"`   // it flashes, and lets the last partition end with the disk
+	Verify       bool             `json:"verify"` // it flashes, and reads the disk back
 }
 
 // NextBootChange is a machine whose next boot a change would change.

@@ -56,6 +56,7 @@ type Machine struct {
 
 	KernelWords *string `json:"kernel_words"` // for its live environment
 	Grow        *bool   `json:"grow"`         // whether the last partition is to end with the disk; null: as the image says, else [flash] grow
+	Verify      *bool   `json:"verify"`       // whether the disk is read back; null: as the image says, else [flash] verify
 
 	Own        Own        `json:"own"`         // what was set for the machine itself
 	AssignedBy AssignedBy `json:"assigned_by"` // who decided what boot_mode and the others above say

@@ -28,6 +28,7 @@ type Plan struct {
 	Verify           bool   `json:"verify,omitempty"`     // read the disk back before it is called done; interactive: what the wizard begins with
 	Grow             bool   `json:"grow,omitempty"`       // make the last partition as large as the disk allows; interactive: the same
 	GrowSet          bool   `json:"grow_set,omitempty"`   // interactive: growing was decided for this machine, so that no image changes it
+	VerifySet        bool   `json:"verify_set,omitempty"` // interactive: the same of verify
 	Catalog          string `json:"catalog,omitempty"`
 	Reason           string `json:"reason,omitempty"` // for people: why this is an exit
 }

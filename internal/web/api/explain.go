@@ -42,7 +42,7 @@ func Explanation(e fleet.Explanation, host string) wire.Explanation {
 	shown := wire.Explanation{MAC: o.Machine.MAC, Known: e.Known, Asker: "firmware", Rule: string(o.Rule), Because: o.Rule.Because(),
 		OfferKind: fleet.OfferKind(o), Own: ownOf(e.Next.Intent), AssignedBy: assignedBy(o.Assigned), Rules: verdicts(e),
 		Facts: explainedFacts(e), Then: e.Then, Trace: o.Trace()}
-	shown.Offer = nextBoot(fleet.NextBoot{Rule: o.Rule, Mode: o.Assigned.Mode, Image: o.Assigned.Image, Serial: o.Assigned.Serial, NoDisk: o.Assigned.NoDisk, Grow: o.Grow.Is})
+	shown.Offer = nextBoot(fleet.NextBoot{Rule: o.Rule, Mode: o.Assigned.Mode, Image: o.Assigned.Image, Serial: o.Assigned.Serial, NoDisk: o.Assigned.NoDisk, Grow: o.Grow.Is, Verify: o.Verify.Is})
 	if o.Asker == boot.Live {
 		plan := pxe.Plan(o, host)
 		shown.Asker, shown.Plan = "live", &plan

@@ -112,6 +112,9 @@ func readChange(v body.Value) (library.Change, error) {
 	if grow := readChoice(o, "grow"); grow != catalog.Kept {
 		change.Grow = &grow
 	}
+	if verify := readChoice(o, "verify"); verify != catalog.Kept {
+		change.Verify = &verify
+	}
 	if format := o.Nullable("format", body.OneOf(formats()...)); format != nil {
 		change.Format = (*catalog.Format)(format)
 	}
@@ -164,7 +167,7 @@ func pathRef(r *http.Request) (catalog.ImageRef, error) {
 }
 
 func libraryImage(e catalog.Entry, users library.Users) wire.LibraryImage {
-	image := wire.LibraryImage{CatalogRow: catalogRow(e), Arch: orNull(e.Arch), Manifest: orNull(e.Manifest), Machines: []string{}, Rules: append([]string{}, users.Rules...), Rolling: e.Rolling, Grow: e.Grow.Bool()}
+	image := wire.LibraryImage{CatalogRow: catalogRow(e), Arch: orNull(e.Arch), Manifest: orNull(e.Manifest), Machines: []string{}, Rules: append([]string{}, users.Rules...), Rolling: e.Rolling, Grow: e.Grow.Bool(), Verify: e.Verify.Bool()}
 	for _, mac := range users.Machines {
 		image.Machines = append(image.Machines, mac.String())
 	}

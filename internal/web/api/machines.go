@@ -98,6 +98,7 @@ func readIntent(v body.Value) (machine.Intent, error) {
 		TargetSerial: orEmpty(o.Nullable("target_disk_serial", body.Max(maxSerial))),
 		KernelWords:  strings.TrimSpace(orEmpty(o.Nullable("kernel_words", body.Max(machine.MaxKernelWords), body.Check(checkKernelWords)))),
 		Grow:         readChoice(o, "grow"),
+		Verify:       readChoice(o, "verify"),
 	}
 	mode := o.StringOr("boot_mode", machine.IPXEExit.String(), body.OneOf(modeNames()...))
 	if err := o.Done(); err != nil {
@@ -206,7 +207,7 @@ func Machine(r fleet.Record) wire.Machine {
 		MAC: r.MAC, Labels: append([]string{}, r.Intent.Labels...), BootMode: r.Intent.Mode,
 		DiscoveredAt: wire.Time(r.DiscoveredAt), LastSeenAt: wire.Time(r.SeenAt), LastSeenIP: orNull(event.Address(r.SeenFrom)),
 		SanbootDrive: orNull(r.Intent.Drive), TargetSerial: orNull(r.Intent.TargetSerial), KernelWords: orNull(r.Intent.KernelWords),
-		Grow:          r.Intent.Grow.Bool(),
+		Grow: r.Intent.Grow.Bool(), Verify: r.Intent.Verify.Bool(),
 		LastFlashedAt: wire.Time(f.FlashedAt), KnownDisksAt: wire.Time(f.InventoriedAt),
 		CreatedAt: wire.Time(r.CreatedAt), UpdatedAt: wire.Time(later(r.UpdatedAt, r.SeenAt)), State: r.State(),
 		Cycle: cycle(f), Own: ownOf(r.Own), AssignedBy: assignedBy(r.Assigned),

@@ -172,7 +172,7 @@ func Preview(p fleet.Preview) wire.Preview {
 }
 
 func nextBoot(n fleet.NextBoot) wire.NextBoot {
-	shown := wire.NextBoot{Rule: string(n.Rule), Because: n.Rule.Because(), BootMode: n.Mode, TargetSerial: orNull(n.Serial), NoDisk: orNull(n.NoDisk), Grow: n.Grow}
+	shown := wire.NextBoot{Rule: string(n.Rule), Because: n.Rule.Because(), BootMode: n.Mode, TargetSerial: orNull(n.Serial), NoDisk: orNull(n.NoDisk), Grow: n.Grow, Verify: n.Verify}
 	if !n.Image.IsZero() {
 		shown.ImageRef = orNull(n.Image.String())
 	}

@@ -24,7 +24,10 @@ func (c Config) plan(w http.ResponseWriter, r *http.Request) error {
 
 // Plan is an offer to a live environment as JSON.
 func Plan(offer boot.Offer, host string) wire.Plan {
-	plan := wire.Plan{Mode: fleet.PlanMode(offer), Verify: offer.Verify, Grow: offer.Grow.Is && offer.Asker == boot.Live}
+	plan := wire.Plan{Mode: fleet.PlanMode(offer)}
+	if offer.Asker == boot.Live {
+		plan.Verify, plan.Grow = offer.Verify.Is, offer.Grow.Is
+	}
 	switch offer.Action {
 	case boot.Flash:
 		image := offer.Image
@@ -34,7 +37,7 @@ func Plan(offer boot.Offer, host string) wire.Plan {
 			plan.DiskImageSHA, plan.SizeBytes = image.Digest.String(), image.Size
 		}
 	case boot.Wizard:
-		plan.GrowSet = offer.Grow.By == boot.ByMachine
+		plan.VerifySet, plan.GrowSet = offer.Verify.By == boot.ByMachine, offer.Grow.By == boot.ByMachine
 		plan.Catalog = "http://" + host + "/catalog.toml"
 	case boot.Leave:
 		plan.Reason = offer.Rule.Because()

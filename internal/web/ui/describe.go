@@ -25,7 +25,7 @@ func Operations() []openapi.Operation {
 			Request: openapi.Form(openapi.Field{Name: "mac", Needed: true}), Answers: append(led(), openapi.Answer{Status: 413, Media: htmlType})},
 		{Pattern: "POST /ui/machines/{mac}", Tag: tag, Access: openapi.Page, Summary: "Save a machine",
 			Request: openapi.Form(openapi.Field{Name: "boot_mode"}, openapi.Field{Name: "bty_image_ref"}, openapi.Field{Name: "target_disk_serial"},
-				openapi.Field{Name: "sanboot_drive"}, openapi.Field{Name: "kernel_words"}, openapi.Field{Name: "grow", Text: "yes, no, or nothing: as its image says, else [flash] grow"}, openapi.Field{Name: "labels", Text: "separated by commas"}),
+				openapi.Field{Name: "sanboot_drive"}, openapi.Field{Name: "kernel_words"}, openapi.Field{Name: "grow", Text: "yes, no, or nothing: as its image says, else [flash] grow"}, openapi.Field{Name: "verify", Text: "the same of [flash] verify"}, openapi.Field{Name: "labels", Text: "separated by commas"}),
 			Answers: append(led(), openapi.Answer{Status: 413, Media: htmlType})},
 		{Pattern: "GET /ui/machines/{mac}/delete", Tag: tag, Access: openapi.Page, Summary: "Asks before a machine is forgotten", Answers: pageOr(404)},
 		{Pattern: "POST /ui/machines/{mac}/delete", Tag: tag, Access: openapi.Page, Summary: "Forget a machine", Answers: led()},

@@ -25,7 +25,7 @@ func aboutFleet() []openapi.Operation {
 		{Pattern: "POST /ui/rules/preview", Tag: tag, Access: openapi.Page, Summary: "Which machines' next boot a change of the rules would change", Request: change, Answers: shown()},
 		{Pattern: "POST /ui/rules/apply", Tag: tag, Access: openapi.Page, Summary: "Carry a change of the rules out", Request: change, Answers: shown()},
 		{Pattern: "POST /ui/machines/{mac}/preview", Tag: tag, Access: openapi.Page, Summary: "What saving a machine would change about its next boot",
-			Request: form("boot_mode", "bty_image_ref", "target_disk_serial", "sanboot_drive", "kernel_words", "grow", "labels"), Answers: shown()},
+			Request: form("boot_mode", "bty_image_ref", "target_disk_serial", "sanboot_drive", "kernel_words", "grow", "verify", "labels"), Answers: shown()},
 		{Pattern: "GET /ui/bulk", Tag: tag, Access: openapi.Page, Summary: "What to do with the machines that were selected", Answers: pageOr(303)},
 		{Pattern: "POST /ui/bulk/preview", Tag: tag, Access: openapi.Page, Summary: "What it would come to", Request: action, Answers: shown()},
 		{Pattern: "POST /ui/bulk", Tag: tag, Access: openapi.Page, Summary: "Act on many machines", Request: action, Answers: shown()},

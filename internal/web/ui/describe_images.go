@@ -22,7 +22,7 @@ func aboutImages() []openapi.Operation {
 		{Pattern: "GET /ui/images/{ref}", Tag: tag, Access: openapi.Page, Summary: "One image", Answers: pageOr(400, 404)},
 		{Pattern: "POST /ui/images/{ref}", Tag: tag, Access: openapi.Page, Summary: "Change an image; asks first if machines would be written something else",
 			Request: openapi.Form(openapi.Field{Name: "name"}, openapi.Field{Name: "description"}, openapi.Field{Name: "arch"}, openapi.Field{Name: "format"},
-				openapi.Field{Name: "sha_url"}, openapi.Field{Name: "reread"}, openapi.Field{Name: "rolling", Text: "1 takes what the source leads to by itself, 0 does not"}, openapi.Field{Name: "grow", Text: "yes, no, or nothing: as [flash] grow says"}, openapi.Field{Name: "take", Text: "1 takes what the tag was seen to lead to"}, openapi.Field{Name: "force"}), Answers: pageOr(303, 400, 404, 413)},
+				openapi.Field{Name: "sha_url"}, openapi.Field{Name: "reread"}, openapi.Field{Name: "rolling", Text: "1 takes what the source leads to by itself, 0 does not"}, openapi.Field{Name: "grow", Text: "yes, no, or nothing: as [flash] grow says"}, openapi.Field{Name: "verify", Text: "the same of [flash] verify"}, openapi.Field{Name: "take", Text: "1 takes what the tag was seen to lead to"}, openapi.Field{Name: "force"}), Answers: pageOr(303, 400, 404, 413)},
 		{Pattern: "POST /ui/images/{ref}/check", Tag: tag, Access: openapi.Page, Summary: "Ask the origin of an image", Answers: pageOr(400, 404)},
 		{Pattern: "GET /ui/images/{ref}/delete", Tag: tag, Access: openapi.Page, Summary: "The question before an image is deleted", Answers: pageOr(400, 404)},
 		{Pattern: "POST /ui/images/{ref}/delete", Tag: tag, Access: openapi.Page, Summary: "Delete an image", Request: openapi.Form(openapi.Field{Name: "force"}),

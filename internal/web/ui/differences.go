@@ -46,14 +46,14 @@ type difference struct {
 type nextBoot struct {
 	Mode                           machine.BootMode
 	Image, Serial, NoDisk, Because string
-	Grow                           bool
+	Grow, Verify                   bool
 }
 
 func (s surface) differencesOf(p fleet.Preview) (differences, error) {
 	names, err := s.imageNames()
 	d := differences{Total: p.Total}
 	show := func(n fleet.NextBoot) nextBoot {
-		return nextBoot{n.Mode, names.name(n.Image), n.Serial, n.NoDisk, n.Rule.Because(), n.Grow}
+		return nextBoot{n.Mode, names.name(n.Image), n.Serial, n.NoDisk, n.Rule.Because(), n.Grow, n.Verify}
 	}
 	for _, one := range p.Differences {
 		d.Rows = append(d.Rows, difference{one.MAC, one.Labels, show(one.From), show(one.To)})

@@ -100,11 +100,7 @@ func imageChange(form url.Values) library.Change {
 	if form.Has("rolling") {
 		rolling = new(form.Get("rolling") == "1")
 	}
-	var grow *catalog.Choice
-	if form.Has("grow") {
-		grow = new(catalog.Choice(form.Get("grow")))
-	}
-	return library.Change{Rolling: rolling, Grow: grow, Take: form.Get("take") == "1", Name: field("name"), Description: field("description"), Arch: field("arch"), Format: (*catalog.Format)(field("format")),
+	return library.Change{Rolling: rolling, Grow: (*catalog.Choice)(field("grow")), Verify: (*catalog.Choice)(field("verify")), Take: form.Get("take") == "1", Name: field("name"), Description: field("description"), Arch: field("arch"), Format: (*catalog.Format)(field("format")),
 		DigestURL: field("sha_url"), Reread: form.Get("reread") == "1", Force: form.Get("force") == "1"}
 }
 

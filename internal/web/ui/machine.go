@@ -131,8 +131,10 @@ func intentFields(form url.Values) body.Value {
 			fields[name] = v
 		}
 	}
-	if form.Has("grow") { // a form of an earlier page has none, and says nothing of it
-		fields["grow"] = typedChoice(form.Get("grow"))
+	for _, name := range []string{"grow", "verify"} {
+		if form.Has(name) { // a form of an earlier page has none, and says nothing of it
+			fields[name] = typedChoice(form.Get(name))
+		}
 	}
 	if mode := form.Get("boot_mode"); mode != "" && mode != byRule {
 		fields["boot_mode"] = mode

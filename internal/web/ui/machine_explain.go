@@ -18,7 +18,7 @@ import (
 type explained struct {
 	Because, Then     string
 	Mode, Image, Disk decided
-	Grow              decided // of what is flashed, if anything is
+	Grow, Verify      decided // of what is flashed, if anything is
 	NoDisk, First     string
 	Verdicts          []wire.Verdict
 	MoreRules         int // that the page leaves out
@@ -57,20 +57,28 @@ func (s surface) explain(one row, host string) (*explained, error) {
 	if a.Serial != "" {
 		e.Disk = decidedBy(a.Serial, a.DiskBy, firmware.Rules)
 	}
-	if by, ok := choosers[live.Offer.Grow.By]; ok {
-		e.Grow = decided{Text: growth[live.Offer.Grow.Is], Name: by}
-	}
+	e.Grow = chosen(live.Offer.Grow, "left as the image has it", "grown to the end of the disk")
+	e.Verify = chosen(live.Offer.Verify, "no", "before the flash counts as done")
 	if a.First != nil {
 		e.First = a.First.String()
 	}
 	return e, nil
 }
 
-var (
-	// choosers says who decided a choice.
-	choosers = map[boot.Chooser]string{boot.ByMachine: "set for this machine", boot.ByImage: "set for its image", boot.BySetting: "the setting for all"}
-	growth   = map[bool]string{true: "grown to the end of the disk", false: "left as the image has it"}
-)
+// choosers says who decided a choice.
+var choosers = map[boot.Chooser]string{boot.ByMachine: "set for this machine", boot.ByImage: "set for its image", boot.BySetting: "the setting for all"}
+
+// chosen is a choice in words, nothing where there is none to make.
+func chosen(c boot.Chosen, no, yes string) decided {
+	by, ok := choosers[c.By]
+	switch {
+	case !ok:
+		return decided{}
+	case c.Is:
+		return decided{Text: yes, Name: by}
+	}
+	return decided{Text: no, Name: by}
+}
 
 // maxVerdicts is how many rules that do not match the page of a machine lists.
 const maxVerdicts = 50
