@@ -87,6 +87,9 @@ func codeOf(err error) code {
 	if e, ok := errors.AsType[*exit](err); ok {
 		return e.code
 	}
+	if _, ok := errors.AsType[*flash.Defect](err); ok {
+		return codeInternal
+	}
 	if e, ok := errors.AsType[*flash.Error](err); ok && e.Kind == flash.ErrCancelled {
 		return codeCancelled // whatever else broke while the write was being torn down
 	}

@@ -377,3 +377,12 @@ func TestLiveWaitsForAPerson(t *testing.T) {
 		}
 	}
 }
+
+// A defect is told as one, whichever part of the flash has it.
+func TestExitStatusOfADefect(t *testing.T) {
+	for _, kind := range []error{flash.ErrWrite, flash.ErrOrigin, flash.ErrCancelled} {
+		if c := codeOf(&flash.Error{Kind: kind, Err: &flash.Defect{Part: "a writer", Panic: "x"}}); c != codeInternal {
+			t.Errorf("%v: status %d", kind, c)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type Target struct {
 	Device
 	f        *os.File
 	ring     *ring         // nil: not to be had, and writes are system calls
+	ringed   *os.File      // the same disk, for the ring
 	before   time.Duration // processor time that rings had taken
 	worked   atomic.Int64  // without a ring, in nanoseconds
 	noPunch  atomic.Bool   // zeroing by discard is not to be had, or does not give zeros
@@ -50,7 +51,7 @@ func (h Host) Open(path string) (*Target, error) {
 		return nil, openError(path, err)
 	}
 	t := &Target{f: f}
-	t.ring, _ = newRing() // without one the same is done more slowly
+	t.useRing() // without one the same is done more slowly
 	t.before = ringTime()
 	if t.Device, err = h.opened(f, at); err == nil {
 		err = t.ask()
@@ -60,6 +61,20 @@ func (h Host) Open(path string) (*Target, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// useRing opens the disk once more for the ring, and not exclusively: the kernel keeps the file of a request for
+// milliseconds after its answer, and Close gives the disk free at once.
+func (t *Target) useRing() {
+	again, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", t.f.Fd()), os.O_RDWR|unix.O_DIRECT, 0)
+	if err != nil {
+		return
+	}
+	if t.ring, err = newRing(); err != nil {
+		again.Close()
+		return
+	}
+	t.ringed = again
 }
 
 // opened says which disk f is, which was opened as the one at a node.
@@ -140,6 +155,9 @@ func (t *Target) Close() error {
 	if t.ring != nil {
 		t.ring.close()
 	}
+	if t.ringed != nil {
+		t.ringed.Close() // whose failure is that of t.f
+	}
 	return t.f.Close()
 }
 
@@ -159,7 +177,7 @@ func (t *Target) writeAt(p []byte, off int64) (n int, err error) {
 	}
 	for n < len(p) && err == nil {
 		var wrote int
-		wrote, err = t.ring.write(int(t.f.Fd()), p[n:], off+int64(n))
+		wrote, err = t.ring.write(int(t.ringed.Fd()), p[n:], off+int64(n))
 		if n += wrote; err == nil && wrote == 0 {
 			err = io.ErrUnexpectedEOF
 		}

@@ -32,6 +32,8 @@ type ring struct {
 	mu      sync.Mutex  // of submit
 	free    chan uint64 // numbers of requests
 	answers [ringSize]chan int32
+	defect  error         // why nobody passes answers on any more
+	dead    chan struct{} // then, closed
 	ended   sync.WaitGroup
 }
 
@@ -86,7 +88,7 @@ func newRing() (*ring, error) {
 	if errno != 0 {
 		return nil, fmt.Errorf("io_uring_setup: %w", errno)
 	}
-	r := &ring{fd: int(fd), free: make(chan uint64, ringSize)}
+	r := &ring{fd: int(fd), free: make(chan uint64, ringSize), dead: make(chan struct{})}
 	if p.features&featSingleMmap == 0 || p.features&featPositions == 0 || p.sqEntries != ringSize || p.cqEntries != 2*ringSize {
 		r.unmap()
 		return nil, errNoRing
@@ -132,15 +134,24 @@ func (r *ring) open(p *ringParams) (err error) {
 func (r *ring) do(request sqe) (int, error) {
 	number := <-r.free
 	defer func() { r.free <- number }()
+	select {
+	case <-r.dead:
+		return 0, r.defect
+	default:
+	}
 	request.number, request.flags = number, sqeAsync
 	if err := r.submit(&request); err != nil {
 		return 0, err
 	}
-	res := <-r.answers[number]
-	if res < 0 {
-		return 0, unix.Errno(-res)
+	select {
+	case res := <-r.answers[number]:
+		if res < 0 {
+			return 0, unix.Errno(-res)
+		}
+		return int(res), nil
+	case <-r.dead:
+		return 0, r.defect
 	}
-	return int(res), nil
 }
 
 // write is pwrite(2).
@@ -188,8 +199,14 @@ func (r *ring) enter() error {
 	}
 }
 
-// complete passes answers on.
+// complete passes answers on. A panic fails the requests: it would end the program, which may be init.
 func (r *ring) complete() {
+	defer func() {
+		if p := recover(); p != nil {
+			r.defect = fmt.Errorf("io_uring: an answer fits no request, which is a defect: %v", p)
+			close(r.dead)
+		}
+	}()
 	for count := make([]byte, 8); ; {
 		if _, err := r.events.Read(count); err != nil {
 			return // closed

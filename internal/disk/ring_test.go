@@ -139,3 +139,51 @@ func descriptors(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// An answer to what nobody asked ends neither the program nor leaves who waits.
+func TestRingDefect(t *testing.T) {
+	path, _ := looptest.New(t, 1<<20, looptest.Options{})
+	d := open(t, path)
+	const nop, nobody = 0, 1000
+	if err := d.ring.submit(&sqe{op: nop, number: nobody}); err != nil {
+		t.Fatal(err)
+	}
+	<-d.ring.dead
+	if _, err := d.WriteAt(directio.Buffer(4096), 0); err == nil || !strings.Contains(err.Error(), "which is a defect") {
+		t.Error(err)
+	}
+	d.Close()
+	again, err := System().Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+// A disk that was closed may be opened by the next one at once: the kernel keeps the file of a request for a
+// moment after its answer.
+func TestClosedIsFree(t *testing.T) {
+	path, _ := looptest.New(t, 16<<20, looptest.Options{})
+	buf := directio.Buffer(1 << 20)
+	for i := range 150 {
+		d, err := System().Open(path)
+		if err != nil {
+			t.Fatalf("after %d rounds: %v", i, err)
+		}
+		var all sync.WaitGroup
+		for n := range ringSize {
+			all.Go(func() {
+				if _, err := d.WriteAt(buf, int64(n)<<20); err != nil {
+					t.Error(err)
+				}
+				if err := d.Zero(t.Context(), int64(n)<<20, 64<<10); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

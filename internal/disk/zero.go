@@ -54,7 +54,7 @@ func (t *Target) fallocate(mode uint32, off, n int64) error {
 	if t.ring == nil {
 		return t.alone(func() error { return unix.Fallocate(int(t.f.Fd()), mode, off, n) })
 	}
-	return t.ring.fallocate(int(t.f.Fd()), mode, off, n)
+	return t.ring.fallocate(int(t.ringed.Fd()), mode, off, n)
 }
 
 // zeroPage is small enough to stay in the processor's nearest cache beside what is compared with it.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"bty/internal/catalog"
@@ -77,19 +78,21 @@ type job struct {
 	res    Result
 
 	cancel  context.CancelCauseFunc
-	touched bool // the old content of the disk is gone
+	defect  atomic.Pointer[Error] // the first panic of a goroutine
+	touched bool                  // the old content of the disk is gone
 }
 
 // Run flashes. It returns after the last of its goroutines has ended, but for one that is still within a call of
 // report: who does not come back from there holds up nothing for longer than a second. Calls of report
-// do not overlap. The error is an *Error. A panic gives the disk back as well.
+// do not overlap. The error is an *Error. A panic gives the disk back as well, and one of a goroutine is an error.
 func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
 	j := newJob(req, report)
 	return j.carryOut(ctx, j.run)
 }
 
 func newJob(req Request, report func(Progress)) *job {
-	j := &job{req: req, log: req.Log, meter: newMeter(report), clock: newClock()}
+	j := &job{req: req, log: req.Log, clock: newClock()}
+	j.meter = newMeter(report, j.caught)
 	if req.Verify {
 		j.memo = newMemo()
 	}
@@ -112,6 +115,9 @@ func (j *job) carryOut(ctx context.Context, work func(context.Context) error) (R
 		}
 	}()
 	err := verdict(ctx, work(inner))
+	if d := j.defect.Load(); d != nil && err != nil {
+		err = d // the rest failed because of it
+	}
 	cancel(errEnded)
 	j.close()
 	if err != nil {
@@ -128,23 +134,11 @@ func (j *job) carryOut(ctx context.Context, work func(context.Context) error) (R
 	return j.res, err
 }
 
-// abandoned is how long a source may take to end after a panic, which may have left it locked.
-const abandoned = 5 * time.Second
-
 // abandon gives back what a job has that panicked, above all the disk: nobody else could open it, nor
 // this program again. Of a boot record that was begun nothing is left.
 func (j *job) abandon(stopMeter func()) {
 	j.cancel(errEnded)
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		defer func() { _ = recover() }() // the first panic is the one to tell of
-		j.close()
-	}()
-	select {
-	case <-closed:
-	case <-time.After(abandoned):
-	}
+	j.closeSoon()
 	if j.disk != nil {
 		_ = j.fail(errEnded)
 		_ = j.disk.Close()
@@ -244,7 +238,7 @@ func (j *job) openSource(ctx context.Context) error {
 		j.req.Digest = src.Digest() // that of a registry's manifest
 	}
 	j.meter.total(max(src.Size(), j.req.Size, 0))
-	j.pump = startPump(ctx, j.bounded(src), j.meter, j.clock, !j.req.NoDigest || !j.req.Digest.IsZero())
+	j.pump = startPump(ctx, j.bounded(src), j.meter, j.clock, !j.req.NoDigest || !j.req.Digest.IsZero(), j.caught)
 	j.image, err = diskimage.Open(j.pump, diskimage.Options{Name: src.Name(), Hint: j.req.Format, Size: src.Size(), At: src.At(), Lend: j.pump.lend})
 	if err != nil {
 		return imageError(err)
@@ -284,6 +278,17 @@ func (j *job) prove() error {
 
 // close ends the goroutines of the source; the context has ended already.
 func (j *job) close() {
+	if j.defect.Load() != nil {
+		j.closeSoon()
+		return
+	}
+	if j.source != nil {
+		defer func() { j.res.Retries = j.source.Retries() }()
+	}
+	j.closeAll()
+}
+
+func (j *job) closeAll() {
 	if j.image != nil {
 		j.image.Close()
 	}
@@ -291,8 +296,24 @@ func (j *job) close() {
 		j.pump.stop()
 	}
 	if j.source != nil {
-		j.res.Retries = j.source.Retries()
 		j.source.Close()
+	}
+}
+
+// abandoned is how long a source may take to end after a panic, which may have left it locked.
+const abandoned = 5 * time.Second
+
+// closeSoon is closeAll after a panic.
+func (j *job) closeSoon() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		defer func() { _ = recover() }() // the first panic is the one to tell of
+		j.closeAll()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(abandoned):
 	}
 }
 

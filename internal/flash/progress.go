@@ -36,6 +36,7 @@ const patience = time.Second
 type meter struct {
 	bytes  atomic.Int64
 	report func(Progress)
+	caught catcher
 
 	mu      sync.Mutex
 	now     Progress
@@ -59,12 +60,12 @@ type notice struct {
 	told chan struct{}
 }
 
-func newMeter(report func(Progress)) *meter {
+func newMeter(report func(Progress), caught catcher) *meter {
 	if report == nil {
 		report = func(Progress) {}
 	}
 	return &meter{
-		report: report, samples: []sample{{at: time.Now()}},
+		report: report, caught: caught, samples: []sample{{at: time.Now()}},
 		changed: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -147,6 +148,12 @@ func (m *meter) start() (stop func()) {
 
 func (m *meter) run() {
 	defer close(m.done)
+	defer func() {
+		if p := recover(); p != nil {
+			m.deaf.Store(true)
+			m.caught(ErrCancelled, "who is told of the progress", p)
+		}
+	}()
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for {

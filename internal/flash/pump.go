@@ -29,6 +29,7 @@ type pump struct {
 	meter *meter
 	clock *clock
 
+	caught  catcher
 	digests bool        // else p.digest stays zero
 	urgent  atomic.Bool // the digest is what everybody waits for: nothing has to be decoded
 
@@ -40,6 +41,7 @@ type pump struct {
 
 	ended  chan struct{} // both goroutines are done
 	err    error         // of the source; valid when toRead is closed
+	sumErr error         // of the digest; valid when ended is closed
 	digest catalog.Digest
 	n      int64
 
@@ -53,9 +55,9 @@ type block struct {
 	refs atomic.Int32
 }
 
-func startPump(ctx context.Context, src io.Reader, m *meter, c *clock, digest bool) *pump {
+func startPump(ctx context.Context, src io.Reader, m *meter, c *clock, digest bool, caught catcher) *pump {
 	p := &pump{
-		ctx: ctx, src: src, meter: m, clock: c, digests: digest,
+		ctx: ctx, src: src, meter: m, clock: c, digests: digest, caught: caught,
 		free: make(chan *block, blockCount), toDigest: make(chan *block, blockCount), toRead: make(chan *block, blockCount),
 		ended: make(chan struct{}),
 	}
@@ -71,6 +73,11 @@ func startPump(ctx context.Context, src io.Reader, m *meter, c *clock, digest bo
 func (p *pump) fetch() {
 	defer close(p.toDigest)
 	defer close(p.toRead)
+	defer func() {
+		if v := recover(); v != nil {
+			p.err = p.caught(ErrOrigin, "the source", v)
+		}
+	}()
 	for turn := 0; p.err == nil; turn++ {
 		b, ok := p.take()
 		if !ok {
@@ -119,6 +126,14 @@ func (p *pump) fill(b *block, size int) error {
 
 func (p *pump) sum() {
 	defer close(p.ended)
+	defer func() {
+		if v := recover(); v != nil {
+			p.sumErr = p.caught(ErrOrigin, "the digest", v)
+			for b := range p.toDigest { // until the source has ended, too
+				p.release(b)
+			}
+		}
+	}()
 	h := sha256.New()
 	for !p.urgent.Load() && p.sumBlock(h) {
 	}
@@ -207,6 +222,9 @@ func (p *pump) nextBlock() (*block, error) {
 // wait returns the digest and the length after the whole source was read.
 func (p *pump) wait() (catalog.Digest, int64, error) {
 	<-p.ended
+	if p.sumErr != nil {
+		return catalog.Digest{}, 0, p.sumErr
+	}
 	if !errors.Is(p.err, io.EOF) {
 		return catalog.Digest{}, 0, kind(ErrOrigin, p.err)
 	}

@@ -44,7 +44,7 @@ func (j *job) stream(ctx context.Context) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	for range writers {
-		g.Go(func() error { return s.drain(gctx) })
+		g.Go(s.guarded(ErrWrite, "a writer", func() error { return s.drain(gctx) }))
 	}
 	defer g.Wait() // after a panic of the decoder, too: the disk is closed next
 	began := time.Now()

@@ -100,7 +100,7 @@ func (j *job) readBack(ctx context.Context) error {
 	var next atomic.Int64
 	next.Store(headSize)
 	for range readers {
-		g.Go(func() error {
+		g.Go(j.guarded(ErrVerify, "a reader", func() error {
 			buf := directio.Buffer(chunkSize)
 			for {
 				off := next.Add(chunkSize) - chunkSize
@@ -111,7 +111,7 @@ func (j *job) readBack(ctx context.Context) error {
 					return err
 				}
 			}
-		})
+		}))
 	}
 	return g.Wait()
 }

@@ -55,6 +55,10 @@ func TestEachFailureHasAdvice(t *testing.T) {
 		}
 		said[text] = name
 	}
+	defect := adviceFor(&flash.Error{Kind: flash.ErrWrite, Err: &flash.Defect{Part: "a writer", Panic: "index out of range"}})
+	if !strings.Contains(defect, "helps whoever mends bty") {
+		t.Errorf("a part of the flash that panics has the advice of its kind: %s", defect)
+	}
 }
 
 // Each stage is said in words.

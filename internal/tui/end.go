@@ -98,7 +98,9 @@ var advice = []struct {
 }
 
 func adviceFor(err error) string {
-	if _, ok := errors.AsType[*agent.Defect](err); ok {
+	_, whole := errors.AsType[*agent.Defect](err)
+	_, part := errors.AsType[*flash.Defect](err)
+	if whole || part {
 		return "Try again; if it stays so, choose another image. What stands above helps whoever mends bty."
 	}
 	for _, a := range advice {
