@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"sync"
 	"time"
 
@@ -215,11 +216,13 @@ func Exit(name string, err error, stderr io.Writer) int {
 	if !systemd.IsJournal(os.Getenv, stderr) || lastWords(name, err) != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	}
-	if coded, ok := errors.AsType[interface {
+	coded, ok := errors.AsType[interface {
 		error
 		ExitCode() int
-	}](err); ok {
-		return coded.ExitCode()
+	}](err)
+	// A tool that failed has a code too, which says nothing of ours: its 2 is not a wrong command line.
+	if _, tool := coded.(*exec.ExitError); !ok || tool {
+		return 1
 	}
-	return 1
+	return coded.ExitCode()
 }

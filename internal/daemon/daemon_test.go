@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -204,5 +206,14 @@ func TestExit(t *testing.T) {
 	}
 	if code := Exit("bty-x", errors.New("no"), &out); code != 1 || out.String() != "bty-x: no\n" {
 		t.Error(code, out.String())
+	}
+	if code := Exit("bty-x", UsageError{Err: errors.New("no")}, io.Discard); code != 2 {
+		t.Error("a wrong command line:", code)
+	}
+	for _, tool := range []string{"exit 2", "kill -9 $$"} {
+		err := exec.CommandContext(t.Context(), "sh", "-c", tool).Run()
+		if code := Exit("bty-x", fmt.Errorf("some tool: %w", err), io.Discard); code != 1 {
+			t.Errorf("a tool with %q: %d", tool, code)
+		}
 	}
 }
