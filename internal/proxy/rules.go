@@ -75,7 +75,7 @@ func (r *Rules) name() {
 func (r *Rules) Known(host string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.names[strings.ToLower(host)]
+	return r.names[strings.ToLower(strings.TrimSuffix(host, "."))]
 }
 
 // Len is how many sources are published.

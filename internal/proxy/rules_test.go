@@ -81,6 +81,11 @@ func TestAdmit(t *testing.T) {
 	if err := r.Allow([]string{"file:///srv/"}); err == nil {
 		t.Error("files are allowed")
 	}
+	for host, want := range map[string]bool{"images.example": true, "IMAGES.example.": true, "cdn.example": true, "2001:db8::1": true, "images.example..": false, "evil.example": false} {
+		if r.Known(host) != want {
+			t.Errorf("%s is known: %v", host, !want)
+		}
+	}
 }
 
 // What a beginning allows never leads to another host, whatever follows it.

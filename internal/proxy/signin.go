@@ -29,8 +29,12 @@ func SignIn(path string) func(*http.Request) {
 // serverOf is what a server stands under. One that is asked without encryption stands there with its port, 80 too: what
 // somebody has written down for a registry's name is sent to nobody in the clear.
 func serverOf(u *url.URL) string {
-	if u.Scheme == "http" && u.Port() == "" {
-		return u.Host + ":80"
+	host := strings.ToLower(u.Host)
+	switch {
+	case u.Scheme == "http" && u.Port() == "":
+		return host + ":80"
+	case u.Scheme == "https":
+		return strings.TrimSuffix(host, ":443")
 	}
-	return u.Host
+	return host
 }

@@ -27,6 +27,8 @@ func TestSignIn(t *testing.T) {
 	for src, want := range map[string]string{
 		"https://images.example/a.img":           "of images.example",
 		"https://images.example:8443/a.img":      "of images.example:8443",
+		"https://images.example:443/a.img":       "of images.example",
+		"https://IMAGES.example/a.img":           "of images.example",
 		"http://images.example/a.img":            "of images.example:80",
 		"http://images.example:80/a.img":         "of images.example:80",
 		"http://images.example:8080/a.img":       "",
