@@ -527,6 +527,8 @@ func TestStrictMiss(t *testing.T) {
 	if headers, body, code := curl(t, c.url(src)); code != 0 || hexOf([]byte(body)) != p.image.digest {
 		t.Errorf("curl ended with %d:\n%s", code, headers)
 	}
+	headers, _, _ := curl(t, "-I", c.url(src)+"?sha256="+strings.Repeat("cd", 32))
+	says(t, headers, "409 Conflict") // other bytes are held, and none are fetched
 }
 
 // bty-web gives up after 3 s; an origin that says nothing is no image yet.

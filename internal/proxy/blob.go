@@ -86,6 +86,9 @@ func (f *Face) held(src fill.Source) bool {
 func (f *Face) miss(w http.ResponseWriter, r *http.Request, src fill.Source) {
 	f.missed.Add(1)
 	err := f.Cache.Warm(src)
+	if has, held := f.Cache.Held(fill.Source{Src: src.Src}); err == nil && held && !src.Asked.IsZero() {
+		err = fmt.Errorf("%w: its SHA-256 is %s, asked for was %s", fill.ErrProof, has.Digest, src.Asked) // nothing is fetched
+	}
 	if err == nil {
 		err = fault.New(fault.NotFound, "cache miss (recorded); the image is being fetched")
 	}
