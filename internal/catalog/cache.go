@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/base64"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -24,6 +25,26 @@ func PinnedCacheURL(base, src string, d Digest) string {
 		return CacheURL(base, src)
 	}
 	return CacheURL(base, src) + "?sha256=" + d.String()
+}
+
+// CacheSource is the source in a URL that CacheURL made, as far as a machine can ask it by itself; ""
+// for every other URL. The name has to be the one that the source gives: a path of somebody else's
+// that happens to have a /b/ in it is no cache's.
+func CacheSource(cached string) string {
+	place, _, _ := strings.Cut(cached, "?")
+	steps := strings.Split(place, "/")
+	if len(steps) < 6 || steps[len(steps)-3] != "b" {
+		return ""
+	}
+	src, err := base64.RawURLEncoding.Strict().DecodeString(steps[len(steps)-2])
+	if err != nil || CacheURL(strings.Join(steps[:len(steps)-3], "/"), string(src)) != place {
+		return ""
+	}
+	u, err := url.Parse(string(src)) // which refuses control characters
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "oras" {
+		return ""
+	}
+	return string(src)
 }
 
 // lastSegment is what follows the last slash of a URL's path, "download" if nothing does.

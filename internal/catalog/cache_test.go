@@ -44,5 +44,33 @@ func FuzzCacheURL(f *testing.F) {
 		if back, err := base64.RawURLEncoding.DecodeString(parts[2]); err != nil || string(back) != src {
 			t.Errorf("%q comes back as %q", src, back)
 		}
+		if back := CacheSource(CacheURL("http://c:3000/", src)); back != "" && back != src {
+			t.Errorf("%q comes back as the source %q", src, back)
+		}
+		CacheSource(src)
 	})
+}
+
+func TestCacheSource(t *testing.T) {
+	for _, src := range []string{"oras://ghcr.io/owner/repo:tag", "https://h/a.img?x=/y#/z", "http://h:8080/a%20b", "https://h", "https://h/~ü"} {
+		for _, base := range []string{"http://c:3000", "https://c/sub", "http://c/b"} {
+			for _, url := range []string{CacheURL(base, src), PinnedCacheURL(base, src, Digest{1})} {
+				if got := CacheSource(url); got != src {
+					t.Errorf("%s: %q, want %q", url, got, src)
+				}
+			}
+		}
+	}
+	good := CacheURL("http://c:3000", "https://h/a.img")
+	for _, url := range []string{
+		"", "a.img", "https://h/a.img", "https://h/b/notes/a.img", "http://c:3000/b/aHR0cHM6Ly9oL2EuaW1n",
+		strings.Replace(good, "a.img", "b.img", 1), strings.Replace(good, "/b/", "/x/", 1), good + "/", strings.TrimPrefix(good, "http://"),
+		strings.Replace(good, "aHR0", "aHR1", 1), strings.Replace(good, "/a.img", "=/a.img", 1),
+		CacheURL("http://c", "file:///etc/a.img"), CacheURL("http://c", "a.img"), CacheURL("http://c", "ftp://h/a.img"), CacheURL("http://c", "https:///a.img"),
+		CacheURL("http://c", "https://h/a\n.img"),
+	} {
+		if got := CacheSource(url); got != "" {
+			t.Errorf("%s: %q", url, got)
+		}
+	}
 }

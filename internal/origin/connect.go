@@ -37,7 +37,11 @@ func (s *stream) connect() error {
 func (s *stream) ask(ctx context.Context, cancel context.CancelCauseFunc) (*http.Response, error) {
 	limit := time.AfterFunc(s.opts.Answer, func() { cancel(fmt.Errorf("%w for %s", errNoAnswer, s.opts.Answer)) })
 	defer limit.Stop()
-	resp, err := s.from.get(ctx, s.got, s.valid)
+	from := s.got
+	if s.foreign {
+		from = 0
+	}
+	resp, err := s.from.get(ctx, from, s.valid)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -48,7 +52,7 @@ func (s *stream) ask(ctx context.Context, cancel context.CancelCauseFunc) (*http
 // already coming from there.
 func (s *stream) cause(err error) error {
 	if d, ok := errors.AsType[*net.DNSError](err); ok && d.IsNotFound && s.got == 0 {
-		return &finalError{fmt.Errorf("%w: there is no host %q", ErrSource, d.Name)}
+		return &finalError{&awayError{fmt.Errorf("%w: there is no host %q", ErrSource, d.Name)}}
 	}
 	if err = noEnd(cleanCause(err)); errors.Is(err, ErrRefused) && !isFinal(err) {
 		return &finalError{err} // by the client, whatever the server would say
@@ -142,6 +146,9 @@ func (s *stream) startOver(resp *http.Response, b *body) error {
 	}
 	if sum != s.sum {
 		return &finalError{fmt.Errorf("%w: its first %d bytes are other ones than before", ErrChanged, s.got)}
+	}
+	if s.foreign { // no longer: from here on it is an image of this server
+		s.foreign, s.valid = false, validatorsOf(resp.Header)
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func openHTTP(ctx context.Context, source string, opts Options) (*Reader, error)
 
 func newStream(ctx context.Context, source string, opts Options) *stream {
 	ctx, cancel := context.WithCancelCause(onBehalf(ctx, source))
-	s := &stream{ctx: ctx, cancel: cancel, shown: Redact(source), opts: opts, total: -1}
+	s := &stream{ctx: ctx, cancel: cancel, shown: Redact(source), opts: opts, total: -1, use: new(use)}
 	if opts.Size > 0 {
 		s.total = opts.Size
 	}
@@ -78,7 +78,7 @@ func newStream(ctx context.Context, source string, opts Options) *stream {
 }
 
 func (s *stream) reader(name string) *Reader {
-	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, mark: s.mark, at: s.ranges(), retries: s.retried}
+	return &Reader{ReadCloser: s, size: s.total, name: name, etag: s.valid.etag, contentType: s.contentType, mark: s.mark, at: s.ranges(), late: s.lateDigest, retries: s.retried}
 }
 
 // stream is one image over as many connections as it takes.
@@ -96,6 +96,10 @@ type stream struct {
 	valid validators
 
 	contentType string
+
+	use     *use
+	moved   *Move // nil: it is where it was opened
+	foreign bool  // the bytes given so far are of the cache, and nobody has compared them with those here
 
 	fails   int           // in a row, without a byte between them
 	denied  int           // of these, because a token or a signed URL may have expired
@@ -151,7 +155,7 @@ func (s *stream) first() error {
 			return nil
 		}
 		if err := s.pause(err); err != nil {
-			return err
+			return s.afterMove(err)
 		}
 	}
 }
@@ -169,7 +173,7 @@ func (s *stream) Read(p []byte) (int, error) {
 			return n, nil // an error that came with the bytes comes again
 		}
 		if err != nil {
-			s.err = err
+			s.err = s.afterMove(err)
 		}
 	}
 	return 0, s.err
@@ -252,14 +256,18 @@ func (s *stream) pause(cause error) error {
 		return err
 	}
 	if isFinal(cause) {
-		return fmt.Errorf("read %s: %w", s.shown, cause)
+		err := fmt.Errorf("read %s: %w", s.shown, cause)
+		if isAway(cause) {
+			return s.move(cause, err)
+		}
+		return err
 	}
 	s.fails++
 	if errors.Is(cause, errTrickle) {
 		s.slow++
 	}
 	if n := max(s.fails, s.slow); n >= s.opts.Attempts {
-		return fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, n, cause)
+		return s.move(cause, fmt.Errorf("%w: %s: gave up at byte %d after %d attempts: %w", ErrBroken, s.shown, s.got, n, cause))
 	}
 	if busy, ok := errors.AsType[*busyError](cause); ok {
 		s.after = busy.after

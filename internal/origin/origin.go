@@ -28,6 +28,9 @@ var (
 	ErrBroken = errors.New("the connection to the server is broken")
 	// ErrChanged: the server has another image now than the one that was begun.
 	ErrChanged = errors.New("the image changed while it was being read")
+	// ErrAgain: the cache is gone, and what it gave cannot be joined with what its origin has. The
+	// image can be read from its start there.
+	ErrAgain = errors.New("the image can only be begun again, at its origin")
 	// ErrLength: the image is not as long as was declared.
 	ErrLength = errors.New("the image does not have its declared length")
 )
@@ -55,6 +58,11 @@ type Options struct {
 	// that is meant, wherever a tag points meanwhile (zero: the one it points to now).
 	Registry *oras.Client
 	Digest   catalog.Digest
+
+	// Behind is where the source, a cache, has the image from. Once the cache is gone the Reader goes on
+	// there, and Moved, which may be nil, is told.
+	Behind string
+	Moved  func(Move)
 
 	FirstPause time.Duration // before the first new attempt, doubled for each further one; default 0.5 s
 	MaxPause   time.Duration // longest pause between attempts; default 15 s
@@ -106,6 +114,7 @@ type Reader struct {
 	etag        string
 	contentType string
 	digest      catalog.Digest
+	late        func() catalog.Digest
 	mark        func() Mark
 	at          io.ReaderAt
 	retries     func() int
@@ -125,8 +134,13 @@ func (r *Reader) ETag() string { return r.etag }
 func (r *Reader) ContentType() string { return r.contentType }
 
 // Digest is what the bytes must have according to the registry's manifest, zero for every other
-// source. To prove it is the caller's.
-func (r *Reader) Digest() catalog.Digest { return r.digest }
+// source. To prove it is the caller's. A Reader that moved to a registry may have one at its end alone.
+func (r *Reader) Digest() catalog.Digest {
+	if r.digest.IsZero() && r.late != nil {
+		return r.late()
+	}
+	return r.digest
+}
 
 // Mark is where the Reader is. An origin that cannot be resumed has the zero Mark.
 func (r *Reader) Mark() Mark {

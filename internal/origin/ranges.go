@@ -21,7 +21,7 @@ func (r *Reader) At() io.ReaderAt { return r.at }
 type ranges struct{ whole stream }
 
 func (s *stream) ranges() *ranges {
-	return &ranges{stream{ctx: s.ctx, from: s.from, shown: s.shown, opts: s.opts, total: s.total, valid: s.valid}}
+	return &ranges{stream{ctx: s.ctx, from: s.from, shown: s.shown, opts: s.opts, total: s.total, valid: s.valid, use: s.use}}
 }
 
 // ReadAt gives io.EOF behind the image's end.
@@ -32,7 +32,10 @@ func (r *ranges) ReadAt(p []byte, off int64) (int, error) {
 	}
 	// A stream of its own for what is the same: how often and how long to try again.
 	w := &r.whole
-	s := &stream{ctx: w.ctx, from: w.from, shown: w.shown, opts: w.opts, total: w.total, valid: w.valid, got: off}
+	s := &stream{ctx: w.ctx, from: w.from, shown: w.shown, opts: w.opts, total: w.total, valid: w.valid, use: w.use, got: off}
+	if !w.use.part() {
+		return 0, fmt.Errorf("read %s: %w", w.shown, ErrAgain)
+	}
 	for len(want) > 0 {
 		n, err := s.part(want)
 		if want = want[n:]; n > 0 {

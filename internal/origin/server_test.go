@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,13 @@ func (s *scripted) next(r *http.Request) act {
 		return s.acts[n-1]
 	}
 	return act{}
+}
+
+// requests are those that came so far.
+func (s *scripted) requests() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asks)
 }
 
 func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {

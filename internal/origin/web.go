@@ -126,6 +126,9 @@ func (w *web) refused(resp *http.Response, began bool) error {
 	if began && resp.Request.URL.String() != w.url && denied(resp.StatusCode) {
 		return err
 	}
+	if resp.StatusCode == http.StatusNotFound {
+		err = &awayError{err}
+	}
 	return &finalError{err}
 }
 
