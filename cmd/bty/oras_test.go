@@ -1,12 +1,17 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"bty/internal/catalog"
 	"bty/internal/client/peer"
 	"bty/internal/testenv/registry"
 	"bty/internal/wire"
@@ -81,5 +86,47 @@ func TestOriginsThatCannotBe(t *testing.T) {
 		if codeOf(err) != codeUsage || !strings.Contains(err.Error(), variable) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", variable, err)
 		}
+	}
+}
+
+// Behind a cache that loses the image in the middle is a registry: its manifest's digest is proven over
+// what came from both.
+func TestFlashFromARegistryBehindACache(t *testing.T) {
+	r := registry.Start(t, false)
+	data := image(3 * mib)
+	r.Push("lab/disk", "v1", registry.Layer{Type: "application/vnd.test.disk-image.layer.v1", Title: "disk.img", Content: string(data)})
+	src := "oras://" + r.Host + "/lab/disk:v1"
+	var asked atomic.Int32
+	cache := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if asked.Add(1) > 1 {
+			http.NotFound(w, req)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		_, _ = w.Write(data[:2*mib])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer cache.Close()
+	target, file := loopDisk(t, 4*mib, "S-1")
+	web := &peer.Web{Plan: wire.Plan{Mode: "flash", Image: catalog.CacheURL(cache.URL, src), Name: "disk", TargetDiskSerial: "S-1", Format: "img"}}
+	s := newStage(target)
+	s.cmdline = "quiet bty.oras.plain_http=" + r.Host
+	if err := s.run(t.Context(), "--server", web.Start(t), "--mac", "52-54-00-12-34-56"); err != nil {
+		t.Fatalf("%v\n%s", err, s.err)
+	}
+	wantOnDisk(t, file, data)
+	if got := web.Statuses(); len(got) != 1 || got[0].Status != "done" || !strings.Contains(s.err.String(), "comes from the origin "+src) {
+		t.Errorf("%+v\n%s", got, s.err)
+	}
+
+	asked.Store(0)
+	s = newStage(target)
+	s.getenv = func(name string) string { return map[string]string{"BTY_ORAS_PLAIN_HTTP": r.Host}[name] }
+	if err := s.run(t.Context(), "flash", "--image", catalog.CacheURL(cache.URL, src), "--format", "img", "--disk", "S-1", "--yes", "--json"); err != nil {
+		t.Fatal(err)
+	}
+	if got := resultOf(t, s); !got.Verified || got.SHA256 != hexSum(data) || len(got.Notes) == 0 {
+		t.Errorf("%+v", got)
 	}
 }

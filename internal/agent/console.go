@@ -45,6 +45,10 @@ func (c *Console) line(text string) {
 func (c *Console) Progress(p flash.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if p.Detail != "" { // something that happened within a stage
+		c.line(p.Detail)
+		return
+	}
 	if p.Stage != c.stage {
 		c.begin(p)
 	}

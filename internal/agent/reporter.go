@@ -23,7 +23,8 @@ type reporter struct {
 	mu     sync.Mutex
 	stages []wire.Progress // first report of each stage not posted yet
 	latest wire.Progress
-	fresh  bool // latest was not posted yet
+	fresh  bool            // latest was not posted yet
+	missed []wire.Progress // what is said once and was not heard: is said again with the next stage
 }
 
 // maxStages bounds the changes of stage that wait for a slow server.
@@ -89,7 +90,7 @@ func (r *reporter) run(ctx context.Context, beat time.Duration) {
 				return
 			}
 		case <-r.closed:
-			r.drain(ctx)
+			_ = r.drain(ctx) && r.drain(ctx) // what the first one misses
 			return
 		}
 	}
@@ -97,6 +98,9 @@ func (r *reporter) run(ctx context.Context, beat time.Duration) {
 
 // drain posts each change of stage; false means that the server does not know the route.
 func (r *reporter) drain(ctx context.Context) bool {
+	r.mu.Lock()
+	r.stages, r.missed = append(r.missed, r.stages...), nil
+	r.mu.Unlock()
 	for {
 		r.mu.Lock()
 		if len(r.stages) == 0 {
@@ -129,7 +133,13 @@ func (r *reporter) send(ctx context.Context, p *wire.Progress) bool {
 	if p == nil {
 		return true
 	}
-	switch client.CodeOf(r.post(ctx, *p)) {
+	err := r.post(ctx, *p)
+	if p.Detail != "" && client.Retryable(err) {
+		r.mu.Lock()
+		r.missed = append(r.missed, *p)
+		r.mu.Unlock()
+	}
+	switch client.CodeOf(err) {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return false // a server from before this route: never ask again
 	}

@@ -95,6 +95,7 @@ func (c *Client) Status(ctx context.Context, s wire.Status, attempt string) erro
 
 // Progress reports where a run is.
 func (c *Client) Progress(ctx context.Context, p wire.Progress) error {
+	p.Detail = cut(p.Detail, wire.MaxDetail)
 	return c.post(ctx, "progress", p, "", ProgressTimeout)
 }
 

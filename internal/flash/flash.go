@@ -76,6 +76,7 @@ type job struct {
 	edges  *edges
 	memo   *memo // nil: nobody asked to read the disk back
 	res    Result
+	left   atomic.Pointer[origin.Move] // nil: the image comes from where it was asked for
 
 	cancel  context.CancelCauseFunc
 	defect  atomic.Pointer[Error] // the first panic of a goroutine
@@ -87,7 +88,11 @@ type job struct {
 // do not overlap. The error is an *Error. A panic gives the disk back as well, and one of a goroutine is an error.
 func Run(ctx context.Context, req Request, report func(Progress)) (Result, error) {
 	j := newJob(req, report)
-	return j.carryOut(ctx, j.run)
+	res, err := j.carryOut(ctx, j.run)
+	if j.isToBeginAgain(err) {
+		return j.beginAgain(ctx, report, res, err)
+	}
+	return res, err
 }
 
 func newJob(req Request, report func(Progress)) *job {
@@ -226,6 +231,7 @@ func (j *job) openSource(ctx context.Context) error {
 	opts := j.req.Origin
 	opts.Size, opts.Digest, opts.Proven = j.req.Size, j.req.Digest, !j.req.Digest.IsZero()
 	opts.Careful = !opts.Proven
+	opts.Behind, opts.Moved = catalog.CacheSource(j.req.Source), j.moved
 	if opts.Log == nil {
 		opts.Log = j.log
 	}
@@ -268,6 +274,9 @@ func (j *job) prove() error {
 	if err != nil {
 		return err
 	}
+	if j.req.Digest.IsZero() && !j.req.NoDigest {
+		j.req.Digest = j.source.Digest() // that of the registry that an image without one came from in the end
+	}
 	j.res.Digest, j.res.Transferred = digest, n
 	if !j.req.Digest.IsZero() && digest != j.req.Digest {
 		return kind(ErrDigest, fmt.Errorf("the image's SHA-256 is %s, %s was declared", digest, j.req.Digest))
@@ -297,6 +306,9 @@ func (j *job) closeAll() {
 	}
 	if j.source != nil {
 		j.source.Close()
+	}
+	if m := j.left.Load(); m != nil {
+		j.note("%s", movedText(*m))
 	}
 }
 

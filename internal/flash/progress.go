@@ -13,6 +13,10 @@ const (
 	StageSync   = "sync"
 	StageVerify = "verify" // only if it was asked for
 	StageTable  = "table"
+
+	// StageOrigin is no stage of its own: it is reported once, within one, when the image's cache is gone
+	// and its bytes come from its origin from there on. Progress.Detail says so.
+	StageOrigin = "origin"
 )
 
 // Progress is reported at each change of stage and about once a second between.
@@ -21,6 +25,8 @@ type Progress struct {
 	Bytes int64   // transferred so far; in StageVerify and after it, read back
 	Total int64   // to be transferred or read back; 0 = not known
 	Rate  float64 // bytes per second over the last seconds
+
+	Detail string // for people; of StageOrigin
 }
 
 const (
@@ -79,6 +85,15 @@ func (m *meter) stage(name string) {
 	told := m.announce()
 	m.mu.Unlock()
 	m.wait(told)
+}
+
+// say reports what happened within a stage, and waits for nobody.
+func (m *meter) say(stage, detail string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.announce()
+	last := &m.pending[len(m.pending)-1]
+	last.Stage, last.Detail = stage, detail
 }
 
 // restart begins a stage that counts anew.

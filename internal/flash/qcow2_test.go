@@ -46,9 +46,9 @@ func TestRunQCOW2(t *testing.T) {
 	}
 }
 
-// A qcow2 that a virtual machine wrote has its clusters anywhere. What is fetched out of order, over
-// lines that break, is the same image; without ranges it is refused, and the disk does not boot.
-func TestRunQCOW2OutOfOrder(t *testing.T) {
+// outOfOrder is a qcow2 whose clusters lie in the reverse order, and what is in it.
+func outOfOrder(t *testing.T) (b, want []byte) {
+	t.Helper()
 	img := filepath.Join(t.TempDir(), "disk.qcow2")
 	script := "qemu-img create -q -f qcow2 " + img + " 60M && for at in $(seq 59 -1 0); do echo write -q -P $((at+1)) ${at}M 1M; done | qemu-io -f qcow2 " + img
 	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
@@ -58,10 +58,16 @@ func TestRunQCOW2OutOfOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []byte
 	for i := range 60 {
 		want = append(want, bytes.Repeat([]byte{byte(i + 1)}, mib)...)
 	}
+	return b, want
+}
+
+// A qcow2 that a virtual machine wrote has its clusters anywhere. What is fetched out of order, over
+// lines that break, is the same image; without ranges it is refused, and the disk does not boot.
+func TestRunQCOW2OutOfOrder(t *testing.T) {
+	b, want := outOfOrder(t)
 	var parts atomic.Int32
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"v1"`)

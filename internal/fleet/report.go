@@ -193,7 +193,11 @@ func (f *Fleet) Progress(ctx context.Context, mac machine.MAC, from netip.Addr, 
 		return nil
 	}
 	err := f.commit(ctx, func(Tx) ([]event.Event, error) {
-		return []event.Event{machineEvent(event.MachineStage, mac, event.Client, from, now, fmt.Sprintf("%s: stage %s", mac, p.Stage), p).With(slog.String("stage", p.Stage))}, nil
+		text := fmt.Sprintf("%s: stage %s", mac, p.Stage)
+		if p.Detail != "" {
+			text += ": " + p.Detail
+		}
+		return []event.Event{machineEvent(event.MachineStage, mac, event.Client, from, now, text, p).With(slog.String("stage", p.Stage))}, nil
 	})
 	if err != nil {
 		f.activity.retract(mac, p.Stage)

@@ -139,7 +139,7 @@ func (b *pastBoot) addWork(s *stageList) {
 			continue
 		}
 		seen[p.Stage] = true
-		s.reach(StageWork, workTitle(p.Stage), e.At, "")
+		s.reach(StageWork, workTitle(p.Stage), e.At, p.Detail)
 		if i == len(b.work)-1 && b.progress != nil && b.progress.Stage == p.Stage {
 			(*s)[len(*s)-1].Detail = progressText(b.progress.Progress)
 		}
@@ -157,6 +157,8 @@ func workTitle(stage string) string {
 		return "Write"
 	case "sync":
 		return "Sync"
+	case "origin":
+		return "From the origin, no longer from the cache"
 	case "table":
 		return "Read the new partition table"
 	}

@@ -63,7 +63,7 @@ func TestEachFailureHasAdvice(t *testing.T) {
 
 // Each stage is said in words.
 func TestEachStageHasWords(t *testing.T) {
-	stages := map[string]string{"StageOpen": flash.StageOpen, "StageWrite": flash.StageWrite, "StageSync": flash.StageSync, "StageVerify": flash.StageVerify, "StageTable": flash.StageTable}
+	stages := map[string]string{"StageOpen": flash.StageOpen, "StageWrite": flash.StageWrite, "StageSync": flash.StageSync, "StageVerify": flash.StageVerify, "StageTable": flash.StageTable, "StageOrigin": flash.StageOrigin}
 	if names := slices.Sorted(maps.Keys(stages)); !slices.Equal(names, declared(t, "Stage")) {
 		t.Fatalf("the flasher has %v, this test %v", declared(t, "Stage"), names)
 	}

@@ -11,6 +11,9 @@ import (
 
 // move takes where the flash is.
 func (m *Model) move(p flash.Progress) {
+	if p.Detail != "" { // it happened within a stage, and is among the notes
+		return
+	}
 	if p.Stage != m.progress.Stage {
 		m.stageFor = 0
 	}
@@ -59,6 +62,8 @@ func stageText(p flash.Progress) string {
 		return "Waiting until the disk has everything"
 	case flash.StageTable:
 		return "Reading the new partition table"
+	case flash.StageOrigin:
+		return "Going on at the image's origin"
 	case agent.StageReport:
 		return "Telling the server how it went"
 	}

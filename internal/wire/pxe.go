@@ -19,7 +19,7 @@ const (
 // Keys that do not belong to the mode are absent.
 type Plan struct {
 	Mode             string `json:"mode"`
-	Image            string `json:"image,omitempty"` // http(s) or oras URL
+	Image            string `json:"image,omitempty"` // http(s) or oras URL; that of a cache has its origin in it, see catalog.CacheSource
 	TargetDiskSerial string `json:"target_disk_serial,omitempty"`
 	Name             string `json:"name,omitempty"`
 	DiskImageSHA     string `json:"disk_image_sha,omitempty"` // bare hex SHA-256 of the bytes as transferred
@@ -57,11 +57,16 @@ type Status struct {
 // Progress is the body of POST /pxe/{mac}/progress, sent about once a second while a live
 // environment works and at each change of stage. Answered 204.
 type Progress struct {
-	Stage string  `json:"stage"` // lower-case word: open, write, sync, verify, table
+	Stage string  `json:"stage"` // lower-case word: open, write, sync, verify, table; origin, once, when the image cache is gone
 	Bytes int64   `json:"bytes"` // of the transferred image; in verify and after it, of the disk that is read back
 	Total int64   `json:"total"` // 0 while not known
 	Rate  float64 `json:"rate"`  // bytes per second over the last seconds
+
+	Detail string `json:"detail,omitempty"` // for people; with the stage origin: why the image comes from there
 }
+
+// MaxDetail is the longest detail, in characters, that the server accepts.
+const MaxDetail = 500
 
 // StagePicked is the stage of a Picked.
 const StagePicked = "picked"

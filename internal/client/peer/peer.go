@@ -262,7 +262,7 @@ func checkProgress(body []byte) string {
 	if json.Unmarshal(body, &top) != nil || json.Unmarshal(body, &p) != nil || p.Stage == "" {
 		return "json_invalid"
 	}
-	return extra(top, "stage", "bytes", "total", "rate", "pick")
+	return extra(top, "stage", "bytes", "total", "rate", "pick", "detail")
 }
 
 func extra(top map[string]json.RawMessage, allowed ...string) string {

@@ -115,6 +115,7 @@ func readProgress(v body.Value) (wire.Progress, *wire.Pick, error) {
 	p := wire.Progress{
 		Stage: o.String("stage", body.Match(stageName)),
 		Bytes: int64(o.Number("bytes")), Total: int64(o.Number("total")), Rate: o.Number("rate"),
+		Detail: strings.TrimSpace(o.StringOr("detail", "", body.Max(wire.MaxDetail))),
 	}
 	var pick wire.Pick
 	isPick := o.Nested("pick", func(o *body.Object) { pick = readPick(o) })
