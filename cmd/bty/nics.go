@@ -125,6 +125,9 @@ func (e env) planOf(ctx context.Context, server client.Server, mac machine.MAC) 
 	c := client.New(server, mac, build.Version)
 	defer c.Close()
 	plan, err := c.Plan(ctx)
+	if ctx.Err() != nil {
+		return wire.Plan{}, ctx.Err()
+	}
 	if err != nil {
 		return wire.Plan{}, &agent.ServerError{Server: server, Cause: err}
 	}

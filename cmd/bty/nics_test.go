@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"net/http"
 	"net/http/httptest"
@@ -61,6 +62,21 @@ func TestFindMAC(t *testing.T) {
 			t.Errorf("%s: %s, %v, asked %d times", name, got, err, asked)
 		}
 		web.Close()
+	}
+}
+
+// Ctrl-C while the server does not answer is no fault of the server's.
+func TestFindMACCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		cancel()
+		<-req.Context().Done()
+	}))
+	t.Cleanup(web.Close)
+	s := newStage()
+	s.nics = func(client.Server) ([]nic, error) { return []nic{{mac: machine.MAC{2}}, {mac: machine.MAC{4}}}, nil }
+	if _, err := s.findMAC(ctx, client.Server(web.URL), &agent.Console{Out: s.err}); complaint(err) != "cancelled; nothing was written" {
+		t.Error(err)
 	}
 }
 

@@ -123,6 +123,7 @@ func states(s Setup) []struct {
 		{"done, told", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, Duration: 75 * time.Second}})},
 		{"done, read back", with(Ended{Result: flash.Result{Transferred: 123456789, Written: 4 << 30, ReadBack: true, Duration: 75 * time.Second}})},
 		{"failed", with(Ended{Err: failure})},
+		{"failed, not told", with(Ended{Err: failure, Told: errors.New("http://appliance:8080/pxe/52:54:00:12:34:56/status: connection refused")})},
 		{"failed, a defect", with(Ended{Err: &agent.Defect{Panic: "index out of range"}})},
 		{"failed, not what was written", with(Ended{Err: &flash.Error{Kind: flash.ErrVerify, Disk: "/dev/nvme0n1", Touched: true, Err: errors.New("the disk does not hold what was written")}})},
 	}

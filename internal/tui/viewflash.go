@@ -94,8 +94,15 @@ func (m Model) viewEnd(c *canvas, room int) {
 	rows := m.endRows()
 	most := max(2, room-len(rows)-3)
 	if err := m.end.Err; err != nil {
+		told := m.end.Told != nil && m.height() >= showsHeight // else a row would be out of sight
+		if told {
+			most = max(2, most-1)
+		}
 		c.wrapped(Bad, most, "The flash failed: "+agent.Reason(err, m.image.At))
 		c.wrapped(Normal, 2, adviceFor(err))
+		if told {
+			m.viewTold(c, 1)
+		}
 	} else {
 		m.viewDone(c, most)
 	}
@@ -121,7 +128,12 @@ func (m Model) viewDone(c *canvas, most int) {
 	if m.end.Told == nil {
 		c.wrapped(Dim, 2, m.setup.Next)
 	}
+	m.viewTold(c, max(1, most-len(r.Notes)-2))
+}
+
+// viewTold says that the server's page shows something else.
+func (m Model) viewTold(c *canvas, most int) {
 	if m.end.Told != nil {
-		c.wrapped(Bad, max(1, most-len(r.Notes)-2), fmt.Sprintf("The server does not know of it: %v", m.end.Told))
+		c.wrapped(Bad, most, fmt.Sprintf("The server does not know of it: %v", m.end.Told))
 	}
 }
