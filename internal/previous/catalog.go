@@ -65,7 +65,8 @@ func addListed(state *wire.PreviousState, one catalog.Listed, have map[catalog.I
 		lose(fmt.Sprintf("it is no disk image: %.200v", err)) // there it could not be chosen for a machine either
 		return
 	}
-	e := wire.PreviousImage{Src: one.Src, ResolvedSrc: one.ResolvedSrc, Name: one.Name, Format: string(one.Format), Arch: one.Arch, Size: one.Size, Description: one.Description}
+	e := wire.PreviousImage{Src: one.Src, ResolvedSrc: one.ResolvedSrc, Name: one.Name, Format: string(one.Format), Arch: one.Arch, Size: one.Size, Description: one.Description,
+		Grow: one.Grow.Bool(), Verify: one.Verify.Bool()}
 	if !one.Ref.IsZero() {
 		e.Ref = one.Ref.String()
 	}

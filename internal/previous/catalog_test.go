@@ -70,3 +70,21 @@ func TestBadCatalogs(t *testing.T) {
 		}
 	}
 }
+
+// What a catalog.toml says of growing and reading back goes along; one of the previous system says nothing.
+func TestChoicesOfCatalog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), CatalogName)
+	entry := func(name, more string) string {
+		return "[[images]]\nname = \"" + name + "\"\nsrc = \"https://h/" + name + "\"\n" + more + "\n"
+	}
+	if err := os.WriteFile(file, []byte("version = 1\n"+entry("a.img", "grow = false\nverify = true")+entry("b.img", "")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := read(t, oldstate.Make(t, oldstate.V65, oldstate.Site, oldstate.To77))
+	if err := AddCatalog(s, file); err != nil || len(s.Images) != 2 {
+		t.Fatalf("%v %+v", err, s.Images)
+	}
+	if a, b := s.Images[0], s.Images[1]; a.Grow == nil || *a.Grow || a.Verify == nil || !*a.Verify || b.Grow != nil || b.Verify != nil {
+		t.Errorf("%+v, %+v", a, b)
+	}
+}

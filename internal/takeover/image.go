@@ -74,6 +74,12 @@ func (p *plan) image(tx *store.Tx, e catalog.Entry, id string) (isNew bool, err 
 			outcome, reason = p.conflict(differs)
 		}
 		e.AddedAt = here.AddedAt
+		if !e.Grow.Said() {
+			e.Grow = here.Grow
+		}
+		if !e.Verify.Said() {
+			e.Verify = here.Verify
+		}
 	}
 	p.add(kindImage, id, outcome, reason)
 	if outcome == wire.TakenNew || outcome == wire.TakenReplaced {
@@ -104,7 +110,8 @@ func parseImage(in wire.PreviousImage, absent time.Time) (e catalog.Entry, wrong
 		refuse("%s", in.Problem)
 	}
 	e = catalog.Entry{Src: in.Src, ResolvedSrc: in.ResolvedSrc, Name: in.Name, DigestURL: in.DigestURL, Size: max(in.Size, 0), Description: in.Description,
-		Arch: cmp.Or(in.Arch, catalog.ArchOf(in.Name)), AddedAt: backup.ReadTime(in.AddedAt)}
+		Arch: cmp.Or(in.Arch, catalog.ArchOf(in.Name)), AddedAt: backup.ReadTime(in.AddedAt),
+		Grow: catalog.ChoiceOf(in.Grow), Verify: catalog.ChoiceOf(in.Verify)}
 	if !library.ArchPattern.MatchString(e.Arch) {
 		e.Arch = catalog.ArchOf(in.Name)
 	}

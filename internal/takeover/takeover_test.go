@@ -180,12 +180,12 @@ func TestConflicts(t *testing.T) {
 			if err := tx.PutMachine(machine.Machine{MAC: box, Intent: machine.Intent{Mode: machine.TUI, TargetSerial: "S1"}, CreatedAt: now}); err != nil {
 				return err
 			}
-			if err := tx.PutImage(catalog.Entry{Ref: ref, Src: "https://example.com/foo.img.gz", Name: "n", Digest: catalog.Digest{1}}); err != nil {
+			if err := tx.PutImage(catalog.Entry{Ref: ref, Src: "https://example.com/foo.img.gz", Name: "n", Digest: catalog.Digest{1}, Grow: catalog.No}); err != nil {
 				return err
 			}
 			return tx.PutSetting("display.timezone", "UTC")
 		})
-		r := s.take(func(in *wire.PreviousState) { in.Conflict = tt.how }, there...)
+		r := s.take(func(in *wire.PreviousState) { in.Conflict, in.Images[0].Verify = tt.how, new(true) }, there...)
 		if r.Written != tt.written || r.Outcomes[tt.outcome] != 3 {
 			t.Errorf("%s: %+v", tt.how, r)
 		}
@@ -203,6 +203,10 @@ func TestConflicts(t *testing.T) {
 		})
 		if m.Intent.Mode != tt.mode || e.Digest[0] != tt.digest || stored["display.timezone"] != tt.zone || s.joined != 0 {
 			t.Errorf("%s: %+v %x %v, %d joined", tt.how, m, e.Digest, stored, s.joined)
+		}
+		// What is not said there stays, even in a row that is replaced.
+		if taken := tt.how == "replace"; e.Grow != catalog.No || taken != (e.Verify == catalog.Yes) {
+			t.Errorf("%s: grow %q, verify %q", tt.how, e.Grow, e.Verify)
 		}
 	}
 }

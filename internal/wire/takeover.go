@@ -56,6 +56,8 @@ type PreviousImage struct {
 	Size        int64  `json:"size_bytes"`
 	Description string `json:"description"`
 	AddedAt     string `json:"added_at"`
+	Grow        *bool  `json:"grow,omitempty"` // a database has none of the two, a catalog.toml may
+	Verify      *bool  `json:"verify,omitempty"`
 }
 
 // PreviousSetting is one stored setting.
