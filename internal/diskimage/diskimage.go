@@ -129,6 +129,14 @@ func (r *Reader) Format() catalog.Format { return r.format }
 // bytes tell; the whole image may be longer.
 func (r *Reader) AtLeast() int64 { return r.atLeast }
 
+// Length is the number of bytes that the whole image has, 0 = only its end tells.
+func (r *Reader) Length() int64 {
+	if r.format == catalog.Raw || r.format == catalog.QCOW2 {
+		return r.atLeast
+	}
+	return 0
+}
+
 // Notes are remarks for people on what the image holds and the disk does not get.
 func (r *Reader) Notes() []string {
 	if n, ok := r.dec.(interface{ notes() []string }); ok {

@@ -74,7 +74,10 @@ type job struct {
 	meter  *meter
 	clock  *clock
 	edges  *edges
-	memo   *memo // nil: nobody asked to read the disk back
+	memo   *memo  // nil: nobody asked to read the disk back
+	signs  *signs // nil: nothing is to be seen any more
+	held   []byte // of the image, behind the head
+	ended  bool   // the image, with what is held or before
 	res    Result
 	left   atomic.Pointer[origin.Move] // nil: the image comes from where it was asked for
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // Offsets in a master boot record and in an entry of its table; UEFI 2.10 section 5.2.
@@ -109,25 +108,4 @@ func protect(head []byte, size, sector int64) {
 	if isProtective(head) {
 		binary.LittleEndian.PutUint32(head[mbrTable+mbrCount:], uint32(min(size/sector-1, math.MaxUint32)))
 	}
-}
-
-// countsIn512 reports whether a boot record, which does not say what it counts in, leads to file systems when it
-// counts in blocks of 512 bytes, and to none when it counts in those of 4096.
-func countsIn512(head []byte, parts []mbrPart) bool {
-	for _, p := range parts {
-		if hasFileSystem(head, int64(p.first)*4096) {
-			return false
-		}
-	}
-	return slices.ContainsFunc(parts, func(p mbrPart) bool { return hasFileSystem(head, int64(p.first)*512) })
-}
-
-// hasFileSystem looks for what a partition may begin with.
-func hasFileSystem(head []byte, at int64) bool {
-	is := func(off int64, signature string) bool {
-		end := at + off + int64(len(signature))
-		return end <= int64(len(head)) && string(head[at+off:end]) == signature
-	}
-	return is(510, "\x55\xaa") && (is(0, "\xeb") || is(0, "\xe9")) || // FAT, exFAT, NTFS
-		is(1080, "\x53\xef") || is(0, "XFSB") || is(64<<10+64, "_BHRfS_M") || is(0, "hsqs") || is(512, "LABELONE") || is(0, "LUKS\xba\xbe")
 }

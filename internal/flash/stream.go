@@ -88,8 +88,15 @@ func (s *stream) drain(ctx context.Context) error {
 // decode passes on pieces until the image ends. A piece in the decoder's own memory needs no
 // buffer, which then serves the next.
 func (s *stream) decode(ctx context.Context) error {
+	if len(s.held) > 0 {
+		held := s.held
+		s.held = nil
+		if err := s.pass(ctx, diskimage.Piece{Off: headSize, Data: held}, func() {}); err != nil {
+			return err
+		}
+	}
 	var buf []byte
-	for {
+	for !s.ended {
 		if buf == nil {
 			var err error
 			if buf, err = s.buffer(ctx); err != nil {
@@ -98,7 +105,7 @@ func (s *stream) decode(ctx context.Context) error {
 		}
 		p, err := s.next(buf)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return s.counted(s.res.Written)
 		}
 		if err != nil {
 			return imageError(err)
@@ -106,6 +113,10 @@ func (s *stream) decode(ctx context.Context) error {
 		if ferr := s.fits(p.Off + p.Len()); ferr != nil {
 			p.Release()
 			return ferr
+		}
+		if werr := s.watch(p.Data, p.Off, p.Off+p.Len()); werr != nil {
+			p.Release()
+			return werr
 		}
 		done := p.Release
 		if len(p.Data) > 0 && &p.Data[0] == &buf[0] {
@@ -116,6 +127,7 @@ func (s *stream) decode(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // bottleneck names the stage that the others waited for.

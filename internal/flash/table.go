@@ -20,8 +20,10 @@ func (j *job) lookAtTable() error {
 		}
 	}
 	parts := parseMBR(j.edges.head)
-	if sector == 4096 && countsIn512(j.edges.head, parts) {
-		return j.madeFor(512)
+	if sector == 4096 && len(parts) > 0 {
+		if err := j.lookBehind(parts); err != nil {
+			return err
+		}
 	}
 	if last := lastOf(parts); last.count > 0 && last.entry[mbrKind] != kindProtective {
 		return j.fits(last.end() * sector)

@@ -1,6 +1,7 @@
 package flash
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -129,13 +130,22 @@ func formatted(t *testing.T, img []byte, at int64) []byte {
 func TestBootRecordOf4096(t *testing.T) {
 	const script = "label: dos\n1 : start=256, size=512, type=83\n"
 	blank := partitioned(t, 10*mib, 4096, script)
-	for name, img := range map[string][]byte{"made for such disks": formatted(t, blank, 256*4096), "blank": blank} {
-		path, file := used(t, 16*mib, looptest.Options{BlockSize: 4096})
+	late := partitioned(t, 50*mib, 4096, "label: dos\n1 : start=4096, size=512, type=83\n2 : start=10240, size=512, type=83\n")
+	// Within the first partition, where the second would begin in blocks of 512, is a file system.
+	two := partitioned(t, 50*mib, 4096, "label: dos\n1 : start=1024, size=8192, type=83\n2 : start=9216, size=512, type=83\n")
+	two = formatted(t, two, 9216*512)
+	copy(two[1024*4096:], two[9216*512:9216*512+(256<<10)])
+	for name, img := range map[string][]byte{
+		"made for such disks": formatted(t, blank, 256*4096), "blank": blank,
+		"late": formatted(t, late, 4096*4096), "later": formatted(t, late, 10240*4096), "late and blank": late,
+		"two": two, "ended while it is held": partitioned(t, 20*mib, 4096, "label: dos\n1 : start=4096, size=512, type=83\n")[:18*mib+512],
+	} {
+		path, file := used(t, 64*mib, looptest.Options{BlockSize: 4096})
 		if _, err := Run(t.Context(), Request{Source: serve(t, "a.img", img), Target: path}, nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		holds(t, file, img)
+		holds(t, file, append(img, make([]byte, -len(img)&4095)...))
 	}
 }
 
@@ -161,6 +171,75 @@ func TestTableOfAnotherDisk(t *testing.T) {
 			untouched(t, file)
 			if e.Touched || !strings.Contains(e.Error(), "nothing was written") {
 				t.Errorf("touched %v: %v", e.Touched, e)
+			}
+		})
+	}
+}
+
+// Partitions that begin behind what is kept of every image: it is read on before the disk is touched, as far as
+// memory goes, and its length tells something, too.
+func TestLatePartitionsOf512(t *testing.T) {
+	at := func(mibs int) []byte {
+		return partitioned(t, 50*mib, 512, fmt.Sprintf("label: dos\n1 : start=%d, size=4096, type=83\n", mibs*2048))
+	}
+	// Where the length tells nothing.
+	behind := append(at(4), make([]byte, 20*mib)...)
+	for name, img := range map[string][]byte{
+		"4 MiB": formatted(t, behind, 4*mib), "16 MiB": formatted(t, append(at(16), make([]byte, 100*mib)...), 16*mib), "32 MiB, blank": at(32), "44 MiB, blank": at(44),
+		"44 MiB": formatted(t, at(44), 44*mib),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, file := looptest.New(t, 1<<30, looptest.Options{BlockSize: 4096})
+			before, after := bytes.Repeat([]byte{oldByte}, headSize), make([]byte, headSize)
+			if err := os.WriteFile(file, before, 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(file, 1<<30); err != nil {
+				t.Fatal(err)
+			}
+			e := fails(t, errOf(Run(t.Context(), Request{Source: serve(t, "a.img", img), Target: path}, nil)), ErrImage, "blocks of 512 bytes, /dev/loop")
+			readAt(t, file, after)
+			if e.Touched || !bytes.Equal(after, before) {
+				t.Errorf("touched %v, %v", e.Touched, e)
+			}
+		})
+	}
+}
+
+func readAt(t *testing.T, file string, p []byte) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(p, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is seen only while the disk is written leaves it unbootable.
+func TestLatePartitionsSeenUnderway(t *testing.T) {
+	late := partitioned(t, 50*mib, 512, fmt.Sprintf("label: dos\n1 : start=%d, size=4096, type=83\n", 44*2048))
+	long := append(formatted(t, late, 44*mib), make([]byte, 400*mib)...)
+	for name, tc := range map[string]struct {
+		image []byte
+		most  int64 // that is written
+	}{
+		"its file system":            {long, 360 * mib},
+		"its file system at the end": {long[:50*mib], 50 * mib},
+		"its length":                 {late, 50 * mib},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, file := looptest.New(t, 1<<30, looptest.Options{BlockSize: 4096})
+			res, err := Run(t.Context(), Request{Source: serve(t, "a.img.zst", independent(t, tc.image, mib)), Target: path}, nil)
+			e := fails(t, err, ErrImage, "blocks of 512 bytes, /dev/loop")
+			if !e.Touched || res.Written > tc.most || !strings.Contains(e.Error(), "will not boot") {
+				t.Errorf("touched %v, %d bytes written: %v", e.Touched, res.Written, e)
+			}
+			head := make([]byte, headSize)
+			if readAt(t, file, head); !bytes.Equal(head, make([]byte, headSize)) {
+				t.Error("the disk has a beginning")
 			}
 		})
 	}

@@ -54,7 +54,7 @@ func (j *job) write(ctx context.Context) error {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return imageError(err)
 	}
-	ended := err != nil
+	j.ended = err != nil
 	j.res.Written = int64(n)
 	if n == 0 {
 		return kind(ErrImage, errors.New("it holds no data"))
@@ -67,7 +67,7 @@ func (j *job) write(ctx context.Context) error {
 	if err := j.prepare(ctx); err != nil {
 		return kind(ErrWrite, err)
 	}
-	if ended {
+	if j.ended && len(j.held) == 0 {
 		return nil
 	}
 	return j.stream(ctx)
