@@ -62,6 +62,8 @@ type entry struct {
 	digest catalog.Digest
 	leases int
 	dirty  bool // its record on the disk has older counts
+
+	doubted bool // somebody could not read it
 }
 
 // Open opens a folder, makes it if it is not there, and brings files and records together.

@@ -124,6 +124,14 @@ func (s *Store) lease(e *entry) *Lease {
 	return &Lease{Info: s.info(e), s: s, e: e}
 }
 
+// Doubt says that the blob could not be read. It is proven next, whoever reads it then: else each reader would find out
+// in vain until its time comes.
+func (l *Lease) Doubt() {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	l.e.doubted = true
+}
+
 // Close gives the lease back; sent is how much of the blob was read.
 func (l *Lease) Close(sent int64) {
 	l.s.mu.Lock()

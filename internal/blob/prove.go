@@ -16,13 +16,17 @@ import (
 var ErrDamaged = errors.New("the file is damaged")
 
 // Unproven is the blob whose bytes were last looked at the longest ago, if that was before a time. One
-// that is being read is left alone.
+// that is being read is left alone, unless somebody could not.
 func (s *Store) Unproven(before time.Time) (d catalog.Digest, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	for _, e := range s.held {
-		if at := past(e.ProvenAt, now); e.leases == 0 && at.Before(before) {
+		at := past(e.ProvenAt, now)
+		if e.doubted {
+			at = time.Time{}
+		}
+		if at.Before(before) && (e.leases == 0 || e.doubted) {
 			d, before, found = e.digest, at, true
 		}
 	}
@@ -55,7 +59,7 @@ func (s *Store) Prove(ctx context.Context, d catalog.Digest, rate int64) error {
 		s.forget(e)
 		return err
 	}
-	e.ProvenAt, e.dirty = s.cfg.Now(), true
+	e.ProvenAt, e.doubted, e.dirty = s.cfg.Now(), false, true
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"bty/internal/blob"
@@ -28,6 +29,7 @@ type Handle struct {
 
 	offset atomic.Int64
 	sent   atomic.Int64
+	unread atomic.Bool // the file could not be read
 }
 
 // IsMiss reports whether the image was not there when the handle was opened, which is counted already.
@@ -120,10 +122,7 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 	read, err := file.ReadAt(p[:min(n, int64(len(p)))], off)
 	h.moved(off, int64(read))
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // somebody cut the file
-	}
-	return read, err
+	return read, h.judge(err)
 }
 
 // chunk bounds one send, so that a stream is seen to move.
@@ -163,10 +162,19 @@ func (h *Handle) send(w io.Writer, off, n int64) (int64, error) {
 	}
 	m, err := io.CopyN(w, file, n)
 	h.moved(off, m)
-	if errors.Is(err, io.EOF) {
+	return m, h.judge(err)
+}
+
+// judge tells what is wrong with the file from what is wrong with who reads it.
+func (h *Handle) judge(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF // somebody cut the file
+	case !errors.Is(err, syscall.EIO):
+		return err
 	}
-	return m, err
+	h.unread.Store(true)
+	return err
 }
 
 func (h *Handle) moved(off, n int64) {
@@ -207,6 +215,9 @@ func (h *Handle) Close() {
 	}
 	delete(h.c.handles, h)
 	if h.lease != nil {
+		if h.unread.Load() {
+			h.lease.Doubt()
+		}
 		h.lease.Close(h.sent.Load())
 	}
 	if h.file != nil {

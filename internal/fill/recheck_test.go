@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"bty/internal/blob"
 )
 
 // A source without a digest is looked at in the background, and replaced only if it is a rolling one.
@@ -169,6 +172,40 @@ func TestReprove(t *testing.T) {
 	}
 	eventually(t, func() bool { _, held := c.Held(src); return !held })
 	wants(t, c, src, p.data)
+}
+
+// An image that a reader could not read to its end is looked at next, and not when its time comes in a month: each
+// machine that asks would find out anew.
+func TestUnreadable(t *testing.T) {
+	data := noise(1, 100000)
+	p := newPlace(t, data)
+	cfg := quick(t, t.TempDir())
+	c, _ := run(t, cfg)
+	src := Source{Src: p.url}
+	wants(t, c, src, data)
+	eventually(t, func() bool { return len(c.Status().Fills) == 0 })
+	h := open(t, c, src)
+	path := filepath.Join(cfg.Dir, "blobs", digest(data).String())
+	if err := os.Truncate(path, 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.CopyTo(t.Context(), io.Discard, 0, -1); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, int64(len(data))); err != nil { // as a disk that has lost what was in it
+		t.Fatal(err)
+	}
+	other := open(t, c, src) // it is read meanwhile
+	h.Close()
+	d, found := c.store.Unproven(time.Time{}.Add(1))
+	if !found {
+		t.Fatal("nobody looks at it")
+	}
+	if err := c.store.Prove(t.Context(), d, 1<<40); !errors.Is(err, blob.ErrDamaged) {
+		t.Error(err)
+	}
+	wants(t, c, src, data)
+	other.Close()
 }
 
 // What a reader wants the bytes to be binds him alone: he gets these or an error, and nobody else
