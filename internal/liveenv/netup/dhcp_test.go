@@ -222,6 +222,26 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
+// Who stands before a machine without a network is told what it waits for, long before it gives up.
+func TestWhatIsAwaited(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	deaf(t)
+	for want, c := range map[string]Config{
+		"no network card with the name eth9 has a link yet": {NIC: Choice{Name: "eth9"}},
+		"no DHCP server has answered yet":                   {},
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), quietBound+time.Second)
+		var said bytes.Buffer
+		_, _, _ = c.Up(ctx, Steps{Found: func() {}, Carrier: func() {}}, slog.New(slog.NewTextHandler(&said, nil)))
+		cancel()
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("want %q in\n%s", want, &said)
+		}
+	}
+}
+
 // A NIC with a carrier and no DHCP server behind it, such as a management controller's, does not keep
 // the machine from the one that has both.
 func TestSeveralNICs(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // Config is what somebody wants of the network. The zero value is DHCP, without a VLAN, on the NIC
@@ -31,6 +32,8 @@ func (c Config) Up(ctx context.Context, steps Steps, log *slog.Logger) (Link, Le
 	defer cancel()
 	links, watched, tried := make(chan Link), make(chan error, 1), make(chan attempt)
 	tasks.Go(func() { watched <- watch(ctx, c.NIC, steps.Found, links) })
+	quiet := time.NewTimer(quietBound)
+	defer quiet.Stop()
 	var failed []error
 	for running := 0; ; {
 		select {
@@ -38,6 +41,8 @@ func (c Config) Up(ctx context.Context, steps Steps, log *slog.Logger) (Link, Le
 			return Link{}, Lease{}, ctx.Err()
 		case err := <-watched:
 			return Link{}, Lease{}, err
+		case <-quiet.C:
+			log.Info(c.awaited(running))
 		case link := <-links:
 			if running++; running+len(failed) == 1 {
 				steps.Carrier()
@@ -53,6 +58,21 @@ func (c Config) Up(ctx context.Context, steps Steps, log *slog.Logger) (Link, Le
 			}
 		}
 	}
+}
+
+// quietBound is how long nothing is said: what is wrong shows after a minute only, and somebody stands
+// before the machine.
+const quietBound = 5 * time.Second
+
+// awaited is what is waited for while so many NICs are asked for an address.
+func (c Config) awaited(running int) string {
+	switch {
+	case running > 0:
+		return "no DHCP server has answered yet, asking on"
+	case c.NIC.IsZero():
+		return "no network card has a link yet, waiting on"
+	}
+	return "no network card with " + c.NIC.String() + " has a link yet, waiting on"
 }
 
 // attempt is how one NIC fared.
