@@ -17,6 +17,8 @@ const (
 	zstdWhole = 16 << 20
 	// What all such frames together may decode to at a time.
 	zstdAhead = 80 << 20
+	// What is kept of memory that is free, for frames as they are compressed and as many decoded ones.
+	zstdSpare = 32 << 20
 	// Frames in memory that nobody has read yet. One in front that takes long has others decoded meanwhile:
 	// enough of them that no core waits for it.
 	zstdFrames = 32
@@ -38,9 +40,27 @@ type zstdReader struct {
 	zero zeroFrame
 
 	mu    sync.Mutex
-	ahead int64    // what the frames in memory decode to at most, those given away too
-	in    [][]byte // free
-	out   [][]byte // free
+	ahead int64 // memory of the decoded frames, those given away too
+	in    spare
+	out   spare
+}
+
+// spare is memory that is free. Frames of many sizes would gather large pieces of it for small ones.
+type spare struct {
+	free  [][]byte
+	bytes int
+}
+
+func (s *spare) take() []byte {
+	b := pop(&s.free)
+	s.bytes -= cap(b)
+	return b
+}
+
+func (s *spare) keep(b []byte) {
+	if n := cap(b); n > 0 && s.bytes+n <= zstdSpare {
+		s.free, s.bytes = append(s.free, b[:0]), s.bytes+n
+	}
 }
 
 // zstdJob is one frame: in memory, or (large) still in the source; or some that are known to be zeros.
@@ -141,9 +161,9 @@ func (z *zstdReader) pass(zeros int64) {
 }
 
 func (z *zstdReader) startWhole(in []byte) {
-	j := &zstdJob{bound: z.next.decodedSize(), done: make(chan struct{})}
-	z.next = nil
-	out := z.buffer(j.bound)
+	j := &zstdJob{done: make(chan struct{})}
+	out := z.buffer(z.next.decodedSize())
+	j.bound, z.next = int64(cap(out)), nil
 	z.jobs = append(z.jobs, j)
 	go func() {
 		defer close(j.done)
@@ -262,7 +282,7 @@ func (z *zstdReader) room() bool {
 func (z *zstdReader) input(decoded int64) []byte {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if in := pop(&z.in); in != nil {
+	if in := z.in.take(); in != nil {
 		return in
 	}
 	return make([]byte, 0, decoded)
@@ -271,18 +291,18 @@ func (z *zstdReader) input(decoded int64) []byte {
 func (z *zstdReader) recycle(in []byte) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.in = append(z.in, in[:0])
+	z.in.keep(in)
 }
 
 // buffer returns memory for a frame, a free one where there is one.
 func (z *zstdReader) buffer(bound int64) []byte {
 	z.mu.Lock()
-	out := pop(&z.out)
-	z.ahead += bound
-	z.mu.Unlock()
+	defer z.mu.Unlock()
+	out := z.out.take()
 	if int64(cap(out)) < bound {
 		out = directio.Buffer(int(bound))
 	}
+	z.ahead += int64(cap(out))
 	return out[:0]
 }
 
@@ -290,9 +310,7 @@ func (z *zstdReader) free(j *zstdJob) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.ahead -= j.bound
-	if cap(j.out) > 0 {
-		z.out = append(z.out, j.out[:0])
-	}
+	z.out.keep(j.out)
 }
 
 // Close ends the decoders. A frame in memory is decoded to its end first: that takes
