@@ -18,16 +18,18 @@ func TestBottleneck(t *testing.T) {
 		pause time.Duration // before each MiB of the network
 		slow  time.Duration // each write to the disk
 		bz2   bool
+		times int // the image
 		want  string
 	}{
-		"network": {pause: 50 * time.Millisecond, want: byNetwork},
-		"disk":    {slow: 8 * time.Millisecond, want: byDisk},
-		"decoder": {bz2: true, want: byDecode},
+		"network":                           {pause: 50 * time.Millisecond, want: byNetwork},
+		"disk":                              {slow: 8 * time.Millisecond, want: byDisk},
+		"disk that holds all of the memory": {slow: 4 * time.Millisecond, times: 4, want: byDisk},
+		"decoder":                           {bz2: true, want: byDecode},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path, d := faulty.New(t, 24*mib, oldByte)
+			published, file := bytes.Repeat(img, max(tc.times, 1)), "a.img"
+			path, d := faulty.New(t, len(published), oldByte)
 			d.Set(faulty.Faults{Slow: tc.slow})
-			published, file := img, "a.img"
 			if tc.bz2 {
 				noise := make([]byte, 12*mib)
 				rand.NewChaCha8([32]byte{}).Read(noise)

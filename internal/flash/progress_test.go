@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"bty/internal/catalog"
 	"bty/internal/disk/looptest"
 
 	"golang.org/x/sys/unix"
@@ -70,4 +71,31 @@ func TestVerdict(t *testing.T) {
 	if err := verdict(cancelled, nil); err != nil {
 		t.Errorf("what is done is done: %v", err)
 	}
+}
+
+// A network of 10 KiB a second: its bytes are told as they come, and whoever cancels does not wait for a block.
+func TestVerySlowNetwork(t *testing.T) {
+	path, file := used(t, 16*mib, looptest.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var seen []int64
+	var cancelled time.Time
+	src := &trickle{piece: 1 << 10, pause: 100 * time.Millisecond}
+	req := Request{Source: "-", Format: catalog.Raw, Target: path, Size: 16 * mib}
+	req.Origin.Stdin = src
+	_, err := Run(ctx, req, func(p Progress) {
+		if p.Bytes > 0 && p.Rate > 0 && cancelled.IsZero() {
+			seen = append(seen, p.Bytes)
+		}
+		if len(seen) == 3 && cancelled.IsZero() {
+			cancelled = time.Now()
+			cancel()
+		}
+	})
+	took := time.Since(cancelled)
+	fails(t, err, ErrCancelled, "cancelled")
+	if seen[0] >= seen[1] || seen[1] >= seen[2] || took > time.Second {
+		t.Errorf("progress %v, and %s until the end", seen, took)
+	}
+	untouched(t, file)
 }

@@ -16,10 +16,15 @@ import (
 
 const (
 	blockSize  = 2 << 20
-	blockCount = 12              // read ahead of the decoder, 24 MiB
+	blockCount = lendable + 3    // read ahead of the decoder
 	firstFill  = diskimage.Grain // of the first block, so that what is no image for the disk is refused soon
+	linger     = time.Second / 2 // that a block waits for a slow network, which is passed on as it comes
 	sampled    = 8               // of the reads, one in so many is measured: a thread of its own costs where there is waiting
 )
+
+// lendable is how many blocks may be with the writers at a time: being written, waiting, being passed on. With fewer
+// in all a slow disk would be taken for a slow source.
+const lendable = writers + loads + 1
 
 // pump reads the source ahead on a goroutine of its own and gives every block to two others:
 // the digest, on a goroutine of its own, and the decoder, which calls Read, or lend for what needs no decoding.
@@ -112,13 +117,21 @@ func (p *pump) take() (*block, bool) {
 	}
 }
 
+// fill ends a block at a grain, but at the source's end, or it could not be lent.
 func (p *pump) fill(b *block, size int) error {
+	began := time.Now()
 	for b.n = 0; b.n < size; {
 		n, err := p.src.Read(b.buf[b.n:size])
 		b.n += n
 		p.meter.add(n)
+		if err == nil && p.ctx.Err() != nil { // which not every source ends with
+			err = context.Cause(p.ctx)
+		}
 		if err != nil {
 			return err
+		}
+		if time.Since(began) > linger {
+			size = (b.n + diskimage.Grain - 1) / diskimage.Grain * diskimage.Grain
 		}
 	}
 	return nil
