@@ -18,7 +18,7 @@ func (f *fill) fail(err error) {
 	f.fails++
 	doubled := min(f.fails-1, 10)
 	f.again = now.Add(min(firstAgain<<doubled, maxAgain))
-	if errors.Is(err, origin.ErrBroken) {
+	if f.goesOn(err) {
 		f.retry = now.Add(min(firstRetry<<doubled, maxRetry))
 	}
 	f.progress.change(func() {
@@ -33,6 +33,15 @@ func (f *fill) fail(err error) {
 	}
 }
 
+// maxRefused is how often in a row an origin may refuse what it gave the beginning of before that is
+// dropped: a server that is being restarted says 404 for a while, and one that refuses ranges always will.
+const maxRefused = 5
+
+// goesOn reports whether the next attempt goes on from what is here. The caller holds the cache's lock.
+func (f *fill) goesOn(err error) bool {
+	return errors.Is(err, origin.ErrBroken) || errors.Is(err, origin.ErrRefused) && f.part != nil && f.part.Note().Bytes > 0 && f.fails < maxRefused
+}
+
 func (f *fill) failure() error {
 	f.progress.mu.Lock()
 	defer f.progress.mu.Unlock()
@@ -44,7 +53,7 @@ func (f *fill) failure() error {
 // new one at once.
 func (c *Cache) keepOrDiscard(f *fill, err error) {
 	switch {
-	case errors.Is(err, ErrStopping), errors.Is(err, origin.ErrBroken):
+	case errors.Is(err, ErrStopping), f.goesOn(err):
 		return
 	case errors.Is(err, ErrDeleted):
 		delete(c.fills, f.id)

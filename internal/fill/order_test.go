@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -143,5 +144,38 @@ func TestMissesAreBounded(t *testing.T) {
 	m := c.Status().Misses
 	if len(m) != maxMisses || m[0].Src != "http://h/1999" || m[0].Count != 2 {
 		t.Errorf("%d, %+v", len(m), m[0])
+	}
+}
+
+// An origin that says 404 in the middle, since it is being restarted, costs nothing of what has come. One that goes
+// on to refuse the rest is asked for the whole again.
+func TestRefusedInTheMiddle(t *testing.T) {
+	half, no := act{give: 4 << 20, end: "close"}, act{status: http.StatusNotFound}
+	data := noise(1, 8<<20)
+	for name, tt := range map[string]struct {
+		acts []act
+		last string // the Range of the last request
+	}{
+		"once":  {[]act{half, no}, "bytes=4194304-"},
+		"again": {[]act{half, no, no, no, no, no}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, data, tt.acts...)
+			cfg := quick(t, t.TempDir())
+			c, _ := run(t, cfg)
+			src := Source{Src: p.url}
+			for p.gets() < len(tt.acts) {
+				warm(t, c, src)
+				eventually(t, func() bool { return statuses(c)["failed"] == 1 })
+			}
+			if tt.last == "" {
+				eventually(t, func() bool { return len(files(t, cfg.Dir)) == 0 })
+			}
+			warm(t, c, src)
+			wants(t, c, src, data)
+			if asked := p.ranges(); asked[len(asked)-1] != tt.last {
+				t.Errorf("%q", asked)
+			}
+		})
 	}
 }

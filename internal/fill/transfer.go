@@ -37,7 +37,7 @@ func (f *fill) run(ctx context.Context) error {
 	t := &transfer{f: f, want: f.id.digest, sha: sha256.New()}
 	f.set(wire.CacheFillRunning)
 	err := t.run(ctx)
-	if err != nil && t.part != nil && resumable(ctx, err) {
+	if err != nil && t.part != nil && t.resumable(ctx, err) {
 		t.checkpoint()
 		t.part.Rest()
 	}
@@ -46,8 +46,8 @@ func (f *fill) run(ctx context.Context) error {
 	return err
 }
 
-func resumable(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, origin.ErrBroken)
+func (t *transfer) resumable(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, origin.ErrBroken) || errors.Is(err, origin.ErrRefused) && t.mark.Bytes > 0
 }
 
 func (t *transfer) run(ctx context.Context) error {
