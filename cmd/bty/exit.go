@@ -11,6 +11,7 @@ import (
 	"bty/internal/disk"
 	"bty/internal/flash"
 	"bty/internal/origin"
+	"bty/internal/tui"
 )
 
 // code is an exit status of bty. Scripts depend on the numbers: none ever changes its meaning.
@@ -128,4 +129,5 @@ var causes = []struct {
 	{flash.ErrWrite, codeWrite},
 	{flash.ErrVerify, codeWrite},
 	{context.Canceled, codeCancelled},
+	{tui.ErrGone, codeCancelled}, // which is seen before the hang-up, or after it
 }

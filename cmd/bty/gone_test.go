@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"bty/internal/client/peer"
+	"bty/internal/testenv/screen"
 	"bty/internal/wire"
 )
 
@@ -92,5 +94,26 @@ func TestReaderOfOutputIsGone(t *testing.T) {
 	_ = cmd.Wait()
 	if got := web.Statuses(); len(got) != 1 || got[0].Status != "failed" || cmd.ProcessState.ExitCode() != 130 {
 		t.Errorf("%v; the server heard %+v", cmd.ProcessState, got)
+	}
+}
+
+// A terminal that goes away is seen at its keys, too, and often before the hang-up: the status is the
+// same.
+func TestTerminalIsGone(t *testing.T) {
+	person, near := screen.PTY(t)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "--catalog", catalogOf(t, "http://h/0.img"))
+	cmd.Env = append(os.Environ(), "BTY_TEST_AS_MAIN=wizard", "TERM=vt100", wide().offered())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = near, io.Discard, near
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no hang-up comes
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	near.Close()
+	seen := screen.Watch(t, person)
+	seen.Wait("Image 000")
+	person.Close()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != int(codeCancelled) {
+		t.Error("status", code)
 	}
 }

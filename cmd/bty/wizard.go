@@ -146,7 +146,7 @@ func (w wizard) write(ctx context.Context, f tui.Flash, report func(flash.Progre
 // leave is what becomes of the program after the wizard, which ended with err. A flash that failed
 // or was cancelled says more than a wizard that was ended, and so does one that was done before.
 func (e env) leave(ctx context.Context, left tui.Left, err error) error {
-	if err == context.Canceled && left.Last != nil {
+	if (err == context.Canceled || errors.Is(err, tui.ErrGone)) && left.Last != nil {
 		left.Reboot, err = false, nil
 	}
 	var failed error

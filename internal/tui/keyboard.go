@@ -21,7 +21,8 @@ type keyboard struct {
 	stopped bool
 }
 
-var errGone = errors.New("its far end is gone")
+// ErrGone means that nobody sits at the terminal any more.
+var ErrGone = errors.New("its far end is gone")
 
 func newKeyboard(in *os.File) (*keyboard, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -48,10 +49,12 @@ func (k *keyboard) Read(p []byte) (int, error) {
 		n, err := unix.Read(int(k.in.Fd()), p)
 		switch {
 		case err == unix.EINTR || err == unix.EAGAIN:
+		case err == unix.EIO: // so says one that has hung up
+			return 0, ErrGone
 		case err != nil:
 			return 0, fmt.Errorf("read a key: %w", err)
 		case n == 0:
-			return 0, errGone // a plain end would leave the wizard without keys
+			return 0, ErrGone // a plain end would leave the wizard without keys
 		default:
 			return n, nil
 		}
