@@ -33,12 +33,12 @@ func TestDamagedDatabase(t *testing.T) {
 		raw  []byte
 	}
 	damages := []damage{{"empty", nil}, {"one byte", good[:1]}, {"half", good[:len(good)/2]}, {"all but the last page", good[:len(good)-os.Getpagesize()]}, {"text", []byte(strings.Repeat("not a database\n", 5000))}}
-	for i := range 33 {
+	for i := range 44 {
 		raw := bytes.Clone(good)
 		page := used[random.IntN(len(used))]
 		at := page * os.Getpagesize()
 		var name string
-		switch i % 3 {
+		switch i % 4 {
 		case 0:
 			at += random.IntN(os.Getpagesize())
 			raw[at] ^= 1 << random.IntN(8)
@@ -51,6 +51,10 @@ func TestDamagedDatabase(t *testing.T) {
 		case 2:
 			clear(raw[at : at+os.Getpagesize()])
 			name = fmt.Sprintf("zeros in page %d", page)
+		case 3: // where a page says what is where: bbolt believes it
+			at += random.IntN(16 + 4*16)
+			raw[at] ^= byte(1 + random.IntN(255))
+			name = fmt.Sprintf("another byte at %d", at)
 		}
 		damages = append(damages, damage{name, raw})
 	}

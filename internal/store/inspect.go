@@ -36,6 +36,9 @@ func inspect(path string, breathe func()) (err error) {
 		if tx.Size() > info.Size() {
 			return corrupt(path, fmt.Sprintf("it was cut short: %d of %d bytes are there", info.Size(), tx.Size()))
 		}
+		if err := pagesOf(tx, path, info.Size(), breathe); err != nil {
+			return corrupt(path, err)
+		}
 		have, err := (&Tx{tx: tx}).schema()
 		if err != nil {
 			return corrupt(path, err)
@@ -60,6 +63,17 @@ func inspect(path string, breathe func()) (err error) {
 			return nil
 		})
 	})
+}
+
+// pagesOf looks at all pages that bbolt will look at.
+func pagesOf(tx *bolt.Tx, path string, size int64, breathe func()) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p := &pages{file: f, size: size, page: int64(tx.DB().Info().PageSize), breathe: breathe}
+	return p.check(uint64(tx.Cursor().Bucket().Root()))
 }
 
 // walk touches every page of a bucket and hands each value over. None of ours has a bucket in it.

@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -155,6 +156,7 @@ func (s *Store) Size() int64 {
 }
 
 func openFile(path string, readOnly bool) (db *bolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // bbolt looks for free pages at once, wherever a damaged one points
 	var file *os.File
 	defer func() {
 		if r := recover(); r != nil { // bbolt panics on some corrupt files, and keeps them mapped and so locked
