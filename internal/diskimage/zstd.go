@@ -17,8 +17,10 @@ const (
 	zstdWhole = 16 << 20
 	// What all such frames together may decode to at a time.
 	zstdAhead = 80 << 20
-	// What is kept of memory that is free, for frames as they are compressed and as many decoded ones.
-	zstdSpare = 32 << 20
+	// What all memory for decoded frames comes to, the free with the rest: less would have it made anew all the time.
+	zstdMemory = zstdAhead + zstdWhole
+	// What is kept of free memory for frames as they are compressed, which few wait as.
+	zstdSpare = 48 << 20
 	// Frames in memory that nobody has read yet. One in front that takes long has others decoded meanwhile:
 	// enough of them that no core waits for it.
 	zstdFrames = 32
@@ -57,8 +59,9 @@ func (s *spare) take() []byte {
 	return b
 }
 
-func (s *spare) keep(b []byte) {
-	if n := cap(b); n > 0 && s.bytes+n <= zstdSpare {
+// keep lets go of what goes beyond a limit.
+func (s *spare) keep(b []byte, limit int64) {
+	if n := cap(b); n > 0 && int64(s.bytes+n) <= limit {
 		s.free, s.bytes = append(s.free, b[:0]), s.bytes+n
 	}
 }
@@ -291,7 +294,7 @@ func (z *zstdReader) input(decoded int64) []byte {
 func (z *zstdReader) recycle(in []byte) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.in.keep(in)
+	z.in.keep(in, zstdSpare)
 }
 
 // buffer returns memory for a frame, a free one where there is one.
@@ -310,7 +313,7 @@ func (z *zstdReader) free(j *zstdJob) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.ahead -= j.bound
-	z.out.keep(j.out)
+	z.out.keep(j.out, zstdMemory-z.ahead)
 }
 
 // Close ends the decoders. A frame in memory is decoded to its end first: that takes
