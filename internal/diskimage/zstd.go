@@ -7,8 +7,6 @@ import (
 	"io"
 	"sync"
 
-	"bty/internal/directio"
-
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -45,25 +43,6 @@ type zstdReader struct {
 	ahead int64 // memory of the decoded frames, those given away too
 	in    spare
 	out   spare
-}
-
-// spare is memory that is free. Frames of many sizes would gather large pieces of it for small ones.
-type spare struct {
-	free  [][]byte
-	bytes int
-}
-
-func (s *spare) take() []byte {
-	b := pop(&s.free)
-	s.bytes -= cap(b)
-	return b
-}
-
-// keep lets go of what goes beyond a limit.
-func (s *spare) keep(b []byte, limit int64) {
-	if n := cap(b); n > 0 && int64(s.bytes+n) <= limit {
-		s.free, s.bytes = append(s.free, b[:0]), s.bytes+n
-	}
 }
 
 // zstdJob is one frame: in memory, or (large) still in the source; or some that are known to be zeros.
@@ -273,48 +252,6 @@ func (z *zstdReader) retire() {
 }
 
 func (z *zstdReader) drop() { z.jobs = z.jobs[1:] }
-
-func (z *zstdReader) room() bool {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	return z.ahead < zstdAhead
-}
-
-// input returns memory for a frame as it is compressed, which is free again once it is decoded.
-// Few frames are larger than what they decode to.
-func (z *zstdReader) input(decoded int64) []byte {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	if in := z.in.take(); in != nil {
-		return in
-	}
-	return make([]byte, 0, decoded)
-}
-
-func (z *zstdReader) recycle(in []byte) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.in.keep(in, zstdSpare)
-}
-
-// buffer returns memory for a frame, a free one where there is one.
-func (z *zstdReader) buffer(bound int64) []byte {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	out := z.out.take()
-	if int64(cap(out)) < bound {
-		out = directio.Buffer(int(bound))
-	}
-	z.ahead += int64(cap(out))
-	return out[:0]
-}
-
-func (z *zstdReader) free(j *zstdJob) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.ahead -= j.bound
-	z.out.keep(j.out, zstdMemory-z.ahead)
-}
 
 // Close ends the decoders. A frame in memory is decoded to its end first: that takes
 // milliseconds.
