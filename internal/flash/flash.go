@@ -298,6 +298,9 @@ func (j *job) close() {
 		defer func() { j.res.Retries = j.source.Retries() }()
 	}
 	j.closeAll()
+	if m := j.left.Load(); m != nil {
+		j.note("%s", movedText(*m))
+	}
 }
 
 func (j *job) closeAll() {
@@ -309,9 +312,6 @@ func (j *job) closeAll() {
 	}
 	if j.source != nil {
 		j.source.Close()
-	}
-	if m := j.left.Load(); m != nil {
-		j.note("%s", movedText(*m))
 	}
 }
 
